@@ -1,0 +1,29 @@
+"""Money, as pure arithmetic: dollars outside, whole micro-dollars inside, one estimate per attempt."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from decimal import ROUND_HALF_UP, Decimal
+
+_MICRO = Decimal(1_000_000)
+ZERO = Decimal(0)
+
+
+def to_micro(dollars: Decimal) -> int:
+    """US dollars as whole micro-dollars, half up."""
+    return int((dollars * _MICRO).to_integral_value(ROUND_HALF_UP))
+
+
+def to_dollars(micro: int) -> Decimal:
+    """Whole micro-dollars as US dollars."""
+    return Decimal(micro) / _MICRO
+
+
+def estimate(task_cap: Decimal | None, account_cap: Decimal | None) -> Decimal:
+    """What a claim reserves for one attempt, in dollars: the task's cap, else the account's, else 0."""
+    return next((cap for cap in (task_cap, account_cap) if cap is not None), ZERO)
+
+
+def budget_day(moment: datetime) -> date:
+    """The day a cost counts for: the UTC date on which it was reported."""
+    return moment.date()

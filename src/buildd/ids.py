@@ -1,0 +1,90 @@
+"""Names for things: prefixed ids that sort by time, and secrets that show a typo without a query."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+import secrets
+import zlib
+from enum import StrEnum
+
+from uuid_utils import uuid7
+
+# Lower-case only: every database collation sorts these as Python does, and a branch may carry them.
+_BASE32 = "0123456789abcdefghjkmnpqrstvwxyz"
+_BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+_ID_LENGTH = 26  # 128 bits in base 32
+_SECRET_LENGTH = 30  # about 178 bits
+_CHECK_LENGTH = 6
+
+
+class Kind(StrEnum):
+    """What an id names; the value is its prefix."""
+
+    ACCOUNT = "acc"
+    KEY = "key"
+    WORKSPACE = "ws"
+    SOURCE = "src"
+    TASK = "task"
+    WORKER = "wkr"
+    ARTIFACT = "art"
+    COMMENT = "cmt"
+    MESSAGE = "msg"
+    ATTACHMENT = "att"
+    AGENT = "agt"
+
+
+class Secret(StrEnum):
+    """What a secret opens; the value is its prefix, so that scanners can tell them apart."""
+
+    KEY = "buildd_"
+    LEASE = "buildd_lease_"
+    ACQUIRE = "buildd_acquire_"
+
+
+def new_id(kind: Kind) -> str:
+    """A fresh id such as ``task_01k…``: a UUIDv7, so that ids sort by the time they were made."""
+    return f"{kind.value}_{_digits(uuid7().int, _BASE32, _ID_LENGTH)}"
+
+
+def new_secret(kind: Secret) -> str:
+    """A fresh secret: prefix, 30 random base-62 characters, and their CRC-32 in six more."""
+    body = "".join(secrets.choice(_BASE62) for _ in range(_SECRET_LENGTH))
+    return f"{kind.value}{body}{_checksum(kind, body)}"
+
+
+def secret_kind(text: str) -> Secret | None:
+    """Which kind of secret this is, or None if it cannot be one of ours (a typo, another system's)."""
+    match = _SECRET.fullmatch(text)
+    if match is None:
+        return None
+    kind = Secret(match["prefix"])
+    right = _checksum(kind, match["body"])
+    return kind if hmac.compare_digest(right, match["check"]) else None
+
+
+def digest(secret: str, pepper: bytes) -> str:
+    """What is stored instead of a secret: its HMAC-SHA-256 under the installation's own pepper."""
+    return hmac.new(pepper, secret.encode(), hashlib.sha256).hexdigest()
+
+
+def _checksum(kind: Secret, body: str) -> str:
+    return _digits(zlib.crc32((kind.value + body).encode()), _BASE62, _CHECK_LENGTH)
+
+
+def _digits(number: int, alphabet: str, length: int) -> str:
+    out = []
+    for _ in range(length):
+        number, digit = divmod(number, len(alphabet))
+        out.append(alphabet[digit])
+    return "".join(reversed(out))
+
+
+_SECRET = re.compile(
+    "(?P<prefix>{})(?P<body>[0-9A-Za-z]{{{}}})(?P<check>[0-9A-Za-z]{{{}}})".format(
+        "|".join(sorted((kind.value for kind in Secret), key=len, reverse=True)),
+        _SECRET_LENGTH,
+        _CHECK_LENGTH,
+    )
+)

@@ -1,0 +1,60 @@
+"""The things buildd speaks of. Each class is what Python holds and what travels as JSON."""
+
+from buildd.models._model import Model
+from buildd.models.accounts import Account, AdminKey, Agent, Grant, Key, NewAccount, NewKey
+from buildd.models.records import (
+    Artifact,
+    ArtifactType,
+    Attachment,
+    Comment,
+    Message,
+    Role,
+    Selection,
+)
+from buildd.models.tasks import Task
+from buildd.models.workers import (
+    Beat,
+    Claim,
+    Claimed,
+    Lease,
+    NewLease,
+    Order,
+    QuestionType,
+    Reason,
+    ReasonCode,
+    WaitingFor,
+    Worker,
+)
+from buildd.models.workspaces import Source, Workspace
+
+__all__ = [
+    "Account",
+    "AdminKey",
+    "Agent",
+    "Artifact",
+    "ArtifactType",
+    "Attachment",
+    "Beat",
+    "Claim",
+    "Claimed",
+    "Comment",
+    "Grant",
+    "Key",
+    "Lease",
+    "Message",
+    "Model",
+    "NewAccount",
+    "NewKey",
+    "NewLease",
+    "Order",
+    "QuestionType",
+    "Reason",
+    "ReasonCode",
+    "Role",
+    "Selection",
+    "Source",
+    "Task",
+    "WaitingFor",
+    "Worker",
+    "Workspace",
+]

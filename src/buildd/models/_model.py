@@ -1,0 +1,111 @@
+"""What all models share: frozen, camelCase on the wire, and the checked kinds of value they are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Annotated, Any
+
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    JsonValue,
+    PlainSerializer,
+    StringConstraints,
+    WithJsonSchema,
+)
+from pydantic.alias_generators import to_camel
+
+MAX_INT = 2**31 - 1
+MAX_JSON_DEPTH = 32
+
+
+class Model(BaseModel):
+    """A value that travels: the domain's shape and the wire's shape are the same class.
+
+    Unknown fields are ignored, so that an old client can meet a newer server.
+    """
+
+    model_config = ConfigDict(
+        frozen=True,
+        alias_generator=to_camel,
+        validate_by_name=True,
+        validate_by_alias=True,
+        serialize_by_alias=True,
+        from_attributes=True,
+    )
+
+
+def _storable(text: str) -> str:
+    if "\x00" in text:
+        raise ValueError("the character U+0000 is not allowed")
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ValueError("a lone surrogate is not text") from None
+    return text
+
+
+def _storable_json(value: Any, depth: int = 0) -> Any:
+    if depth > MAX_JSON_DEPTH:
+        raise ValueError(f"nested more than {MAX_JSON_DEPTH} deep")
+    if isinstance(value, str):
+        _storable(value)
+    elif isinstance(value, Mapping):
+        for key, inner in value.items():
+            _storable(key)
+            _storable_json(inner, depth + 1)
+    elif isinstance(value, list):
+        for inner in value:
+            _storable_json(inner, depth + 1)
+    return value
+
+
+def _number(value: Any) -> Any:
+    if isinstance(value, (str, bool)):
+        raise ValueError("must be a number of US dollars")  # noqa: TRY004 - pydantic reports ValueError
+    return value
+
+
+def _moment(value: Any) -> Any:
+    # pydantic would read 1 and "1" as seconds since 1970; a date by accident is worse than an error.
+    if isinstance(value, (int, float)) or (isinstance(value, str) and "-" not in value[1:]):
+        raise ValueError("must be an ISO 8601 time such as 2026-01-31T08:00:00Z")
+    return value
+
+
+Text = Annotated[str, AfterValidator(_storable)]
+"""Text that both databases can hold."""
+
+LongText = Annotated[Text, StringConstraints(max_length=1_000_000)]
+Prompt = Annotated[Text, StringConstraints(min_length=1, max_length=100_000)]
+Name = Annotated[Text, StringConstraints(min_length=1, max_length=200)]
+Title = Annotated[Text, StringConstraints(min_length=1, max_length=500)]
+Id = Annotated[Text, StringConstraints(min_length=1, max_length=100)]
+Capability = Annotated[Text, StringConstraints(min_length=1, max_length=100)]
+Capabilities = Annotated[list[Capability], Field(max_length=100)]
+
+Count = Annotated[int, Field(strict=True, ge=0, le=MAX_INT)]
+AtLeastOne = Annotated[int, Field(strict=True, ge=1, le=MAX_INT)]
+Priority = Annotated[int, Field(strict=True, ge=-1000, le=1000)]
+Percent = Annotated[int, Field(strict=True, ge=0, le=100)]
+Flag = Annotated[bool, Field(strict=True)]
+
+Usd = Annotated[
+    Decimal,
+    BeforeValidator(_number),
+    Field(ge=0, max_digits=15, decimal_places=6, allow_inf_nan=False),
+    PlainSerializer(float, return_type=float, when_used="json"),
+    WithJsonSchema({"type": "number", "minimum": 0}),
+]
+"""US dollars: a `Decimal` with up to six places in Python, a plain number in JSON."""
+
+Json = Annotated[dict[str, JsonValue], AfterValidator(_storable_json)]
+"""A JSON object that both databases can hold."""
+
+Time = Annotated[AwareDatetime, BeforeValidator(_moment)]
+"""An aware moment; ISO 8601 in JSON."""

@@ -1,0 +1,84 @@
+"""Who claims, and what they may do where."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from buildd.models._model import AtLeastOne, Count, Flag, Id, Model, Name, Time, Usd
+from buildd.routing import AccountType
+
+
+class Account(Model):
+    """A claimer with its limits: a person's machines, an always-on service, or GitHub Actions."""
+
+    id: Id
+    type: AccountType
+    name: Name
+    github_id: Name | None = None
+    """`owner/repository` whose Actions this account stands for."""
+    max_concurrent_workers: AtLeastOne = 3
+    max_cost_per_day: Usd = Decimal(50)
+    """US dollars per UTC day."""
+    max_cost_per_task: Usd | None = None
+    """US dollars reserved for one attempt when the task sets no limit of its own."""
+    max_tasks_per_run: AtLeastOne | None = None
+    max_cost_per_run: Usd | None = None
+    live_workers: Count = 0
+    spent_today: Usd = Decimal(0)
+    reserved_today: Usd = Decimal(0)
+    total_cost: Usd = Decimal(0)
+    total_tasks: Count = 0
+    created_at: Time
+    updated_at: Time
+
+
+class Key(Model):
+    """An account's API key as the server remembers it: never the key itself."""
+
+    id: Id
+    account_id: Id
+    created_at: Time
+    revoked_at: Time | None = None
+
+
+class NewKey(Key):
+    """A key just made. `api_key` is shown this once and cannot be read again."""
+
+    api_key: str
+
+
+class NewAccount(Account):
+    """An account just made, with its first key. `api_key` is shown this once."""
+
+    key_id: Id
+    api_key: str
+
+
+class AdminKey(Model):
+    """An administrator's key just made, shown this once."""
+
+    id: Id
+    api_key: str
+
+
+class Grant(Model):
+    """What an account may do in a workspace. Any grant at all lets it read there."""
+
+    account_id: Id
+    workspace_id: Id
+    can_claim: Flag = True
+    can_create: Flag = False
+
+
+class Agent(Model):
+    """One agent process as the server knows it."""
+
+    id: Id
+    account_id: Id
+    agent_id: Name
+    workspace_id: Id | None = None
+    capabilities: list[str] = []
+    free_slots: Count = 0
+    runner: Name
+    last_seen_at: Time
+    draining: Flag = False

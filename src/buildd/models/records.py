@@ -1,0 +1,96 @@
+"""What an attempt leaves behind: artifacts, comments, messages and their attachments."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from pydantic import JsonValue
+
+from buildd.models._model import Count, Flag, Id, Json, LongText, Model, Name, Text, Time, Title, Usd
+
+
+class ArtifactType(StrEnum):
+    """What an artifact is."""
+
+    TASK_PLAN = "task_plan"
+    IMPL_PLAN = "impl_plan"
+    DIFF = "diff"
+    SUMMARY = "summary"
+    WALKTHROUGH = "walkthrough"
+    SCREENSHOT = "screenshot"
+    RECORDING = "recording"
+    PULL_REQUEST = "pull_request"
+    LINK = "link"
+    FILE = "file"
+
+
+class Artifact(Model):
+    """Something a worker made, for people to look at."""
+
+    id: Id
+    worker_id: Id
+    type: ArtifactType
+    title: Title | None = None
+    content: LongText | None = None
+    metadata: Json = {}
+    created_at: Time
+
+
+class Selection(Model):
+    """The part of an artifact's content that a comment is about, in characters."""
+
+    start: Count
+    end: Count
+    text: Text | None = None
+
+
+class Comment(Model):
+    """A remark on an artifact or a worker; it reaches the running agent as a message."""
+
+    id: Id
+    artifact_id: Id | None = None
+    worker_id: Id
+    author: Name
+    content: LongText
+    selection: Selection | None = None
+    resolved: Flag = False
+    created_at: Time
+    updated_at: Time
+
+
+class Role(StrEnum):
+    """Who speaks."""
+
+    USER = "user"
+    ASSISTANT = "assistant"
+    SYSTEM = "system"
+    TOOL = "tool"
+
+
+class Attachment(Model):
+    """A file that came with a message; `digest` is the SHA-256 of its bytes in hex."""
+
+    id: Id
+    message_id: Id
+    filename: Name
+    mime_type: Name
+    size: Count
+    digest: Text
+    created_at: Time
+
+
+class Message(Model):
+    """One thing said during an attempt."""
+
+    id: Id
+    worker_id: Id
+    role: Role
+    content: LongText | None = None
+    tool_name: Name | None = None
+    tool_input: JsonValue = None
+    tool_output: JsonValue = None
+    cost_usd: Usd | None = None
+    attachments: list[Attachment] = []
+    created_at: Time
+
+

@@ -1,0 +1,53 @@
+"""The work."""
+
+from __future__ import annotations
+
+from buildd.models._model import (
+    AtLeastOne,
+    Capabilities,
+    Count,
+    Id,
+    Json,
+    LongText,
+    Model,
+    Priority,
+    Time,
+    Title,
+    Usd,
+)
+from buildd.routing import RunnerPreference
+from buildd.states import TaskStatus
+
+
+class Task(Model):
+    """A piece of work, and what became of it."""
+
+    id: Id
+    workspace_id: Id
+    source_id: Id | None = None
+    external_id: Title | None = None
+    external_url: LongText | None = None
+    title: Title
+    description: LongText | None = None
+    context: Json = {}
+    status: TaskStatus
+    priority: Priority = 0
+    """Higher goes first."""
+    runner_preference: RunnerPreference = RunnerPreference.ANY
+    required_capabilities: Capabilities = []
+    depends_on: list[Id] = []
+    not_before: Time | None = None
+    max_attempts: AtLeastOne = 3
+    attempt: Count = 0
+    """How often it was claimed."""
+    max_cost: Usd | None = None
+    """US dollars that one attempt may cost."""
+    timeout_seconds: AtLeastOne | None = None
+    claimed_by: Id | None = None
+    claimed_at: Time | None = None
+    expires_at: Time | None = None
+    """When the holder's lease runs out, if it is not renewed."""
+    result: Json | None = None
+    error: LongText | None = None
+    created_at: Time
+    updated_at: Time

@@ -1,0 +1,33 @@
+"""Where work is: a repository with its tasks, and where its tasks come from."""
+
+from __future__ import annotations
+
+from buildd.models._model import AtLeastOne, Id, Json, LongText, Model, Name, Time, Usd
+
+
+class Workspace(Model):
+    """A repository with its tasks."""
+
+    id: Id
+    name: Name
+    repo: LongText | None = None
+    """What `git clone` takes."""
+    local_path: LongText | None = None
+    """A checkout on an agent's own machine, used instead of a clone where it exists."""
+    memory: Json = {}
+    max_concurrent_workers: AtLeastOne | None = None
+    max_cost_per_day: Usd | None = None
+    created_at: Time
+    updated_at: Time
+
+
+class Source(Model):
+    """Where a workspace's tasks come from: `manual`, `github`, or a plugin's own type."""
+
+    id: Id
+    workspace_id: Id
+    type: Name
+    name: Name
+    config: Json = {}
+    created_at: Time
+    updated_at: Time

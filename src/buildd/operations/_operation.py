@@ -1,0 +1,128 @@
+"""What an operation is: a verb with its arguments, the type of its answer, and its place in the API."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cache
+from string import Formatter
+from typing import Any, ClassVar, Generic, TypeVar
+
+from pydantic import BaseModel, ConfigDict, TypeAdapter
+from pydantic.alias_generators import to_camel
+
+from buildd.models import Model
+
+R = TypeVar("R", covariant=True)
+
+
+class Access(StrEnum):
+    """Which kinds of caller may use a verb at all; grants and ownership are checked after that."""
+
+    ADMIN = "admin"
+    """An administrator only."""
+    ACCOUNT = "account"
+    """An account with its own key."""
+    MEMBER = "member"
+    """An administrator, or an account with the grant that the verb needs."""
+    READER = "reader"
+    """As MEMBER, and a lease token for what belongs to its own attempt."""
+    LEASE = "lease"
+    """The lease token of the worker in question, and nobody else."""
+    MEMBER_OR_LEASE = "member_or_lease"
+    """A person, or the worker's own lease token; the verb may mean something else for each."""
+
+
+class Method(StrEnum):
+    """The HTTP methods the API uses."""
+
+    GET = "GET"
+    POST = "POST"
+    PATCH = "PATCH"
+    DELETE = "DELETE"
+
+
+@dataclass(frozen=True)
+class Http:
+    """Where an operation stands in the HTTP API; `{names}` in the path are fields of it."""
+
+    method: Method
+    path: str
+    status: int = 200
+
+    @property
+    def path_fields(self) -> tuple[str, ...]:
+        """The fields that travel in the path."""
+        return tuple(name for _, name, _, _ in Formatter().parse(self.path) if name)
+
+
+def get(path: str) -> Http:
+    """A question: changes nothing, its fields travel in the query."""
+    return Http(Method.GET, path)
+
+
+def post(path: str) -> Http:
+    """A verb on something that exists."""
+    return Http(Method.POST, path)
+
+
+def create(path: str) -> Http:
+    """A POST that makes something: answers 201."""
+    return Http(Method.POST, path, status=201)
+
+
+def patch(path: str) -> Http:
+    """A change of the fields that are given."""
+    return Http(Method.PATCH, path)
+
+
+def delete(path: str) -> Http:
+    """A removal."""
+    return Http(Method.DELETE, path)
+
+
+class Operation(BaseModel, Generic[R]):
+    """A frozen request for one thing to be done. Unknown fields are refused: a typo is an error."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        alias_generator=to_camel,
+        validate_by_name=True,
+        validate_by_alias=True,
+        serialize_by_alias=True,
+    )
+
+    http: ClassVar[Http]
+    access: ClassVar[Access]
+
+    @classmethod
+    def answer(cls) -> TypeAdapter[Any]:
+        """The type of the answer, ready to validate and to serialise."""
+        return _adapter(cls)
+
+    @classmethod
+    def reads(cls) -> bool:
+        """Whether it changes nothing, so that it need not queue behind the writer."""
+        return cls.http.method is Method.GET
+
+    def changes(self) -> dict[str, Any]:
+        """The fields that were given, apart from those in the path: what a PATCH asks for."""
+        given = self.model_fields_set - set(self.http.path_fields)
+        return {name: getattr(self, name) for name in type(self).model_fields if name in given}
+
+
+@cache
+def _adapter(operation: type[Operation[Any]]) -> TypeAdapter[Any]:
+    for parent in operation.__mro__:
+        arguments = getattr(parent, "__pydantic_generic_metadata__", {}).get("args")
+        if arguments:
+            return TypeAdapter(arguments[0])
+    raise TypeError(f"{operation.__name__} does not say what it answers")
+
+
+class Deleted(Model):
+    """The answer to a removal: the thing is gone."""
+
+    id: str
+    deleted: bool = True

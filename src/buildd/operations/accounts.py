@@ -1,0 +1,123 @@
+"""Accounts, their keys, and what they may do where."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from buildd.models import Account, AdminKey, Grant, Key, NewAccount, NewKey
+from buildd.models._model import AtLeastOne, Flag, Id, Name, Usd
+from buildd.operations._operation import Access, Deleted, Operation, create, delete, get, patch
+from buildd.operations._paging import Paged
+from buildd.routing import AccountType
+
+
+class CreateAccount(Operation[NewAccount]):
+    """Make an account; the answer carries its first key, shown this once."""
+
+    http = create("/api/accounts")
+    access = Access.ADMIN
+    type: AccountType
+    name: Name
+    github_id: Name | None = None
+    max_concurrent_workers: AtLeastOne = 3
+    max_cost_per_day: Usd = Decimal(50)
+    max_cost_per_task: Usd | None = None
+    max_tasks_per_run: AtLeastOne | None = None
+    max_cost_per_run: Usd | None = None
+
+
+class ListAccounts(Paged, Operation[list[Account]]):
+    """All accounts, newest first."""
+
+    http = get("/api/accounts")
+    access = Access.ADMIN
+
+
+class GetAccount(Operation[Account]):
+    """One account with its limits and what it has spent today."""
+
+    http = get("/api/accounts/{id}")
+    access = Access.ADMIN
+    id: Id
+
+
+class GetMe(Operation[Account]):
+    """The account whose key this is."""
+
+    http = get("/api/accounts/me")
+    access = Access.ACCOUNT
+
+
+class UpdateAccount(Operation[Account]):
+    """Change an account's name or limits."""
+
+    http = patch("/api/accounts/{id}")
+    access = Access.ADMIN
+    id: Id
+    name: Name = ""
+    github_id: Name | None = None
+    max_concurrent_workers: AtLeastOne = 3
+    max_cost_per_day: Usd = Decimal(50)
+    max_cost_per_task: Usd | None = None
+    max_tasks_per_run: AtLeastOne | None = None
+    max_cost_per_run: Usd | None = None
+
+
+class DeleteAccount(Operation[Deleted]):
+    """Remove an account that holds no work; its history stays with the tasks."""
+
+    http = delete("/api/accounts/{id}")
+    access = Access.ADMIN
+    id: Id
+
+
+class CreateKey(Operation[NewKey]):
+    """Make a further key for an account, shown this once; the older ones go on working."""
+
+    http = create("/api/accounts/{account_id}/keys")
+    access = Access.ADMIN
+    account_id: Id
+
+
+class RevokeKey(Operation[Key]):
+    """Make a key useless, on every server within five seconds."""
+
+    http = delete("/api/accounts/{account_id}/keys/{id}")
+    access = Access.ADMIN
+    account_id: Id
+    id: Id
+
+
+class CreateAdminKey(Operation[AdminKey]):
+    """Make an administrator's key, shown this once."""
+
+    http = create("/api/admin-keys")
+    access = Access.ADMIN
+
+
+class GrantWorkspace(Operation[Grant]):
+    """Let an account work in a workspace; a second call changes what it may do."""
+
+    http = create("/api/accounts/{account_id}/workspaces")
+    access = Access.ADMIN
+    account_id: Id
+    workspace_id: Id
+    can_claim: Flag = True
+    can_create: Flag = False
+
+
+class ListGrants(Operation[list[Grant]]):
+    """The workspaces an account may work in."""
+
+    http = get("/api/accounts/{account_id}/workspaces")
+    access = Access.ADMIN
+    account_id: Id
+
+
+class RevokeGrant(Operation[Deleted]):
+    """Take an account's grant away. What it holds there, it may still finish."""
+
+    http = delete("/api/accounts/{account_id}/workspaces/{workspace_id}")
+    access = Access.ADMIN
+    account_id: Id
+    workspace_id: Id

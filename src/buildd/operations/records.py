@@ -1,0 +1,88 @@
+"""What an attempt leaves behind: artifacts, comments on them, and messages."""
+
+from __future__ import annotations
+
+from pydantic import JsonValue
+
+from buildd.models import Artifact, ArtifactType, Comment, Message, Role, Selection
+from buildd.models._model import Flag, Id, Json, LongText, Name, Prompt, Title, Usd
+from buildd.operations._operation import Access, Operation, create, get, patch
+from buildd.operations._paging import Paged
+
+
+class CreateArtifact(Operation[Artifact]):
+    """Show people something the attempt made."""
+
+    http = create("/api/workers/{worker_id}/artifacts")
+    access = Access.LEASE
+    worker_id: Id
+    type: ArtifactType
+    title: Title | None = None
+    content: LongText | None = None
+    metadata: Json = {}
+
+
+class ListArtifacts(Paged, Operation[list[Artifact]]):
+    """A worker's artifacts, newest first."""
+
+    http = get("/api/workers/{worker_id}/artifacts")
+    access = Access.READER
+    worker_id: Id
+
+
+class GetArtifact(Operation[Artifact]):
+    """One artifact with its content."""
+
+    http = get("/api/artifacts/{id}")
+    access = Access.READER
+    id: Id
+
+
+class CreateComment(Operation[Comment]):
+    """Remark on an artifact, perhaps on a part of it; a running agent receives it as a message."""
+
+    http = create("/api/artifacts/{artifact_id}/comments")
+    access = Access.MEMBER
+    artifact_id: Id
+    content: Prompt
+    selection: Selection | None = None
+
+
+class ListComments(Paged, Operation[list[Comment]]):
+    """The comments on an artifact, newest first."""
+
+    http = get("/api/artifacts/{artifact_id}/comments")
+    access = Access.READER
+    artifact_id: Id
+
+
+class UpdateComment(Operation[Comment]):
+    """Change a comment, or mark it resolved."""
+
+    http = patch("/api/comments/{id}")
+    access = Access.MEMBER
+    id: Id
+    content: Prompt = ""
+    resolved: Flag = False
+
+
+class CreateMessage(Operation[Message]):
+    """Say something: an agent about its work, or a person to the agent (then the role is `user`)."""
+
+    http = create("/api/workers/{worker_id}/messages")
+    access = Access.MEMBER_OR_LEASE
+    worker_id: Id
+    content: LongText
+    role: Role | None = None
+    tool_name: Name | None = None
+    tool_input: JsonValue = None
+    tool_output: JsonValue = None
+    cost_usd: Usd | None = None
+
+
+class ListMessages(Paged, Operation[list[Message]]):
+    """What was said during an attempt, newest first."""
+
+    http = get("/api/workers/{worker_id}/messages")
+    access = Access.READER
+    worker_id: Id

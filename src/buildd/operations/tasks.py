@@ -1,0 +1,121 @@
+"""Tasks: put in, looked at, changed, called off, taken up again."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from buildd.models import Task
+from buildd.models._model import (
+    AtLeastOne,
+    Capabilities,
+    Id,
+    Json,
+    LongText,
+    Priority,
+    Time,
+    Title,
+    Usd,
+)
+from buildd.operations._operation import Access, Deleted, Operation, create, delete, get, patch, post
+from buildd.operations._paging import Paged
+from buildd.routing import RunnerPreference
+from buildd.states import TaskStatus
+
+
+class CreateTask(Operation[Task]):
+    """Put in a piece of work."""
+
+    http = create("/api/tasks")
+    access = Access.MEMBER
+    workspace_id: Id
+    title: Title
+    description: LongText | None = None
+    context: Json = {}
+    source_id: Id | None = None
+    external_id: Title | None = None
+    external_url: LongText | None = None
+    priority: Priority = 0
+    runner_preference: RunnerPreference = RunnerPreference.ANY
+    required_capabilities: Capabilities = []
+    depends_on: Annotated[list[Id], Field(max_length=100)] = []
+    not_before: Time | None = None
+    max_attempts: AtLeastOne = 3
+    max_cost: Usd | None = None
+    timeout_seconds: AtLeastOne | None = None
+
+
+class ListTasks(Paged, Operation[list[Task]]):
+    """The tasks the caller may see, newest first."""
+
+    http = get("/api/tasks")
+    access = Access.MEMBER
+    workspace_id: Id | None = None
+    status: TaskStatus | None = None
+    runner_preference: RunnerPreference | None = None
+    claimed_by: Id | None = None
+
+
+class GetTask(Operation[Task]):
+    """One task."""
+
+    http = get("/api/tasks/{id}")
+    access = Access.READER
+    id: Id
+
+
+class UpdateTask(Operation[Task]):
+    """Change a task that nobody holds yet and that is not over; its title, priority, route or limits."""
+
+    http = patch("/api/tasks/{id}")
+    access = Access.MEMBER
+    id: Id
+    title: Title = ""
+    description: LongText | None = None
+    context: Json = {}
+    external_url: LongText | None = None
+    priority: Priority = 0
+    runner_preference: RunnerPreference = RunnerPreference.ANY
+    required_capabilities: Capabilities = []
+    not_before: Time | None = None
+    max_attempts: AtLeastOne = 3
+    max_cost: Usd | None = None
+    timeout_seconds: AtLeastOne | None = None
+
+
+class DeleteTask(Operation[Deleted]):
+    """Remove a task that nobody holds, with its history."""
+
+    http = delete("/api/tasks/{id}")
+    access = Access.MEMBER
+    id: Id
+
+
+class CancelTask(Operation[Task]):
+    """Call a task off, at once; its agent is told with its next heartbeat."""
+
+    http = post("/api/tasks/{id}/cancel")
+    access = Access.MEMBER
+    id: Id
+
+
+class RetryTask(Operation[Task]):
+    """Give a failed or cancelled task a fresh set of attempts."""
+
+    http = post("/api/tasks/{id}/retry")
+    access = Access.MEMBER
+    id: Id
+
+
+class ReleaseTask(Operation[Task]):
+    """Hand a task back, claimable at once by anybody.
+
+    Its holder may, with its key or lease token, and so may an administrator. `reason: "drain"` under
+    the lease token gives the attempt back too, for an agent that shuts down.
+    """
+
+    http = post("/api/tasks/{id}/release")
+    access = Access.MEMBER_OR_LEASE
+    id: Id
+    reason: Literal["drain"] | None = None
