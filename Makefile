@@ -1,0 +1,80 @@
+# Two commands to know: `make demo` and `make test`. Set-up is done by the first that needs it, and only
+# then is the network used; every package is pinned by hash in requirements/, whatever index serves it.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+MAKEFLAGS += --no-print-directory
+.DELETE_ON_ERROR:
+
+PYTHON ?= python3
+BIN := .venv/bin
+
+# uv brings its own certificates unless told otherwise, and fails behind a proxy that has its own.
+export UV_SYSTEM_CERTS := 1
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: demo test check test-real format lock clean
+
+demo: .make/run  ## a whole system at work, on an empty machine
+	@$(BIN)/buildd demo
+
+test: .make/dev  ## the tests, on SQLite and on Postgres
+	@$(BIN)/pytest -m "not real"
+
+test-real: .make/dev  ## the tests that need big parts of the outside world (pytest's 5: there are none)
+	@$(BIN)/pytest -m real || test $$? -eq 5
+
+check: .make/dev  ## every gate that reads the code without running it
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python scripts/unasync.py --check
+	$(BIN)/python scripts/docs.py --check
+
+format: .make/dev  ## rewrite what the gates can rewrite
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+	$(BIN)/python scripts/unasync.py
+	$(BIN)/python scripts/docs.py
+
+COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --upgrade
+lock: .make/dev  ## take the newest versions of everything
+	echo uv | $(COMPILE) - --output-file requirements/bootstrap.txt
+	$(COMPILE) pyproject.toml --group build --output-file requirements/run.txt
+	$(COMPILE) pyproject.toml --extra postgres --group dev --constraints requirements/run.txt \
+	    --output-file requirements/dev.txt
+
+clean:  ## forget the set-up
+	rm -rf .venv .make
+
+# pip's own settings (mirrors, proxies) are unknown to uv, so pip takes over where uv cannot download.
+install = { $(BIN)/uv pip install --quiet --python $(BIN)/python $(1) \
+    || { echo "buildd: installing with pip instead of uv" >&2; $(BIN)/pip install --quiet $(1); }; }
+
+.make/dev: .make/run requirements/dev.txt
+	@echo "buildd: installing what the tests need" >&2
+	@$(call install,--require-hashes -r requirements/dev.txt)
+	@touch $@
+
+.make/run: .make/venv requirements/run.txt pyproject.toml
+	@echo "buildd: installing what the demo needs" >&2
+	@$(call install,--require-hashes -r requirements/run.txt)
+	@$(call install,--no-deps --no-build-isolation --editable .)
+	@touch $@
+
+.make/venv: requirements/bootstrap.txt
+	@found="$$($(PYTHON) --version 2>&1)" || found="no $(PYTHON)"; \
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+	    echo "buildd needs Python 3.11 or newer and found $$found: make PYTHON=/path/to/python3" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { \
+	    test "$$(id -u)" = 0 && command -v apt-get >/dev/null || { \
+	        echo "buildd needs Python's venv module: apt-get install python3-venv" >&2; exit 1; }; \
+	    echo "buildd: installing python3-venv" >&2; \
+	    apt-get install -qq -y python3-venv >/dev/null 2>&1 \
+	        || { apt-get update -qq && apt-get install -qq -y python3-venv >/dev/null; }; }
+	@$(PYTHON) -m venv --clear .venv
+	@$(BIN)/pip install --quiet --require-hashes -r requirements/bootstrap.txt \
+	    || echo "buildd: no uv here, so the set-up takes a little longer" >&2
+	@mkdir -p .make
+	@touch $@

@@ -1,0 +1,36 @@
+"""The locks must work with any package index, and pin everything that a command installs."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+REQUIREMENTS = Path(__file__).parents[2] / "requirements"
+LOCKS = ["bootstrap.txt", "run.txt", "dev.txt"]
+
+
+@pytest.mark.parametrize("name", LOCKS)
+def test_a_lock_names_no_host(name: str) -> None:
+    assert "://" not in (REQUIREMENTS / name).read_text()
+
+
+@pytest.mark.parametrize("name", LOCKS)
+def test_a_lock_pins_every_package_by_hash(name: str) -> None:
+    entries = re.split(r"\n(?=\S)", (REQUIREMENTS / name).read_text().strip())
+    assert entries
+    for entry in entries:
+        assert re.match(r"[\w.\[\],-]+==\S+", entry), entry
+        assert "--hash=sha256:" in entry, entry
+
+
+def test_the_tests_run_on_the_versions_the_demo_installs() -> None:
+    def pins(name: str) -> set[str]:
+        return set(
+            re.findall(r"^[\w.\[\]-]+==\S+", (REQUIREMENTS / name).read_text(), re.MULTILINE)
+        )
+
+    assert {pin.split("[")[0] for pin in pins("run.txt")} <= {
+        pin.split("[")[0] for pin in pins("dev.txt")
+    }
