@@ -1,0 +1,19 @@
+"""Where everything is kept: one store, on SQLite or Postgres, through one code path."""
+
+from buildd.store.dialects import Database, database_of
+from buildd.store.schema import upgrade
+from buildd.store.statement import Row, Statement
+from buildd.store.store import Store
+from buildd.store.transaction import Transaction
+from buildd.store.writer import Refused
+
+__all__ = [
+    "Database",
+    "Refused",
+    "Row",
+    "Statement",
+    "Store",
+    "Transaction",
+    "database_of",
+    "upgrade",
+]

@@ -1,0 +1,390 @@
+"""The first schema."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+from sqlalchemy.dialects.postgresql import JSONB
+
+JSON = sa.JSON().with_variant(JSONB(), "postgresql")
+revision = "0001"
+down_revision = None
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Make every table."""
+    _system()
+    _workspaces()
+    _accounts()
+    _tasks()
+    _workers()
+    _records()
+
+
+def _system() -> None:
+    """What the broker keeps for itself."""
+    op.create_table(
+        "event",
+        sa.Column("seq", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("type", sa.String(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("workspace_id", sa.String(), nullable=True),
+        sa.Column("task_id", sa.String(), nullable=True),
+        sa.Column("worker_id", sa.String(), nullable=True),
+        sa.Column("account_id", sa.String(), nullable=True),
+        sa.Column("data", JSON, nullable=False),
+        sa.PrimaryKeyConstraint("seq"),
+    )
+    op.create_table(
+        "counter",
+        sa.Column("name", sa.String(), nullable=False),
+        sa.Column("value", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("name"),
+    )
+    op.create_table(
+        "setting",
+        sa.Column("name", sa.String(), nullable=False),
+        sa.Column("value", sa.String(), nullable=False),
+        sa.PrimaryKeyConstraint("name"),
+    )
+    op.execute("INSERT INTO counter (name, value) VALUES ('event_seq', 0)")
+
+
+def _workspaces() -> None:
+    """Where work is."""
+    op.create_table(
+        "workspace",
+        sa.Column("id", sa.String(), nullable=False),
+        sa.Column("name", sa.String(), nullable=False),
+        sa.Column("repo", sa.String(), nullable=True),
+        sa.Column("local_path", sa.String(), nullable=True),
+        sa.Column("memory", JSON, nullable=False),
+        sa.Column("max_concurrent_workers", sa.Integer(), nullable=True),
+        sa.Column("max_cost_per_day", sa.BigInteger(), nullable=True),
+        sa.Column("live_workers", sa.Integer(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
+        sa.CheckConstraint("live_workers >= 0", name="live_workers_counted"),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_table(
+        "source",
+        sa.Column("id", sa.String(), nullable=False),
+        sa.Column("workspace_id", sa.String(), nullable=False),
+        sa.Column("type", sa.String(), nullable=False),
+        sa.Column("name", sa.String(), nullable=False),
+        sa.Column("config", JSON, nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["workspace_id"], ["workspace.id"], ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index(op.f("ix_source_workspace_id"), "source", ["workspace_id"], unique=False)
+
+
+def _accounts() -> None:
+    """Who claims."""
+    op.create_table(
+        "account",
+        sa.Column("id", sa.String(), nullable=False),
+        sa.Column("type", sa.String(), nullable=False),
+        sa.Column("name", sa.String(), nullable=False),
+        sa.Column("github_id", sa.String(), nullable=True),
+        sa.Column("max_concurrent_workers", sa.Integer(), nullable=False),
+        sa.Column("max_cost_per_day", sa.BigInteger(), nullable=False),
+        sa.Column("max_cost_per_task", sa.BigInteger(), nullable=True),
+        sa.Column("max_tasks_per_run", sa.Integer(), nullable=True),
+        sa.Column("max_cost_per_run", sa.BigInteger(), nullable=True),
+        sa.Column("live_workers", sa.Integer(), nullable=False),
+        sa.Column("total_cost", sa.BigInteger(), nullable=False),
+        sa.Column("total_tasks", sa.Integer(), nullable=False),
+        sa.Column("deleted_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
+        sa.CheckConstraint("type IN ('user', 'service', 'action')", name="type_known"),
+        sa.CheckConstraint("live_workers >= 0", name="live_workers_counted"),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_table(
+        "api_key",
+        sa.Column("id", sa.String(), nullable=False),
+        sa.Column("account_id", sa.String(), nullable=True),
+        sa.Column("digest", sa.String(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("revoked_at", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["account_id"],
+            ["account.id"],
+        ),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("digest"),
+    )
+    op.create_index(op.f("ix_api_key_account_id"), "api_key", ["account_id"], unique=False)
+    op.create_table(
+        "account_workspace",
+        sa.Column("account_id", sa.String(), nullable=False),
+        sa.Column("workspace_id", sa.String(), nullable=False),
+        sa.Column("can_claim", sa.Boolean(), nullable=False),
+        sa.Column("can_create", sa.Boolean(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["account_id"],
+            ["account.id"],
+        ),
+        sa.ForeignKeyConstraint(["workspace_id"], ["workspace.id"], ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("account_id", "workspace_id"),
+    )
+    op.create_index(
+        op.f("ix_account_workspace_workspace_id"),
+        "account_workspace",
+        ["workspace_id"],
+        unique=False,
+    )
+    op.create_table(
+        "budget_day",
+        sa.Column("owner_id", sa.String(), nullable=False),
+        sa.Column("day", sa.Date(), nullable=False),
+        sa.Column("spent", sa.BigInteger(), nullable=False),
+        sa.Column("reserved", sa.BigInteger(), nullable=False),
+        sa.CheckConstraint("spent >= 0 AND reserved >= 0", name="money_counted"),
+        sa.PrimaryKeyConstraint("owner_id", "day"),
+    )
+    op.create_table(
+        "agent",
+        sa.Column("id", sa.String(), nullable=False),
+        sa.Column("account_id", sa.String(), nullable=False),
+        sa.Column("agent_id", sa.String(), nullable=False),
+        sa.Column("workspace_id", sa.String(), nullable=True),
+        sa.Column("capabilities", JSON, nullable=False),
+        sa.Column("free_slots", sa.Integer(), nullable=False),
+        sa.Column("runner", sa.String(), nullable=False),
+        sa.Column("draining", sa.Boolean(), nullable=False),
+        sa.Column("last_seen_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["account_id"],
+            ["account.id"],
+        ),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("account_id", "agent_id"),
+    )
+
+
+def _tasks() -> None:
+    """The work."""
+    op.create_table(
+        "task",
+        sa.Column("id", sa.String(), nullable=False),
+        sa.Column("workspace_id", sa.String(), nullable=False),
+        sa.Column("source_id", sa.String(), nullable=True),
+        sa.Column("external_id", sa.String(), nullable=True),
+        sa.Column("external_url", sa.String(), nullable=True),
+        sa.Column("title", sa.String(), nullable=False),
+        sa.Column("description", sa.String(), nullable=True),
+        sa.Column("context", JSON, nullable=False),
+        sa.Column("status", sa.String(), nullable=False),
+        sa.Column("priority", sa.Integer(), nullable=False),
+        sa.Column("runner_preference", sa.String(), nullable=False),
+        sa.Column("required_capabilities", JSON, nullable=False),
+        sa.Column("depends_on", JSON, nullable=False),
+        sa.Column("open_dependencies", sa.Integer(), nullable=False),
+        sa.Column("not_before", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("max_attempts", sa.Integer(), nullable=False),
+        sa.Column("attempt", sa.Integer(), nullable=False),
+        sa.Column("epoch", sa.Integer(), nullable=False),
+        sa.Column("max_cost", sa.BigInteger(), nullable=True),
+        sa.Column("timeout_seconds", sa.Integer(), nullable=True),
+        sa.Column("worker_id", sa.String(), nullable=True),
+        sa.Column("claimed_by", sa.String(), nullable=True),
+        sa.Column("claimed_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("result", JSON, nullable=True),
+        sa.Column("error", sa.String(), nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
+        sa.CheckConstraint(
+            "(status IN ('assigned', 'running')) = (worker_id IS NOT NULL)", name="held_by_a_worker"
+        ),
+        sa.CheckConstraint(
+            "runner_preference IN ('any', 'user', 'service', 'action')",
+            name="runner_preference_known",
+        ),
+        sa.CheckConstraint(
+            "status IN ('pending', 'assigned', 'running', 'completed', 'failed', 'cancelled')",
+            name="status_known",
+        ),
+        sa.CheckConstraint("open_dependencies >= 0", name="open_dependencies_counted"),
+        sa.ForeignKeyConstraint(["source_id"], ["source.id"], ondelete="SET NULL"),
+        sa.ForeignKeyConstraint(["workspace_id"], ["workspace.id"], ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("source_id", "external_id"),
+    )
+    claimable = sa.text("status = 'pending' AND open_dependencies = 0")
+    op.create_index(
+        "task_claimable",
+        "task",
+        [sa.text("priority DESC"), "id"],
+        sqlite_where=claimable,
+        postgresql_where=claimable,
+    )
+    op.create_index("task_of_workspace", "task", ["workspace_id", "id"], unique=False)
+    op.create_table(
+        "task_dependency",
+        sa.Column("parent_id", sa.String(), nullable=False),
+        sa.Column("child_id", sa.String(), nullable=False),
+        sa.ForeignKeyConstraint(["child_id"], ["task.id"], ondelete="CASCADE"),
+        sa.ForeignKeyConstraint(["parent_id"], ["task.id"], ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("parent_id", "child_id"),
+    )
+    op.create_index(
+        op.f("ix_task_dependency_child_id"), "task_dependency", ["child_id"], unique=False
+    )
+
+
+def _workers() -> None:
+    """The attempts."""
+    op.create_table(
+        "worker",
+        sa.Column("id", sa.String(), nullable=False),
+        sa.Column("task_id", sa.String(), nullable=False),
+        sa.Column("workspace_id", sa.String(), nullable=False),
+        sa.Column("account_id", sa.String(), nullable=False),
+        sa.Column("name", sa.String(), nullable=False),
+        sa.Column("branch", sa.String(), nullable=False),
+        sa.Column("status", sa.String(), nullable=False),
+        sa.Column("runner", sa.String(), nullable=False),
+        sa.Column("agent_id", sa.String(), nullable=True),
+        sa.Column("run_id", sa.String(), nullable=True),
+        sa.Column("epoch", sa.Integer(), nullable=False),
+        sa.Column("held", sa.Boolean(), nullable=False),
+        sa.Column("lease_expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("pause_requested_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("progress", sa.Integer(), nullable=False),
+        sa.Column("waiting_for", JSON, nullable=True),
+        sa.Column("cost_usd", sa.BigInteger(), nullable=False),
+        sa.Column("reserved", sa.BigInteger(), nullable=False),
+        sa.Column("reserved_day", sa.Date(), nullable=True),
+        sa.Column("turns", sa.Integer(), nullable=False),
+        sa.Column("session_id", sa.String(), nullable=True),
+        sa.Column("started_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("completed_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("error", sa.String(), nullable=True),
+        sa.Column("error_code", sa.String(), nullable=True),
+        sa.Column("ended_as", sa.String(), nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
+        sa.CheckConstraint(
+            "(status IN ('completed', 'error')) = (completed_at IS NOT NULL)",
+            name="ended_at_a_time",
+        ),
+        sa.CheckConstraint(
+            "status IN ('idle', 'starting', 'running', 'waiting_input', 'paused', 'completed', 'error')",
+            name="status_known",
+        ),
+        sa.ForeignKeyConstraint(
+            ["account_id"],
+            ["account.id"],
+        ),
+        sa.ForeignKeyConstraint(["task_id"], ["task.id"], ondelete="CASCADE"),
+        sa.ForeignKeyConstraint(["workspace_id"], ["workspace.id"], ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index(
+        "worker_holding",
+        "worker",
+        ["task_id"],
+        unique=True,
+        sqlite_where=sa.text(
+            "status IN ('idle', 'paused', 'running', 'starting', 'waiting_input')"
+        ),
+        postgresql_where=sa.text(
+            "status IN ('idle', 'paused', 'running', 'starting', 'waiting_input')"
+        ),
+    )
+    op.create_index(
+        "worker_leased",
+        "worker",
+        ["lease_expires_at"],
+        unique=False,
+        sqlite_where=sa.text("status IN ('idle', 'running', 'starting', 'waiting_input')"),
+        postgresql_where=sa.text("status IN ('idle', 'running', 'starting', 'waiting_input')"),
+    )
+    op.create_index("worker_of_account", "worker", ["account_id", "id"], unique=False)
+    op.create_index("worker_of_task", "worker", ["task_id", "id"], unique=False)
+    op.create_index("worker_of_workspace", "worker", ["workspace_id", "id"], unique=False)
+    op.create_table(
+        "lease",
+        sa.Column("digest", sa.String(), nullable=False),
+        sa.Column("worker_id", sa.String(), nullable=False),
+        sa.Column("epoch", sa.Integer(), nullable=False),
+        sa.ForeignKeyConstraint(["worker_id"], ["worker.id"], ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("digest"),
+    )
+    op.create_index(op.f("ix_lease_worker_id"), "lease", ["worker_id"], unique=False)
+
+
+def _records() -> None:
+    """What attempts leave behind."""
+    op.create_table(
+        "artifact",
+        sa.Column("id", sa.String(), nullable=False),
+        sa.Column("worker_id", sa.String(), nullable=False),
+        sa.Column("type", sa.String(), nullable=False),
+        sa.Column("title", sa.String(), nullable=True),
+        sa.Column("content", sa.String(), nullable=True),
+        sa.Column("metadata", JSON, nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.CheckConstraint(
+            "type IN ('task_plan', 'impl_plan', 'diff', 'summary', 'walkthrough', 'screenshot', 'recording', 'pull_request', 'link', 'file')",
+            name="type_known",
+        ),
+        sa.ForeignKeyConstraint(["worker_id"], ["worker.id"], ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index(op.f("ix_artifact_worker_id"), "artifact", ["worker_id"], unique=False)
+    op.create_table(
+        "comment",
+        sa.Column("id", sa.String(), nullable=False),
+        sa.Column("artifact_id", sa.String(), nullable=True),
+        sa.Column("worker_id", sa.String(), nullable=False),
+        sa.Column("author", sa.String(), nullable=False),
+        sa.Column("content", sa.String(), nullable=False),
+        sa.Column("selection", JSON, nullable=True),
+        sa.Column("resolved", sa.Boolean(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["artifact_id"], ["artifact.id"], ondelete="CASCADE"),
+        sa.ForeignKeyConstraint(["worker_id"], ["worker.id"], ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index(op.f("ix_comment_artifact_id"), "comment", ["artifact_id"], unique=False)
+    op.create_index(op.f("ix_comment_worker_id"), "comment", ["worker_id"], unique=False)
+    op.create_table(
+        "message",
+        sa.Column("id", sa.String(), nullable=False),
+        sa.Column("worker_id", sa.String(), nullable=False),
+        sa.Column("role", sa.String(), nullable=False),
+        sa.Column("to_agent", sa.Boolean(), nullable=False),
+        sa.Column("content", sa.String(), nullable=True),
+        sa.Column("tool_name", sa.String(), nullable=True),
+        sa.Column("tool_input", JSON, nullable=True),
+        sa.Column("tool_output", JSON, nullable=True),
+        sa.Column("cost_usd", sa.BigInteger(), nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.CheckConstraint("role IN ('user', 'assistant', 'system', 'tool')", name="role_known"),
+        sa.ForeignKeyConstraint(["worker_id"], ["worker.id"], ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index("message_of_worker", "message", ["worker_id", "id"], unique=False)
+    op.create_table(
+        "attachment",
+        sa.Column("id", sa.String(), nullable=False),
+        sa.Column("message_id", sa.String(), nullable=False),
+        sa.Column("filename", sa.String(), nullable=False),
+        sa.Column("mime_type", sa.String(), nullable=False),
+        sa.Column("size", sa.Integer(), nullable=False),
+        sa.Column("digest", sa.String(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["message_id"], ["message.id"], ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index(op.f("ix_attachment_message_id"), "attachment", ["message_id"], unique=False)

@@ -1,0 +1,45 @@
+"""Events: appended with the last statement of a transaction, so that their order is commit order."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+from sqlalchemy import bindparam
+
+from buildd.store.statement import Statement
+from buildd.store.tables import counter, event
+
+if TYPE_CHECKING:
+    from buildd.store.transaction import Transaction
+
+EVENT_SEQ = "event_seq"
+
+# The counter row stays locked until the commit: whoever draws a number commits before the next one
+# can. A sequence hands out numbers earlier, and a reader then passes events it never saw.
+NEXT_SEQ = Statement(
+    sa.update(counter)
+    .where(counter.c.name == EVENT_SEQ)
+    .values(value=counter.c.value + bindparam("count", type_=sa.BigInteger))
+    .returning(counter.c.value)
+)
+INSERT_EVENT = Statement(sa.insert(event))
+
+LAST_SEQ = Statement(sa.select(counter.c.value).where(counter.c.name == EVENT_SEQ))
+OLDEST_SEQ = Statement(sa.select(sa.func.min(event.c.seq).label("seq")))
+EVENTS_AFTER = Statement(
+    sa.select(event)
+    .where(event.c.seq > bindparam("after", type_=sa.BigInteger))
+    .order_by(event.c.seq)
+    .limit(bindparam("limit", type_=sa.Integer))
+)
+
+
+def append_events(tx: Transaction) -> None:
+    """Give the transaction's events their numbers and write them."""
+    if not tx.events:
+        return
+    row = tx.first(NEXT_SEQ, count=len(tx.events))
+    assert row is not None  # noqa: S101 - the row is part of the schema
+    first = row.value - len(tx.events) + 1
+    tx.run_many(INSERT_EVENT, ({"seq": first + i, **told} for i, told in enumerate(tx.events)))

@@ -1,0 +1,99 @@
+"""The store: writers that commit in groups, and readers that do not wait for them."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar, cast
+
+from buildd.clock import Clock
+from buildd.errors import BuilddError, Unavailable
+from buildd.store.dialects import Connection, Database, Failure
+from buildd.store.schema import upgrade_database
+from buildd.store.transaction import Transaction
+from buildd.store.writer import Job, Refused, Writer
+
+T = TypeVar("T")
+
+READERS = 4
+
+
+class Store:
+    """An open database. `clock` replaces the database's own in tests; `committed` hears of each commit."""
+
+    def __init__(
+        self, database: Database, clock: Clock | None, committed: Callable[[], None]
+    ) -> None:
+        upgrade_database(database)
+        self.database = database
+        self._clock = clock
+        self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
+        self._writers = [
+            Writer(database, self._jobs, clock, committed) for _ in range(database.writers)
+        ]
+        self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="buildd-reader")
+        self._local = threading.local()
+        self._opened: list[Connection] = []
+        self._lock = threading.Lock()
+        self._closed = False
+
+    def write(self, work: Callable[[Transaction], T | Refused], order: str = "") -> Future[T]:
+        """Have work done in a transaction; the future ends after its commit."""
+        job = Job(work, order)
+        with self._lock:
+            if self._closed:
+                raise Unavailable("this broker is closed")
+            self._jobs.put(job)
+        return cast("Future[T]", job.future)
+
+    def read(self, work: Callable[[Transaction], T]) -> Future[T]:
+        """Have questions answered from what is committed, beside the writers."""
+        try:
+            return self._readers.submit(self._read, work)
+        except RuntimeError:
+            raise Unavailable("this broker is closed") from None
+
+    def close(self) -> None:
+        """Finish what was accepted, then let go of every connection."""
+        with self._lock:
+            if self._closed:
+                return
+            self._closed = True
+            for _ in self._writers:
+                self._jobs.put(None)
+        for writer in self._writers:
+            writer.join()
+        self._readers.shutdown()
+        for connection in self._opened:
+            connection.close()
+
+    def _read(self, work: Callable[[Transaction], T]) -> T:
+        try:
+            return self._read_once(work)
+        except Exception as error:
+            if self._database_failure(error) is not Failure.CONNECTION:
+                raise self._explained(error) from error
+            self._local.connection = None
+        try:
+            return self._read_once(work)
+        except Exception as error:
+            raise self._explained(error) from error
+
+    def _read_once(self, work: Callable[[Transaction], T]) -> T:
+        connection = getattr(self._local, "connection", None)
+        if connection is None:
+            connection = self._local.connection = self.database.connect(reading=True)
+            with self._lock:
+                self._opened.append(connection)
+        now = self._clock.now() if self._clock else self.database.now(connection)
+        return work(Transaction(connection, self.database, now))
+
+    def _database_failure(self, error: Exception) -> Failure | None:
+        return self.database.failure(error)
+
+    def _explained(self, error: Exception) -> Exception:
+        if isinstance(error, BuilddError) or self.database.failure(error) is None:
+            return error
+        return self.database.translate(error)

@@ -1,0 +1,53 @@
+"""The rows, one class each, and the tables that statements are written with."""
+
+from __future__ import annotations
+
+from typing import cast
+
+import sqlalchemy as sa
+from sqlmodel import SQLModel
+
+from buildd.store.tables.accounts import AccountRow, AgentRow, BudgetDayRow, GrantRow, KeyRow
+from buildd.store.tables.records import (
+    ArtifactRow,
+    AttachmentRow,
+    CommentRow,
+    CounterRow,
+    EventRow,
+    MessageRow,
+    SettingRow,
+)
+from buildd.store.tables.tasks import (
+    DependencyRow,
+    LeaseRow,
+    SourceRow,
+    TaskRow,
+    WorkerRow,
+    WorkspaceRow,
+)
+
+
+def _table(row: type[SQLModel]) -> sa.Table:
+    return cast("sa.Table", row.__table__)  # type: ignore[attr-defined]
+
+
+account = _table(AccountRow)
+api_key = _table(KeyRow)
+grant = _table(GrantRow)
+budget_day = _table(BudgetDayRow)
+agent = _table(AgentRow)
+workspace = _table(WorkspaceRow)
+source = _table(SourceRow)
+task = _table(TaskRow)
+dependency = _table(DependencyRow)
+worker = _table(WorkerRow)
+lease = _table(LeaseRow)
+artifact = _table(ArtifactRow)
+comment = _table(CommentRow)
+message = _table(MessageRow)
+attachment = _table(AttachmentRow)
+event = _table(EventRow)
+counter = _table(CounterRow)
+setting = _table(SettingRow)
+
+metadata: sa.MetaData = SQLModel.metadata
