@@ -1,0 +1,236 @@
+"""A task broker for AI coding agents.
+
+    with buildd.connect("sqlite:///team.db") as bd:  # or "https://buildd.example.com"
+        task = bd.tasks.create(workspace_id=…, title="Fix the flaky login test")
+
+Importing this loads nothing: each name is fetched from its home when it is first used.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from buildd import agent as agent
+    from buildd.client import AsyncClient, Client, connect, connect_async
+    from buildd.errors import (
+        AlreadyExists,
+        BuilddError,
+        ConfigError,
+        Conflict,
+        Forbidden,
+        InternalError,
+        Invalid,
+        LeaseLost,
+        Malformed,
+        NotAuthenticated,
+        NotClaimable,
+        NotFound,
+        OutcomeUnknown,
+        RateLimited,
+        TooLarge,
+        Unavailable,
+        Unreachable,
+        WrongState,
+    )
+    from buildd.events import Event, EventType
+    from buildd.models import (
+        Account,
+        AdminKey,
+        Agent,
+        Artifact,
+        ArtifactType,
+        Attachment,
+        Beat,
+        Claim,
+        Claimed,
+        Comment,
+        Grant,
+        Key,
+        Lease,
+        Message,
+        NewAccount,
+        NewKey,
+        NewLease,
+        Order,
+        QuestionType,
+        Reason,
+        ReasonCode,
+        Role,
+        Selection,
+        Source,
+        Task,
+        WaitingFor,
+        Worker,
+        Workspace,
+    )
+    from buildd.operations import Deleted
+    from buildd.routing import AccountType, RunnerPreference
+    from buildd.states import ErrorCode, TaskStatus, WorkerStatus
+
+    __version__: str
+
+__all__ = [
+    "Account",
+    "AccountType",
+    "AdminKey",
+    "Agent",
+    "AlreadyExists",
+    "Artifact",
+    "ArtifactType",
+    "AsyncClient",
+    "Attachment",
+    "Beat",
+    "BuilddError",
+    "Claim",
+    "Claimed",
+    "Client",
+    "Comment",
+    "ConfigError",
+    "Conflict",
+    "Deleted",
+    "ErrorCode",
+    "Event",
+    "EventType",
+    "Forbidden",
+    "Grant",
+    "InternalError",
+    "Invalid",
+    "Key",
+    "Lease",
+    "LeaseLost",
+    "Malformed",
+    "Message",
+    "NewAccount",
+    "NewKey",
+    "NewLease",
+    "NotAuthenticated",
+    "NotClaimable",
+    "NotFound",
+    "Order",
+    "OutcomeUnknown",
+    "QuestionType",
+    "RateLimited",
+    "Reason",
+    "ReasonCode",
+    "Role",
+    "RunnerPreference",
+    "Selection",
+    "Source",
+    "Task",
+    "TaskStatus",
+    "TooLarge",
+    "Unavailable",
+    "Unreachable",
+    "WaitingFor",
+    "Worker",
+    "WorkerStatus",
+    "Workspace",
+    "WrongState",
+    "__version__",
+    "agent",
+    "connect",
+    "connect_async",
+]
+
+_HOMES = {
+    "buildd.client": (
+        "AsyncClient",
+        "Client",
+        "connect",
+        "connect_async",
+    ),
+    "buildd.errors": (
+        "AlreadyExists",
+        "BuilddError",
+        "ConfigError",
+        "Conflict",
+        "Forbidden",
+        "InternalError",
+        "Invalid",
+        "LeaseLost",
+        "Malformed",
+        "NotAuthenticated",
+        "NotClaimable",
+        "NotFound",
+        "OutcomeUnknown",
+        "RateLimited",
+        "TooLarge",
+        "Unavailable",
+        "Unreachable",
+        "WrongState",
+    ),
+    "buildd.events": (
+        "Event",
+        "EventType",
+    ),
+    "buildd.models": (
+        "Account",
+        "AdminKey",
+        "Agent",
+        "Artifact",
+        "ArtifactType",
+        "Attachment",
+        "Beat",
+        "Claim",
+        "Claimed",
+        "Comment",
+        "Grant",
+        "Key",
+        "Lease",
+        "Message",
+        "NewAccount",
+        "NewKey",
+        "NewLease",
+        "Order",
+        "QuestionType",
+        "Reason",
+        "ReasonCode",
+        "Role",
+        "Selection",
+        "Source",
+        "Task",
+        "WaitingFor",
+        "Worker",
+        "Workspace",
+    ),
+    "buildd.operations": ("Deleted",),
+    "buildd.routing": (
+        "AccountType",
+        "RunnerPreference",
+    ),
+    "buildd.states": (
+        "ErrorCode",
+        "TaskStatus",
+        "WorkerStatus",
+    ),
+}
+
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+if not TYPE_CHECKING:  # A checker that saw this would believe in every misspelt name.
+
+    def __getattr__(name: str) -> object:
+        if name == "agent":
+            return import_module("buildd.agent")
+        if name == "__version__":
+            return _version()
+        if name not in _HOME_OF:
+            raise AttributeError(f"module 'buildd' has no attribute {name!r}")
+        value = getattr(import_module(_HOME_OF[name]), name)
+        globals()[name] = value
+        return value
+
+
+def __dir__() -> list[str]:
+    return __all__
+
+
+def _version() -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("buildd")
+    except PackageNotFoundError:  # run from a source tree that was never installed
+        return "0+unknown"

@@ -1,0 +1,215 @@
+"""The façade: `bd.tasks.create(…)`, one line for each operation. `_sync.py` is made from this file.
+
+A resource method takes exactly the fields of its operation, by name, and returns the operation's
+answer; whatever can go wrong is in `buildd.errors`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
+from types import TracebackType
+from typing import Any, Generic, ParamSpec, Self, TypeVar
+
+from pydantic import ValidationError
+
+from buildd import operations as ops
+from buildd.client._transport import AsyncTransport
+from buildd.events import Event, EventType, Filter
+from buildd.operations import Operation
+from buildd.wire import invalid
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class AsyncResource:
+    """The operations on one kind of thing."""
+
+    def __init__(self, client: AsyncClient) -> None:
+        self.client = client
+
+
+class AsyncVerb(Generic[P, R]):
+    """An operation as a method: its signature is the operation's own."""
+
+    def __init__(self, operation: Callable[P, Operation[R]]) -> None:
+        self.operation = operation
+        self.__doc__ = operation.__doc__
+
+    def __get__(self, resource: AsyncResource, owner: type) -> Callable[P, Awaitable[R]]:
+        async def call(*args: P.args, **fields: P.kwargs) -> R:
+            return await resource.client.send(_build(self.operation, *args, **fields))
+
+        call.__doc__ = self.__doc__
+        return call
+
+
+class AsyncAccounts(AsyncResource):
+    """Who claims, with which keys, and where."""
+
+    create = AsyncVerb(ops.CreateAccount)
+    list = AsyncVerb(ops.ListAccounts)
+    get = AsyncVerb(ops.GetAccount)
+    me = AsyncVerb(ops.GetMe)
+    update = AsyncVerb(ops.UpdateAccount)
+    delete = AsyncVerb(ops.DeleteAccount)
+    create_key = AsyncVerb(ops.CreateKey)
+    revoke_key = AsyncVerb(ops.RevokeKey)
+    create_admin_key = AsyncVerb(ops.CreateAdminKey)
+    grant = AsyncVerb(ops.GrantWorkspace)
+    grants = AsyncVerb(ops.ListGrants)
+    revoke_grant = AsyncVerb(ops.RevokeGrant)
+
+
+class AsyncWorkspaces(AsyncResource):
+    """Repositories with their tasks."""
+
+    create = AsyncVerb(ops.CreateWorkspace)
+    list = AsyncVerb(ops.ListWorkspaces)
+    get = AsyncVerb(ops.GetWorkspace)
+    update = AsyncVerb(ops.UpdateWorkspace)
+    delete = AsyncVerb(ops.DeleteWorkspace)
+
+
+class AsyncSources(AsyncResource):
+    """Where tasks come from."""
+
+    create = AsyncVerb(ops.CreateSource)
+    list = AsyncVerb(ops.ListSources)
+    update = AsyncVerb(ops.UpdateSource)
+    delete = AsyncVerb(ops.DeleteSource)
+
+
+class AsyncTasks(AsyncResource):
+    """The work."""
+
+    create = AsyncVerb(ops.CreateTask)
+    list = AsyncVerb(ops.ListTasks)
+    get = AsyncVerb(ops.GetTask)
+    update = AsyncVerb(ops.UpdateTask)
+    delete = AsyncVerb(ops.DeleteTask)
+    cancel = AsyncVerb(ops.CancelTask)
+    retry = AsyncVerb(ops.RetryTask)
+    release = AsyncVerb(ops.ReleaseTask)
+
+
+class AsyncWorkers(AsyncResource):
+    """The attempts."""
+
+    claim = AsyncVerb(ops.ClaimTasks)
+    create = AsyncVerb(ops.CreateWorker)
+    list = AsyncVerb(ops.ListWorkers)
+    get = AsyncVerb(ops.GetWorker)
+    start = AsyncVerb(ops.StartWorker)
+    heartbeat = AsyncVerb(ops.Heartbeat)
+    ask = AsyncVerb(ops.AskWorker)
+    answer = AsyncVerb(ops.AnswerWorker)
+    pause = AsyncVerb(ops.PauseWorker)
+    complete = AsyncVerb(ops.CompleteWorker)
+    fail = AsyncVerb(ops.FailWorker)
+    cancel = AsyncVerb(ops.CancelWorker)
+
+
+class AsyncArtifacts(AsyncResource):
+    """What attempts made."""
+
+    create = AsyncVerb(ops.CreateArtifact)
+    list = AsyncVerb(ops.ListArtifacts)
+    get = AsyncVerb(ops.GetArtifact)
+
+
+class AsyncComments(AsyncResource):
+    """Remarks on artifacts."""
+
+    create = AsyncVerb(ops.CreateComment)
+    list = AsyncVerb(ops.ListComments)
+    update = AsyncVerb(ops.UpdateComment)
+
+
+class AsyncMessages(AsyncResource):
+    """What was said during attempts."""
+
+    create = AsyncVerb(ops.CreateMessage)
+    list = AsyncVerb(ops.ListMessages)
+
+
+class AsyncClient:
+    """Everything buildd can do, over one transport: a server's API, or a broker in this process."""
+
+    def __init__(self, transport: AsyncTransport) -> None:
+        self.transport = transport
+        self.accounts = AsyncAccounts(self)
+        self.workspaces = AsyncWorkspaces(self)
+        self.sources = AsyncSources(self)
+        self.tasks = AsyncTasks(self)
+        self.workers = AsyncWorkers(self)
+        self.artifacts = AsyncArtifacts(self)
+        self.comments = AsyncComments(self)
+        self.messages = AsyncMessages(self)
+
+    async def send(self, operation: Operation[R]) -> R:
+        """Have one operation done, and return its answer."""
+        return await self.transport.send(operation)
+
+    def events(
+        self,
+        after: int | None = None,
+        *,
+        workspace_id: str | None = None,
+        task_id: str | None = None,
+        worker_id: str | None = None,
+        types: Collection[EventType] | None = None,
+    ) -> AsyncIterator[Event]:
+        """What happens, in order and without gaps, for as long as you listen.
+
+        `after` is the `seq` of the last event you know: 0 begins with the oldest that is kept, None
+        with what happens once you wait for the first one. Lost connections are resumed. A `reset`
+        event means that events you asked for are no longer kept.
+        """
+        wanted = Filter(
+            workspace_id=workspace_id,
+            task_id=task_id,
+            worker_id=worker_id,
+            types=None if types is None else frozenset(types),
+        )
+        return self.transport.events(after, wanted)
+
+    def with_key(self, key: str) -> AsyncClient:
+        """The same connection with another key: an account's, or the token of a lease."""
+        return AsyncClient(self.transport.with_key(key))
+
+    async def aclose(self) -> None:
+        """Let go of the connection, or of the embedded broker."""
+        await self.transport.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.aclose()
+
+
+def _build(operation: Callable[P, Operation[R]], *args: P.args, **fields: P.kwargs) -> Operation[R]:
+    try:
+        return operation(*args, **fields)
+    except ValidationError as problem:
+        raise invalid(problem) from None
+
+
+def resources() -> dict[str, type[Any]]:
+    """The façade's rooms by name, for the tests and docs that are made from them."""
+    return {
+        "accounts": AsyncAccounts,
+        "workspaces": AsyncWorkspaces,
+        "sources": AsyncSources,
+        "tasks": AsyncTasks,
+        "workers": AsyncWorkers,
+        "artifacts": AsyncArtifacts,
+        "comments": AsyncComments,
+        "messages": AsyncMessages,
+    }

@@ -1,0 +1,94 @@
+"""From a URL to a client: the one place that tells a server from a broker in this process."""
+
+from __future__ import annotations
+
+from urllib.parse import SplitResult, urlsplit
+
+from buildd import environment
+from buildd.client._async import AsyncClient
+from buildd.client._embedded import AsyncEmbeddedTransport, EmbeddedTransport, Embedding
+from buildd.client._sync import Client
+from buildd.errors import ConfigError
+
+HTTP = {"http", "https"}
+DATABASES = {"sqlite", "postgres", "postgresql"}
+FORMS = "http://…, https://…, sqlite:///… or postgresql://…"
+
+
+def connect(url: str | None = None, *, api_key: str | None = None) -> Client:
+    """A client of the server, or of the database, at a URL.
+
+    An http(s) URL is a server; `sqlite:///path` and `postgresql://…` open the database in this
+    process, made or upgraded if need be. Without a URL it is `BUILDD_SERVER`, else
+    http://127.0.0.1:3000. The key to a server is `BUILDD_API_KEY` unless given. On a database, no
+    key means its owner.
+
+    Raises `ConfigError` for a URL or key that cannot be one. A server is first spoken to when
+    something is asked of it.
+    """
+    address = (url or environment.server()).strip()
+    if not _is_server(address):
+        return Client(EmbeddedTransport(_embed(address), _checked(api_key), owns=True))
+    from buildd.client._http_sync import HttpTransport
+
+    return Client(HttpTransport(address, _checked(api_key or environment.api_key())))
+
+
+def connect_async(url: str | None = None, *, api_key: str | None = None) -> AsyncClient:
+    """As `connect`, for an event loop. Opening a database blocks for a moment."""
+    address = (url or environment.server()).strip()
+    if not _is_server(address):
+        return AsyncClient(AsyncEmbeddedTransport(_embed(address), _checked(api_key), owns=True))
+    from buildd.client._http_async import AsyncHttpTransport
+
+    return AsyncClient(AsyncHttpTransport(address, _checked(api_key or environment.api_key())))
+
+
+def as_async(client: Client) -> AsyncClient:
+    """The same broker and key for an event loop. It opens no second broker, and closes none."""
+    transport = client.transport
+    if isinstance(transport, EmbeddedTransport):
+        return AsyncClient(AsyncEmbeddedTransport(transport.embedding, transport.key))
+    from buildd.client._http_async import AsyncHttpTransport
+    from buildd.client._http_sync import HttpTransport
+
+    if isinstance(transport, HttpTransport):
+        return AsyncClient(AsyncHttpTransport(transport.address, transport.key))
+    raise ConfigError("only a client made by buildd.connect has an asynchronous counterpart")
+
+
+def _embed(address: str) -> Embedding:
+    from buildd.broker import Broker, BrokerSettings
+
+    return Embedding(Broker.open(address, BrokerSettings(secret=environment.secret())))
+
+
+def _is_server(address: str) -> bool:
+    """Whether it is a server's URL. No error repeats it, because it may hold a password."""
+    try:
+        parts = urlsplit(address)
+        _ = parts.port
+    except ValueError:
+        raise ConfigError(f"the broker's URL is malformed; it looks like {FORMS}") from None
+    if parts.scheme in DATABASES:
+        return False
+    if parts.scheme not in HTTP:
+        raise ConfigError(f"the broker's URL must look like {FORMS}")
+    _check_server(parts)
+    return True
+
+
+def _check_server(parts: SplitResult) -> None:
+    if not parts.hostname:
+        raise ConfigError("the server's URL names no host")
+    if parts.username or parts.password or parts.query or parts.fragment:
+        raise ConfigError(
+            "the server's URL may hold a host, a port and a path only: "
+            "the key goes into api_key or BUILDD_API_KEY"
+        )
+
+
+def _checked(key: str | None) -> str | None:
+    if key is not None and not (key and key.isascii() and key.isprintable() and " " not in key):
+        raise ConfigError("the API key is empty, or holds a space or a line break")
+    return key

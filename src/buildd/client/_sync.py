@@ -1,0 +1,217 @@
+"""Generated from _async.py by scripts/unasync.py: do not edit.
+
+The façade: `bd.tasks.create(…)`, one line for each operation.
+
+A resource method takes exactly the fields of its operation, by name, and returns the operation's
+answer; whatever can go wrong is in `buildd.errors`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator
+from types import TracebackType
+from typing import Any, Generic, ParamSpec, Self, TypeVar
+
+from pydantic import ValidationError
+
+from buildd import operations as ops
+from buildd.client._transport import Transport
+from buildd.events import Event, EventType, Filter
+from buildd.operations import Operation
+from buildd.wire import invalid
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class Resource:
+    """The operations on one kind of thing."""
+
+    def __init__(self, client: Client) -> None:
+        self.client = client
+
+
+class Verb(Generic[P, R]):
+    """An operation as a method: its signature is the operation's own."""
+
+    def __init__(self, operation: Callable[P, Operation[R]]) -> None:
+        self.operation = operation
+        self.__doc__ = operation.__doc__
+
+    def __get__(self, resource: Resource, owner: type) -> Callable[P, R]:
+        def call(*args: P.args, **fields: P.kwargs) -> R:
+            return resource.client.send(_build(self.operation, *args, **fields))
+
+        call.__doc__ = self.__doc__
+        return call
+
+
+class Accounts(Resource):
+    """Who claims, with which keys, and where."""
+
+    create = Verb(ops.CreateAccount)
+    list = Verb(ops.ListAccounts)
+    get = Verb(ops.GetAccount)
+    me = Verb(ops.GetMe)
+    update = Verb(ops.UpdateAccount)
+    delete = Verb(ops.DeleteAccount)
+    create_key = Verb(ops.CreateKey)
+    revoke_key = Verb(ops.RevokeKey)
+    create_admin_key = Verb(ops.CreateAdminKey)
+    grant = Verb(ops.GrantWorkspace)
+    grants = Verb(ops.ListGrants)
+    revoke_grant = Verb(ops.RevokeGrant)
+
+
+class Workspaces(Resource):
+    """Repositories with their tasks."""
+
+    create = Verb(ops.CreateWorkspace)
+    list = Verb(ops.ListWorkspaces)
+    get = Verb(ops.GetWorkspace)
+    update = Verb(ops.UpdateWorkspace)
+    delete = Verb(ops.DeleteWorkspace)
+
+
+class Sources(Resource):
+    """Where tasks come from."""
+
+    create = Verb(ops.CreateSource)
+    list = Verb(ops.ListSources)
+    update = Verb(ops.UpdateSource)
+    delete = Verb(ops.DeleteSource)
+
+
+class Tasks(Resource):
+    """The work."""
+
+    create = Verb(ops.CreateTask)
+    list = Verb(ops.ListTasks)
+    get = Verb(ops.GetTask)
+    update = Verb(ops.UpdateTask)
+    delete = Verb(ops.DeleteTask)
+    cancel = Verb(ops.CancelTask)
+    retry = Verb(ops.RetryTask)
+    release = Verb(ops.ReleaseTask)
+
+
+class Workers(Resource):
+    """The attempts."""
+
+    claim = Verb(ops.ClaimTasks)
+    create = Verb(ops.CreateWorker)
+    list = Verb(ops.ListWorkers)
+    get = Verb(ops.GetWorker)
+    start = Verb(ops.StartWorker)
+    heartbeat = Verb(ops.Heartbeat)
+    ask = Verb(ops.AskWorker)
+    answer = Verb(ops.AnswerWorker)
+    pause = Verb(ops.PauseWorker)
+    complete = Verb(ops.CompleteWorker)
+    fail = Verb(ops.FailWorker)
+    cancel = Verb(ops.CancelWorker)
+
+
+class Artifacts(Resource):
+    """What attempts made."""
+
+    create = Verb(ops.CreateArtifact)
+    list = Verb(ops.ListArtifacts)
+    get = Verb(ops.GetArtifact)
+
+
+class Comments(Resource):
+    """Remarks on artifacts."""
+
+    create = Verb(ops.CreateComment)
+    list = Verb(ops.ListComments)
+    update = Verb(ops.UpdateComment)
+
+
+class Messages(Resource):
+    """What was said during attempts."""
+
+    create = Verb(ops.CreateMessage)
+    list = Verb(ops.ListMessages)
+
+
+class Client:
+    """Everything buildd can do, over one transport: a server's API, or a broker in this process."""
+
+    def __init__(self, transport: Transport) -> None:
+        self.transport = transport
+        self.accounts = Accounts(self)
+        self.workspaces = Workspaces(self)
+        self.sources = Sources(self)
+        self.tasks = Tasks(self)
+        self.workers = Workers(self)
+        self.artifacts = Artifacts(self)
+        self.comments = Comments(self)
+        self.messages = Messages(self)
+
+    def send(self, operation: Operation[R]) -> R:
+        """Have one operation done, and return its answer."""
+        return self.transport.send(operation)
+
+    def events(
+        self,
+        after: int | None = None,
+        *,
+        workspace_id: str | None = None,
+        task_id: str | None = None,
+        worker_id: str | None = None,
+        types: Collection[EventType] | None = None,
+    ) -> Iterator[Event]:
+        """What happens, in order and without gaps, for as long as you listen.
+
+        `after` is the `seq` of the last event you know: 0 begins with the oldest that is kept, None
+        with what happens once you wait for the first one. Lost connections are resumed. A `reset`
+        event means that events you asked for are no longer kept.
+        """
+        wanted = Filter(
+            workspace_id=workspace_id,
+            task_id=task_id,
+            worker_id=worker_id,
+            types=None if types is None else frozenset(types),
+        )
+        return self.transport.events(after, wanted)
+
+    def with_key(self, key: str) -> Client:
+        """The same connection with another key: an account's, or the token of a lease."""
+        return Client(self.transport.with_key(key))
+
+    def close(self) -> None:
+        """Let go of the connection, or of the embedded broker."""
+        self.transport.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def _build(operation: Callable[P, Operation[R]], *args: P.args, **fields: P.kwargs) -> Operation[R]:
+    try:
+        return operation(*args, **fields)
+    except ValidationError as problem:
+        raise invalid(problem) from None
+
+
+def resources() -> dict[str, type[Any]]:
+    """The façade's rooms by name, for the tests and docs that are made from them."""
+    return {
+        "accounts": Accounts,
+        "workspaces": Workspaces,
+        "sources": Sources,
+        "tasks": Tasks,
+        "workers": Workers,
+        "artifacts": Artifacts,
+        "comments": Comments,
+        "messages": Messages,
+    }

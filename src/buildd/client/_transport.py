@@ -1,0 +1,51 @@
+"""The seam: all that differs between a broker in this process and one behind HTTP."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from typing import Protocol, TypeVar
+
+from buildd.events import Event, Filter
+from buildd.operations import Operation
+
+R = TypeVar("R")
+
+
+class AsyncTransport(Protocol):
+    """Carries operations to a broker, and events back."""
+
+    async def send(self, operation: Operation[R]) -> R:
+        """Have one operation done. Raises the `buildd.errors` class that the broker raised."""
+        ...
+
+    def events(self, after: int | None, wanted: Filter) -> AsyncIterator[Event]:
+        """Events after a `seq`, for ever; resumes by itself."""
+        ...
+
+    def with_key(self, key: str) -> AsyncTransport:
+        """The same connection with another credential."""
+        ...
+
+    async def aclose(self) -> None:
+        """Let go of what this transport opened itself."""
+        ...
+
+
+class Transport(Protocol):
+    """The same for callers that block."""
+
+    def send(self, operation: Operation[R]) -> R:
+        """Have one operation done. Raises the `buildd.errors` class that the broker raised."""
+        ...
+
+    def events(self, after: int | None, wanted: Filter) -> Iterator[Event]:
+        """Events after a `seq`, for ever; resumes by itself."""
+        ...
+
+    def with_key(self, key: str) -> Transport:
+        """The same connection with another credential."""
+        ...
+
+    def close(self) -> None:
+        """Let go of what this transport opened itself."""
+        ...
