@@ -73,7 +73,7 @@ class AsyncHttpTransport:
             try:
                 async with aclosing(self._stream(cursor)) as stream:
                     async for event in stream:
-                        again = pauses(0.5, 15)
+                        again = pauses(0.2, 15)
                         if event is not None:
                             yield event
             except (errors.Unavailable, errors.RateLimited):
@@ -204,4 +204,4 @@ def _loopback(host: str) -> bool:
 
 
 def _timeout(answer: float) -> httpx2.Timeout:
-    return httpx2.Timeout(CONNECT_SECONDS, read=answer, write=ANSWER_SECONDS)
+    return httpx2.Timeout(CONNECT_SECONDS, read=answer)
