@@ -1,0 +1,134 @@
+"""The demo's processes: kept running whatever is killed, and all gone when the demo ends.
+
+A demo that is killed itself cannot end anything, so it writes down what it started; the next one
+stops what it finds of that.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psutil
+
+from buildd.errors import ConfigError
+
+STOP_SECONDS = 5.0
+PATIENCE = 5
+"""How often one process may end by itself before the demo gives up."""
+
+
+@dataclass
+class Part:
+    """One program of the demo."""
+
+    name: str
+    command: list[str]
+    environment: Mapping[str, str] = field(default_factory=dict)
+    process: subprocess.Popen[bytes] | None = None
+    ends: int = 0
+
+
+class Processes:
+    """Starts the parts, starts them again when they die, and stops them."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._logs = directory / "logs"
+        self._logs.mkdir(exist_ok=True)
+        self._record = directory / "processes.json"
+        self._parts: list[Part] = []
+        self._stop_leftovers()
+
+    def start(self, part: Part) -> None:
+        """Start a part, and remember it for good."""
+        if part not in self._parts:
+            self._parts.append(part)
+        with self._log(part).open("ab") as log:
+            part.process = subprocess.Popen(  # noqa: S603 - every argument is ours
+                part.command,
+                cwd=self._directory,
+                env={**_clean(os.environ), **part.environment},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                # Ctrl-C reaches the demo alone, which ends the others in the right order.
+                start_new_session=True,
+            )
+        self._write_record()
+
+    def restart_dead(self) -> Iterator[Part]:
+        """Start again whatever ended. Raises `ConfigError` with its last words if that does not help."""
+        for part in self._parts:
+            if part.process is None or part.process.poll() is None:
+                continue
+            part.ends += 1
+            if part.ends > PATIENCE:
+                raise ConfigError(f"{part.name} keeps ending: {self.last_words(part)}")
+            self.start(part)
+            yield part
+
+    def last_words(self, part: Part) -> str:
+        """The last line that a part wrote."""
+        lines = self._log(part).read_text(errors="replace").split("\n")
+        return next((line.strip() for line in reversed(lines) if line.strip()), "it said nothing")
+
+    def stop(self) -> None:
+        """End the parts, the last one started first."""
+        while self._parts:
+            process = self._parts.pop().process
+            if process is not None:
+                process.terminate()
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    process.wait(STOP_SECONDS)
+                process.kill()
+                process.wait()
+        self._record.unlink(missing_ok=True)
+
+    def _log(self, part: Part) -> Path:
+        return self._logs / f"{part.name}.log"
+
+    def _write_record(self) -> None:
+        running = [part.process.pid for part in self._parts if part.process]
+        known = {}
+        for pid in running:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                known[pid] = psutil.Process(pid).create_time()
+        fresh = self._record.with_suffix(".new")
+        fresh.write_text(json.dumps(known))
+        fresh.replace(self._record)
+
+    def _stop_leftovers(self) -> None:
+        """Stop what a demo that was killed has left running here."""
+        if not self._record.exists():
+            return
+        found = []
+        for pid, created in json.loads(self._record.read_text()).items():
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process = psutil.Process(int(pid))
+                if process.create_time() == created:
+                    process.terminate()
+                    found.append(process)
+        for process in psutil.wait_procs(found, STOP_SECONDS)[1]:
+            process.kill()
+        psutil.wait_procs(found, STOP_SECONDS)
+        self._record.unlink()
+
+
+def program(name: str) -> str:
+    """The installed command of this Python, whatever is on the path."""
+    path = Path(sys.executable).with_name(name)
+    if not path.exists():
+        raise ConfigError(f"{name} is not installed beside {sys.executable}")
+    return str(path)
+
+
+def _clean(environ: Mapping[str, str]) -> dict[str, str]:
+    """The environment without settings that are meant for another server or repository."""
+    return {name: value for name, value in environ.items() if not name.startswith(("BUILDD_", "GIT_"))}
