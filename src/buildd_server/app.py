@@ -1,0 +1,60 @@
+"""The app: routes from the operation table, the few written by hand, and what stands before."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+from starlette.routing import BaseRoute, Mount, Route, Router
+
+from buildd.broker import Broker
+from buildd_server.auth import Authenticated, Gate
+from buildd_server.docs import PAGE_HEADERS, docs_page, home_page
+from buildd_server.endpoints import PREFIX, operation_routes
+from buildd_server.health import Counting, Metrics, health_routes
+from buildd_server.openapi import document_json
+from buildd_server.problems import HANDLERS
+from buildd_server.schemas import Schemas
+from buildd_server.settings import Settings
+from buildd_server.sse import event_routes
+from buildd_server.waiting import Shutdown
+
+
+def create_app(broker: Broker, settings: Settings) -> Starlette:
+    """The server of an open broker. `app.state.shutdown.begin()` ends the streams before a stop."""
+    shutdown, metrics = Shutdown(), Metrics()
+    api = Router([*event_routes(broker, shutdown), *operation_routes(broker, shutdown)])
+    app = Starlette(
+        routes=[
+            *health_routes(broker, metrics),
+            *_pages(),
+            Mount(PREFIX, Authenticated(api, Gate(broker, settings))),
+        ],
+        middleware=[Middleware(Counting, metrics)],
+        exception_handlers=HANDLERS,
+    )
+    # A redirect would answer before the key is looked at, and lose the body of a POST.
+    api.redirect_slashes = app.router.redirect_slashes = False
+    app.state.shutdown = shutdown
+    return app
+
+
+def _pages() -> Iterator[BaseRoute]:
+    schemas = Schemas()
+    document, docs, home = document_json(schemas), docs_page(schemas), home_page()
+
+    async def openapi_json(_request: Request) -> Response:
+        return Response(document, media_type="application/json")
+
+    async def docs_html(_request: Request) -> Response:
+        return HTMLResponse(docs, headers=PAGE_HEADERS)
+
+    async def home_html(_request: Request) -> Response:
+        return HTMLResponse(home, headers=PAGE_HEADERS)
+
+    yield Route("/", home_html)
+    yield Route(f"{PREFIX}/openapi.json", openapi_json)
+    yield Route(f"{PREFIX}/docs", docs_html)

@@ -1,0 +1,110 @@
+"""Routes as a projection of the operation table: one factory, no verb has code of its own here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from buildd import errors, wire
+from buildd.broker import Broker
+from buildd.ids import Kind
+from buildd.operations import OPERATIONS, ClaimTasks, Operation, Paged
+from buildd_server.auth import principal_of
+from buildd_server.waiting import Shutdown, settled, settled_while_wanted
+
+PREFIX = "/api"
+JSON_HEADERS = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
+HOMES: dict[str, str] = {
+    Kind.ACCOUNT: "/api/accounts",
+    Kind.WORKSPACE: "/api/workspaces",
+    Kind.TASK: "/api/tasks",
+    Kind.WORKER: "/api/workers",
+    Kind.ARTIFACT: "/api/artifacts",
+}
+"""Where a thing of each kind can be read, by the prefix of its id."""
+
+Verbs = Mapping[str, type[Operation[Any]]]
+
+
+def operation_routes(broker: Broker, shutdown: Shutdown) -> Iterator[Route]:
+    """A route for each path of the table, below the API's prefix; literal paths come first."""
+    paths: dict[str, dict[str, type[Operation[Any]]]] = {}
+    for operation in OPERATIONS:
+        paths.setdefault(operation.http.path, {})[operation.http.method.value] = operation
+    for path in sorted(paths, key=lambda path: path.count("{")):
+        endpoint = _Endpoint(paths[path], broker, shutdown)
+        yield Route(path.removeprefix(PREFIX), endpoint.answer, methods=list(paths[path]))
+
+
+class _Endpoint:
+    """One path with its verbs."""
+
+    def __init__(self, verbs: Verbs, broker: Broker, shutdown: Shutdown) -> None:
+        self._verbs = verbs
+        self._broker = broker
+        self._shutdown = shutdown
+
+    async def answer(self, request: Request) -> Response:
+        """Decode the operation, have it done, encode its answer."""
+        verb = self._verbs["GET" if request.method == "HEAD" else request.method]
+        body = b"" if verb.reads() else await read_body(request)
+        operation = wire.decode(verb, request.path_params, query_of(request), body)
+        future = self._broker.submit(operation, principal_of(request))
+        if isinstance(operation, ClaimTasks) and operation.wait_seconds:
+            result = await settled_while_wanted(future, request, self._shutdown)
+        else:
+            result = await settled(future)
+        return Response(
+            verb.answer().dump_json(result, by_alias=True),
+            verb.http.status,
+            {**JSON_HEADERS, **_links(operation, result, request)},
+            "application/json",
+        )
+
+
+async def read_body(request: Request, limit: int = wire.BODY_LIMIT) -> bytes:
+    """The body, counted while it streams in. Raises `TooLarge`."""
+    declared = request.headers.get("content-length", "0")
+    if declared.isdecimal() and int(declared) > limit:
+        raise errors.TooLarge(f"the body is larger than {limit} bytes")
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > limit:
+            raise errors.TooLarge(f"the body is larger than {limit} bytes")
+    return bytes(body)
+
+
+def query_of(request: Request) -> dict[str, str]:
+    """The query's fields. Raises `Invalid` for one that is given twice."""
+    fields: dict[str, str] = {}
+    for name, value in request.query_params.multi_items():
+        if name in fields:
+            raise errors.Invalid.field(name, "is given twice")
+        fields[name] = value
+    return fields
+
+
+def _links(operation: Operation[Any], result: Any, request: Request) -> dict[str, str]:
+    if operation.http.status == HTTPStatus.CREATED:
+        return _location(getattr(result, "id", ""))
+    if isinstance(operation, Paged) and len(result) == operation.limit:
+        return _next_page(request, result)
+    return {}
+
+
+def _location(id_: str) -> dict[str, str]:
+    home = HOMES.get(id_.partition("_")[0])
+    return {"location": f"{home}/{id_}"} if home else {}
+
+
+def _next_page(request: Request, page: Iterable[Any]) -> dict[str, str]:
+    *_, last = page
+    query = urlencode({**request.query_params, "cursor": last.id})
+    return {"link": f'<{quote(request.scope["path"])}?{query}>; rel="next"'}

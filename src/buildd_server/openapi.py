@@ -1,0 +1,214 @@
+"""The OpenAPI 3.1 document, made from the operation table and the few routes written by hand."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from openapi_pydantic import OpenAPI
+
+import buildd
+from buildd.operations import OPERATIONS, Access, Operation
+from buildd_server.schemas import PREFIX, Json, Schemas, wire_path
+from buildd_server.sse import POSITION_HEADER
+
+WHO = {
+    Access.ADMIN: "an administrator",
+    Access.ACCOUNT: "an account, with its own key",
+    Access.MEMBER: "an administrator, or an account with the grant it takes",
+    Access.READER: "an administrator, an account with a grant, or the attempt's lease token",
+    Access.LEASE: "the worker's lease token",
+    Access.MEMBER_OR_LEASE: "an administrator, a granted account, or the worker's lease token",
+}
+"""Who may use a verb, in words."""
+
+PROBLEMS = {
+    400: "The body is not JSON in UTF-8.",
+    401: "No key, or one that is unknown or revoked.",
+    403: "This kind of caller may never use this verb.",
+    404: "There is no such thing, or none that the caller may see.",
+    409: "It does not fit the present state; `code` tells which conflict it is.",
+    413: "The body is too large.",
+    422: "A field is missing, unknown or wrong; `errors` names it.",
+    503: "Not now: try again after `Retry-After` seconds.",
+}
+_OF_WRITES = {400, 409, 413}
+_ABOUT = (
+    "A task broker for AI coding agents. JSON is camelCase, times are ISO 8601 in UTC, money is a "
+    "number of US dollars. Lists are newest first; a full page has a `Link` to the next. Errors "
+    "are problem documents (RFC 9457) with a stable `code`. On a loopback address a server without "
+    "an administrator's key takes local callers without a key for its owner."
+)
+_PROBLEM = {
+    "type": "object",
+    "description": "What went wrong (RFC 9457); some codes bring fields of their own.",
+    "required": ["type", "title", "status", "detail", "code"],
+    "properties": {
+        "type": {"type": "string"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string"},
+        "code": {"type": "string"},
+        "errors": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "properties": {"field": {"type": "string"}, "message": {"type": "string"}},
+            },
+        },
+    },
+}
+
+
+def document_json(schemas: Schemas) -> bytes:
+    """The document as it is served, checked against OpenAPI's own shape while it is built."""
+    document = OpenAPI.model_validate(
+        {
+            "openapi": "3.1.1",
+            "info": {"title": "buildd", "version": buildd.__version__, "description": _ABOUT},
+            "security": [{"bearer": []}],
+            "paths": {**_operation_paths(schemas), **_event_paths(schemas), **_open_paths()},
+            "components": _components(schemas),
+        }
+    )
+    return document.model_dump_json(by_alias=True, exclude_unset=True).encode()
+
+
+def _operation_paths(schemas: Schemas) -> Json:
+    paths: dict[str, Json] = {}
+    for operation in OPERATIONS:
+        verbs = paths.setdefault(wire_path(operation), {})
+        verbs[operation.http.method.lower()] = _described(operation, schemas)
+    return paths
+
+
+def _described(operation: type[Operation[Any]], schemas: Schemas) -> Json:
+    name, inputs = operation.__name__, schemas.inputs(operation)
+    about = " ".join((operation.__doc__ or "").split())
+    described: Json = {
+        "operationId": name[0].lower() + name[1:],
+        "summary": about.split(". ")[0].rstrip("."),
+        "description": f"{about} For {WHO[operation.access]}.",
+        "tags": [operation.http.path.split("/")[2]],
+        "parameters": [
+            *(_parameter(each, "path", schema) for each, schema in inputs.path.items()),
+            *(_parameter(each, "query", schema) for each, schema in inputs.query.items()),
+        ],
+        "responses": {
+            str(operation.http.status): _json("Done.", schemas.answer(operation)),
+            **_problems(_OF_WRITES if operation.reads() else set()),
+        },
+    }
+    if inputs.body:
+        body = {"application/json": {"schema": {"$ref": PREFIX + name}}}
+        required = any(each in inputs.required for each in inputs.body)
+        described["requestBody"] = {"required": required, "content": body}
+    return described
+
+
+def _problems(left_out: set[int]) -> Json:
+    return {str(each): _problem_ref(each) for each in PROBLEMS if each not in left_out}
+
+
+def _problem_ref(status: int) -> Json:
+    return {"$ref": f"#/components/responses/Problem{status}"}
+
+
+def _parameter(name: str, place: str, schema: Json) -> Json:
+    return {"name": name, "in": place, "required": place == "path", "schema": schema}
+
+
+def _json(said: str, schema: Json, media: str = "application/json") -> Json:
+    return {"description": said, "content": {media: {"schema": schema}}}
+
+
+def _event_paths(schemas: Schemas) -> Json:
+    query = schemas.event_query()
+    of_one = {name: each for name, each in query.items() if name != "workerId"}
+    worker = _parameter("id", "path", {"type": "string"})
+    return {
+        "/api/events": {"get": _stream("events", "Everything that happens", query, [])},
+        "/api/workers/{id}/events": {
+            "get": _stream("workerEvents", "What happens to one worker", of_one, [worker])
+        },
+    }
+
+
+def _stream(name: str, summary: str, query: Any, path: list[Json]) -> Json:
+    resume = _parameter("Last-Event-ID", "header", {"type": "integer", "minimum": 0})
+    answer = _json(
+        "Server-sent events: `id` is its `seq`, `data` the whole Event. `event: reset` says "
+        "that events were asked for which are no longer kept.",
+        {"$ref": PREFIX + "Event"},
+        "text/event-stream",
+    )
+    answer["headers"] = {
+        POSITION_HEADER: {
+            "description": "The feed's position when the stream was opened.",
+            "schema": {"type": "integer"},
+        }
+    }
+    return {
+        "operationId": name,
+        "summary": summary,
+        "description": f"{summary}, as it happens. For {WHO[Access.READER]}.",
+        "tags": ["events"],
+        "parameters": [
+            *path,
+            *(_parameter(each, "query", schema) for each, schema in query.items()),
+            resume,
+        ],
+        "responses": {"200": answer, **_problems(_OF_WRITES)},
+    }
+
+
+def _open_paths() -> Json:
+    text, json = {"type": "string"}, {"type": "object"}
+    return {
+        path: {
+            "get": {
+                "operationId": path.rpartition("/")[2].removesuffix(".json"),
+                "summary": summary,
+                "tags": ["server"],
+                "security": [],
+                "responses": {
+                    "200": _json(f"{summary}.", text if media.startswith("text/") else json, media),
+                    **({"503": _problem_ref(503)} if path == "/ready" else {}),
+                },
+            }
+        }
+        for path, summary, media in (
+            ("/health", "The process is up", "application/json"),
+            ("/ready", "The database answers", "application/json"),
+            ("/metrics", "Figures for Prometheus", "text/plain"),
+            ("/api/openapi.json", "This document", "application/json"),
+            ("/api/docs", "This document for people", "text/html"),
+        )
+    }
+
+
+def _components(schemas: Schemas) -> Json:
+    bodies: dict[str, Json] = {}
+    for operation in OPERATIONS:
+        inputs = schemas.inputs(operation)
+        if inputs.body:
+            bodies[operation.__name__] = {
+                "type": "object",
+                "additionalProperties": False,
+                "properties": dict(inputs.body),
+                "required": [name for name in inputs.body if name in inputs.required],
+            }
+    problem = {"$ref": PREFIX + "Problem"}
+    return {
+        "schemas": dict(sorted({**schemas.models, **bodies, "Problem": _PROBLEM}.items())),
+        "responses": {
+            f"Problem{status}": _json(said, problem, "application/problem+json")
+            for status, said in PROBLEMS.items()
+        },
+        "securitySchemes": {
+            "bearer": {
+                "type": "http",
+                "scheme": "bearer",
+                "description": "The key of an account or administrator, or a worker's lease token.",
+            }
+        },
+    }

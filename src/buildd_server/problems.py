@@ -1,0 +1,77 @@
+"""Every error as a problem document: the only place that turns exceptions into responses."""
+
+from __future__ import annotations
+
+import logging
+from http import HTTPStatus
+from typing import Any
+
+import pydantic_core
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+
+from buildd import errors, wire
+
+RETRY_SECONDS = 1
+_CLIENT_CLOSED_REQUEST = 499
+
+_log = logging.getLogger(__name__)
+
+
+async def on_buildd_error(request: Request, error: errors.BuilddError) -> Response:
+    """The problem that the broker, or a check before it, raised."""
+    if isinstance(error, (errors.InternalError, errors.OutcomeUnknown)):
+        _log.error("%s %s failed", request.method, request.scope["path"], exc_info=error)
+    return _problem(wire.problem_of(error), _headers(error))
+
+
+async def on_http_exception(request: Request, error: HTTPException) -> Response:
+    """What the router says: no such path, or not with this method."""
+    if error.status_code == HTTPStatus.NOT_FOUND:
+        return await on_buildd_error(request, errors.NotFound("there is nothing at this path"))
+    status = HTTPStatus(error.status_code)
+    wrong_verb = status is HTTPStatus.METHOD_NOT_ALLOWED
+    document = {
+        "type": f"urn:buildd:error:{status.name.lower()}",
+        "title": status.phrase,
+        "status": status.value,
+        "detail": f"{request.method} does not apply here" if wrong_verb else error.detail,
+        "code": status.name.lower(),
+    }
+    return _problem(document, dict(error.headers or {}))
+
+
+async def on_disconnect(_request: Request, _error: Exception) -> Response:
+    """The client left in the middle of its body; nobody will read this."""
+    return Response(status_code=_CLIENT_CLOSED_REQUEST)
+
+
+async def on_unexpected(_request: Request, _error: Exception) -> Response:
+    """A fault of ours: the client learns nothing more, uvicorn logs the traceback."""
+    return _problem(wire.problem_of(errors.InternalError()), {})
+
+
+HANDLERS: dict[Any, Any] = {
+    errors.BuilddError: on_buildd_error,
+    HTTPException: on_http_exception,
+    ClientDisconnect: on_disconnect,
+    Exception: on_unexpected,
+}
+
+
+def _headers(error: errors.BuilddError) -> dict[str, str]:
+    if isinstance(error, errors.NotAuthenticated):
+        return {"www-authenticate": 'Bearer realm="buildd"'}
+    if isinstance(error, (errors.RateLimited, errors.Unavailable)):
+        return {"retry-after": str(error.details.get("retryAfter", RETRY_SECONDS))}
+    return {}
+
+
+def _problem(document: dict[str, Any], headers: dict[str, str]) -> Response:
+    return Response(
+        pydantic_core.to_json(document),
+        document["status"],
+        {"cache-control": "no-store", "x-content-type-options": "nosniff", **headers},
+        wire.PROBLEM_JSON,
+    )

@@ -1,0 +1,113 @@
+"""Running the app: uvicorn with our own start, signals and end, and a broker opened around it."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import socket
+import threading
+from collections.abc import Callable, Generator
+
+import uvicorn
+from starlette.applications import Starlette
+
+from buildd import errors
+from buildd.broker import Broker, BrokerSettings
+from buildd_server import local_mode
+from buildd_server.app import create_app
+from buildd_server.listening import listen, shown, sole_server
+from buildd_server.settings import Settings
+
+KEEP_ALIVE_SECONDS = 75
+"""Longer than clients keep an idle connection, so that none of them reuses one as it closes."""
+GRACE_SECONDS = 1
+"""How long a stop waits for requests under way; the broker finishes their writes by itself."""
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+def serve(settings: Settings, say: Callable[[str], None], warn: Callable[[str], None]) -> None:
+    """Serve until SIGTERM or SIGINT. Raises the `BuilddError` that keeps it from starting."""
+    with contextlib.ExitStack() as held:
+        sockets = listen(settings.host, settings.port)
+        for each in sockets:
+            held.enter_context(each)
+        held.enter_context(sole_server(settings.database))
+        broker = held.enter_context(contextlib.closing(_open(settings)))
+        local = _admission(settings, broker)
+
+        def announce() -> None:
+            say(f"buildd listens on {_address(sockets[0])} (database {shown(settings.database)})")
+            if local:
+                warn(local_mode.WARNING)
+
+        Server(create_app(broker, settings), announce).run(sockets)
+
+
+class Server(uvicorn.Server):
+    """Uvicorn that ends open streams first, and returns after a signal instead of dying of it."""
+
+    def __init__(self, app: Starlette, announce: Callable[[], None] = lambda: None) -> None:
+        self._app = app
+        self._announce = announce
+        super().__init__(
+            uvicorn.Config(
+                app,
+                loop="uvloop",
+                http="httptools",
+                ws="none",
+                lifespan="off",
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                proxy_headers=False,
+                timeout_keep_alive=KEEP_ALIVE_SECONDS,
+                timeout_graceful_shutdown=GRACE_SECONDS,
+            )
+        )
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start, and say so."""
+        await super().startup(sockets)
+        if self.started:
+            self._announce()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End what waits for clients, then let uvicorn wait for the rest."""
+        self._app.state.shutdown.begin()
+        await super().shutdown(sockets)
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Generator[None, None, None]:
+        """Stop at a signal; uvicorn itself would die of it before the broker is closed."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        before = {each: signal.signal(each, self.handle_exit) for each in _SIGNALS}
+        try:
+            yield
+        finally:
+            for each, handler in before.items():
+                signal.signal(each, handler)
+
+
+def _open(settings: Settings) -> Broker:
+    return Broker.open(
+        settings.database,
+        BrokerSettings(lease=settings.lease, secret=settings.secret, admin_key=settings.admin_key),
+    )
+
+
+def _admission(settings: Settings, broker: Broker) -> bool:
+    """Whether it runs in local mode. Raises `ConfigError` if it would be open to a network."""
+    if settings.admin_key is not None or broker.has_admin_key().result():
+        return False
+    if not settings.loopback:
+        raise errors.ConfigError(
+            f"set BUILDD_ADMIN_KEY to listen on {settings.host}, which other machines may reach"
+        )
+    return True
+
+
+def _address(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}"

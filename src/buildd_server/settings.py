@@ -1,0 +1,73 @@
+"""All that can be set about a server, in one frozen object; nothing else reads the environment."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from ipaddress import ip_address
+
+from buildd.errors import ConfigError
+from buildd.lease import LeaseTimes
+
+DEFAULT_HOST = "127.0.0.1"
+DEFAULT_PORT = 3000
+DEFAULT_DATABASE = "sqlite:///buildd.db"
+ADMIN_KEY_LENGTH = 16
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Where a server listens, what it stores in, and its secrets. Raises `ConfigError`."""
+
+    host: str = DEFAULT_HOST
+    port: int = DEFAULT_PORT
+    database: str = DEFAULT_DATABASE
+    admin_key: str | None = field(default=None, repr=False)
+    secret: bytes | None = field(default=None, repr=False)
+    lease: LeaseTimes = field(default_factory=LeaseTimes)
+
+    def __post_init__(self) -> None:
+        if self.admin_key is not None and len(self.admin_key) < ADMIN_KEY_LENGTH:
+            raise ConfigError(f"BUILDD_ADMIN_KEY must have at least {ADMIN_KEY_LENGTH} characters")
+
+    @classmethod
+    def of(cls, environ: Mapping[str, str], *, host: str, port: int, database: str) -> Settings:
+        """Settings from flags and, for what must never stand in an argv, the environment."""
+        secret = _given(environ, "BUILDD_SECRET")
+        return cls(
+            host=host,
+            port=port,
+            database=database,
+            admin_key=_given(environ, "BUILDD_ADMIN_KEY"),
+            secret=None if secret is None else secret.encode(),
+            lease=_lease(_given(environ, "BUILDD_LEASE_TTL")),
+        )
+
+    @property
+    def loopback(self) -> bool:
+        """Whether only this machine can reach the address."""
+        return is_loopback(self.host)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host name or address, without brackets or port, means this machine."""
+    if host.lower() == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _given(environ: Mapping[str, str], name: str) -> str | None:
+    # An empty line of a .env file means "not set".
+    return environ.get(name, "").strip() or None
+
+
+def _lease(ttl: str | None) -> LeaseTimes:
+    if ttl is None:
+        return LeaseTimes()
+    try:
+        return LeaseTimes(ttl=float(ttl))
+    except ValueError:
+        raise ConfigError(f"BUILDD_LEASE_TTL must be a number of seconds, not {ttl!r}") from None

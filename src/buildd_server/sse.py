@@ -1,0 +1,160 @@
+"""The feed as `text/event-stream`: what a subscription yields, framed and sent as it comes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Annotated
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic.alias_generators import to_camel
+from sse_starlette import EventSourceResponse, ServerSentEvent
+from sse_starlette.sse import SendTimeoutError
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
+
+from buildd import errors, wire
+from buildd.broker import Broker, Notice, Subscription
+from buildd.events import EventType, Filter
+from buildd.models._model import Id
+from buildd.operations import GetWorker
+from buildd_server.auth import principal_of
+from buildd_server.endpoints import query_of
+from buildd_server.waiting import Shutdown, settled
+
+PING_SECONDS = 15
+SEND_SECONDS = 30
+"""How long one frame may take to leave before its reader counts as gone."""
+GRACE_SECONDS = 1
+POSITION_HEADER = "X-Buildd-Seq"
+
+
+def _names(text: str) -> list[str]:
+    return text.split(",")
+
+
+class EventQuery(BaseModel):
+    """What a reader may ask of a stream."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, alias_generator=to_camel)
+
+    workspace_id: Id | None = None
+    task_id: Id | None = None
+    worker_id: Id | None = None
+    types: Annotated[frozenset[EventType], BeforeValidator(_names)] | None = None
+    """Event types, separated by commas."""
+    after: Annotated[int, Field(ge=0, lt=2**63)] | None = None
+    """The last `seq` already seen; 0 begins with the oldest event kept, none with the next one."""
+
+    def wanted(self) -> Filter:
+        """The filter that the broker takes."""
+        return Filter.model_validate(self.model_dump(exclude={"after"}))
+
+
+def event_routes(broker: Broker, shutdown: Shutdown) -> Iterator[Route]:
+    """The two streams: of everything the caller may see, and of one worker."""
+
+    async def events(request: Request) -> Response:
+        return await _open(request, broker, shutdown)
+
+    async def worker_events(request: Request) -> Response:
+        # Whether the caller may see the worker at all is what reading it tells, in the same words.
+        worker = wire.decode(GetWorker, request.path_params, {}, b"")
+        await settled(broker.submit(worker, principal_of(request)))
+        return await _open(request, broker, shutdown, worker_id=worker.id)
+
+    for path, endpoint in (("/events", events), ("/workers/{id}/events", worker_events)):
+        route = Route(path, endpoint, methods=["GET"])
+        route.methods = {"GET"}  # A HEAD would subscribe for nothing.
+        yield route
+
+
+async def _open(
+    request: Request, broker: Broker, shutdown: Shutdown, *, worker_id: str | None = None
+) -> Response:
+    query = _query(request, worker_id)
+    ready = asyncio.Event()
+    subscription = await settled(
+        broker.subscribe(principal_of(request), query.after, query.wanted(), _ringing(ready))
+    )
+    return _EventStream(subscription, ready, shutdown)
+
+
+def _query(request: Request, worker_id: str | None) -> EventQuery:
+    fields = query_of(request)
+    if worker_id is not None:
+        if "workerId" in fields:
+            raise errors.Invalid.field("workerId", "is given by the path")
+        fields["workerId"] = worker_id
+    last = request.headers.get("last-event-id")
+    if last and not last.isdecimal():
+        raise errors.Invalid.field("Last-Event-ID", "must be the id of an event")
+    if last:
+        fields["after"] = last
+    try:
+        return EventQuery.model_validate(fields)
+    except ValidationError as problem:
+        raise wire.invalid(problem) from None
+
+
+def _ringing(ready: asyncio.Event) -> Callable[[], None]:
+    """A bell that the feed's thread may ring."""
+    loop = asyncio.get_running_loop()
+
+    def ring() -> None:
+        # The feed may ring once more while the server's loop is already closed.
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(ready.set)
+
+    return ring
+
+
+class _EventStream(EventSourceResponse):
+    """Ends when the reader leaves, is too slow or loses its key, and when the server stops."""
+
+    def __init__(
+        self, subscription: Subscription, ready: asyncio.Event, shutdown: Shutdown
+    ) -> None:
+        self._subscription = subscription
+        self._ready = ready
+        self._shutdown = shutdown
+        super().__init__(
+            self._frames(),
+            headers={POSITION_HEADER: str(subscription.position)},
+            sep="\n",
+            ping=PING_SECONDS,
+            ping_message_factory=lambda: ServerSentEvent(comment="ping", sep="\n"),
+            send_timeout=SEND_SECONDS,
+            # At a stop the frames end by themselves; only a reader that is stuck is cut off.
+            shutdown_grace_period=GRACE_SECONDS,
+        )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send the stream, and let go of the subscription however it ends."""
+        try:
+            with self._shutdown.calling(self._ready.set):
+                await super().__call__(scope, receive, send)
+        except SendTimeoutError:
+            pass
+        finally:
+            self._subscription.close()
+
+    async def _frames(self) -> AsyncIterator[bytes]:
+        yield b": subscribed\n\n"
+        while not self._shutdown.begun:
+            self._ready.clear()
+            try:
+                notices = self._subscription.drain()
+            except (errors.Unavailable, errors.NotAuthenticated):
+                return
+            if notices:
+                yield b"".join(map(_frame, notices))
+            else:
+                await self._ready.wait()
+
+
+def _frame(notice: Notice) -> bytes:
+    name = b"event: reset\n" if notice.event.type is EventType.RESET else b""
+    return b"%bid: %d\ndata: %b\n\n" % (name, notice.event.seq, notice.json)
