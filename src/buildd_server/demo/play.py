@@ -103,8 +103,19 @@ class Stage:
         return [self._agent(name, url) for name in AGENTS]
 
     def _agent(self, name: str, url: str) -> Part:
-        command = [program("buildd-agent"), "--workspace", self.play.workspace_id, "--max-tasks", "1"]
-        command += ["--executor", "command", "--command", f"{_python()} {_quoted(coder.__file__)}"]
+        command = [
+            program("buildd-agent"),
+            "--workspace",
+            self.play.workspace_id,
+            "--max-tasks",
+            "1",
+        ]
+        command += [
+            "--executor",
+            "command",
+            "--command",
+            shlex.join([sys.executable, coder.__file__]),
+        ]
         for capability in AGENTS[name][2]:
             command += ["--capability", capability]
         return Part(
@@ -135,11 +146,3 @@ class Stage:
                 shutil.rmtree(path)
             elif path != self._file:
                 path.unlink()
-
-
-def _python() -> str:
-    return _quoted(sys.executable)
-
-
-def _quoted(path: str) -> str:
-    return shlex.quote(path)

@@ -19,12 +19,13 @@ import psutil
 
 from buildd.errors import ConfigError
 
+RECORD = "processes.json"
 STOP_SECONDS = 5.0
 PATIENCE = 5
 """How often one process may end by itself before the demo gives up."""
 
 
-@dataclass
+@dataclass(eq=False)
 class Part:
     """One program of the demo."""
 
@@ -42,16 +43,15 @@ class Processes:
         self._directory = directory
         self._logs = directory / "logs"
         self._logs.mkdir(exist_ok=True)
-        self._record = directory / "processes.json"
+        self._record = directory / RECORD
         self._parts: list[Part] = []
-        self._stop_leftovers()
 
     def start(self, part: Part) -> None:
         """Start a part, and remember it for good."""
         if part not in self._parts:
             self._parts.append(part)
         with self._log(part).open("ab") as log:
-            part.process = subprocess.Popen(  # noqa: S603 - every argument is ours
+            part.process = subprocess.Popen(
                 part.command,
                 cwd=self._directory,
                 env={**_clean(os.environ), **part.environment},
@@ -64,7 +64,7 @@ class Processes:
         self._write_record()
 
     def restart_dead(self) -> Iterator[Part]:
-        """Start again whatever ended. Raises `ConfigError` with its last words if that does not help."""
+        """Start again whatever ended. Raises `ConfigError` where that does not help."""
         for part in self._parts:
             if part.process is None or part.process.poll() is None:
                 continue
@@ -104,21 +104,23 @@ class Processes:
         fresh.write_text(json.dumps(known))
         fresh.replace(self._record)
 
-    def _stop_leftovers(self) -> None:
-        """Stop what a demo that was killed has left running here."""
-        if not self._record.exists():
-            return
-        found = []
-        for pid, created in json.loads(self._record.read_text()).items():
-            with contextlib.suppress(psutil.NoSuchProcess):
-                process = psutil.Process(int(pid))
-                if process.create_time() == created:
-                    process.terminate()
-                    found.append(process)
-        for process in psutil.wait_procs(found, STOP_SECONDS)[1]:
-            process.kill()
-        psutil.wait_procs(found, STOP_SECONDS)
-        self._record.unlink()
+
+def stop_leftovers(directory: Path) -> None:
+    """Stop what a demo that was killed has left running in its directory."""
+    record = directory / RECORD
+    if not record.exists():
+        return
+    found = []
+    for pid, created in json.loads(record.read_text()).items():
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process = psutil.Process(int(pid))
+            if process.create_time() == created:
+                process.terminate()
+                found.append(process)
+    for process in psutil.wait_procs(found, STOP_SECONDS)[1]:
+        process.kill()
+    psutil.wait_procs(found, STOP_SECONDS)
+    record.unlink()
 
 
 def program(name: str) -> str:
@@ -131,4 +133,6 @@ def program(name: str) -> str:
 
 def _clean(environ: Mapping[str, str]) -> dict[str, str]:
     """The environment without settings that are meant for another server or repository."""
-    return {name: value for name, value in environ.items() if not name.startswith(("BUILDD_", "GIT_"))}
+    return {
+        name: value for name, value in environ.items() if not name.startswith(("BUILDD_", "GIT_"))
+    }
