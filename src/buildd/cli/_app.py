@@ -1,0 +1,109 @@
+"""The tree of commands. A command's module is imported when the command is used, not before."""
+
+from __future__ import annotations
+
+import difflib
+from importlib import import_module
+from typing import Any
+
+import click
+
+from buildd.cli import _config
+
+ENTRY_POINTS = "buildd.commands"
+"""Where other packages (and the server, which the command line may not import) add commands."""
+
+COMMANDS = {
+    "accounts": "Who claims: accounts, their keys, and where they may work.",
+    "admin-key": "Make an administrator's key.",
+    "config": "The settings, and where each comes from.",
+    "db": "The database.",
+    "events": "What happened, and what happens.",
+    "help": "Help on a command, or on a topic: exit-codes, settings.",
+    "sources": "Where tasks come from.",
+    "tasks": "The work.",
+    "version": "The version of buildd.",
+    "workers": "The attempts at tasks.",
+    "workspaces": "Repositories with their tasks.",
+}
+_PLACES = {"admin-key": "database:admin_key", "db": "database:db", "help": "about:help_"} | {
+    "config": "about:config",
+    "version": "about:version",
+}
+_SHIPPED = {"demo": "See it all work, on an empty machine.", "server": "Run the server."}
+
+
+class Root(click.Group):
+    """The nouns known here, and those that installed packages add."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """All names; those of other packages come from their metadata alone."""
+        return sorted({*COMMANDS, *_added()})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import the command."""
+        if cmd_name in COMMANDS:
+            module, _, name = _PLACES.get(cmd_name, f"{cmd_name}:{cmd_name}").partition(":")
+            return _checked(getattr(import_module(f"buildd.cli.{module}"), name), cmd_name)
+        entry = _added().get(cmd_name)
+        return _checked(entry.load(), cmd_name) if entry else None
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command, or suggest one."""
+        name = args[0]
+        if not name.startswith("-") and name not in COMMANDS and name not in _added():
+            near = difflib.get_close_matches(name, self.list_commands(ctx), n=1)
+            meant = f"; did you mean {near[0]!r}?" if near else ""
+            raise click.UsageError(f"there is no command {name!r}{meant}", ctx)
+        if name not in COMMANDS and not name.startswith("-"):
+            _config.prepare(args)
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands without importing any."""
+        rows = [
+            (name, COMMANDS.get(name) or _SHIPPED.get(name) or f"From {_added()[name].value}.")
+            for name in self.list_commands(ctx)
+        ]
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
+
+
+def _added() -> dict[str, Any]:
+    from importlib.metadata import entry_points
+
+    return {entry.name: entry for entry in entry_points(group=ENTRY_POINTS)}
+
+
+def _checked(command: object, name: str) -> click.Command:
+    if not isinstance(command, click.Command):
+        raise click.ClickException(f"{name}: the entry point is not a click command")
+    return command
+
+
+def _version(ctx: click.Context, param: click.Parameter, wanted: bool) -> None:
+    if wanted and not ctx.resilient_parsing:
+        import buildd
+
+        click.echo(f"buildd {buildd.__version__}")
+        ctx.exit()
+
+
+@click.group(
+    cls=Root, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+)
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_version,
+    help="Show the version.",
+)
+def root() -> None:
+    """A task broker for AI coding agents.
+
+    Start with `buildd demo`, or with `buildd server` and `buildd help settings`.
+    """

@@ -1,0 +1,234 @@
+"""Where settings come from: the environment, `.env`, and the config file, in this order.
+
+Flags come before all of them: `prepare` puts what the files say into the environment, and click
+reads options from there. The client, the agent and the server command all get their settings so.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+from buildd.errors import ConfigError
+
+DEFAULT_SERVER = "http://127.0.0.1:3000"
+DEFAULT_DATABASE = "sqlite:///buildd.db"
+DEFAULT = "default"
+DOTENV = ".env"
+_LOOPBACK = {"localhost", "127.0.0.1", "::1"}
+_PASSED_ON = ("ANTHROPIC_API_KEY",)
+
+
+class Setting(NamedTuple):
+    """One thing that can be set, by `BUILDD_<NAME>` and by its name in the config file."""
+
+    name: str
+    meaning: str
+    default: str | None = None
+    secret: bool = False
+    fallback: str | None = None
+    """Another system's variable, read when nothing else sets this one."""
+
+    @property
+    def variable(self) -> str:
+        """The environment variable's name."""
+        return f"BUILDD_{self.name.upper()}"
+
+
+SETTINGS = (
+    Setting("server", "the server's URL, or a database URL to work without one", DEFAULT_SERVER),
+    Setting("api_key", "who you are to the server; none in local mode", secret=True),
+    Setting("workspace", "the workspace that commands are about"),
+    Setting(
+        "database",
+        "where the server keeps everything",
+        DEFAULT_DATABASE,
+        fallback="DATABASE_URL",
+    ),
+    Setting("admin_key", "a key that the server takes for an administrator's", secret=True),
+    Setting("secret", "what the server's stored key digests are made with", secret=True),
+    Setting("host", "the address the server listens on"),
+    Setting("port", "the port the server listens on"),
+    Setting("lease_ttl", "how many seconds a silent agent keeps its task"),
+    Setting("max_tasks", "how many tasks an agent works on at once"),
+    Setting("executor", "what does an agent's work"),
+    Setting("command", "the program of the `command` executor"),
+    Setting("drain_timeout", "how many seconds an agent may take to stop"),
+)
+_BY_NAME = {setting.name: setting for setting in SETTINGS}
+
+
+class Found(NamedTuple):
+    """A setting's value and the place it came from."""
+
+    value: str
+    source: str
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What is set, and where. An empty value counts as not set."""
+
+    found: Mapping[str, Found]
+    passed_on: Mapping[str, str]
+
+    def get(self, name: str) -> str | None:
+        """A setting's value, or None."""
+        found = self.found.get(name)
+        return found.value if found else None
+
+    def key_for(self, server: str) -> str | None:
+        """The API key to use with a server; whoever opens a database itself is its owner.
+
+        A `.env` comes with a directory, perhaps with somebody else's repository: a key from another
+        place is not sent to a remote server that only a `.env` names.
+        """
+        key, address = self.found.get("api_key"), self.found.get("server")
+        if key is None or address is None or not server.startswith("http"):
+            return None
+        strange = address.source == DOTENV and address.value == server
+        if strange and key.source != address.source and not _is_local(server):
+            raise ConfigError(
+                f"{address.source} names the server {server}, but your API key is in {key.source}: "
+                f"set BUILDD_API_KEY in {DOTENV}, or BUILDD_SERVER where the key is"
+            )
+        return key.value
+
+    def export(self) -> None:
+        """Put what files say into this process's environment, where options and libraries look."""
+        named = {
+            _BY_NAME[name].variable: found.value
+            for name, found in self.found.items()
+            if found.source != DEFAULT
+        }
+        for variable, value in {**self.passed_on, **named}.items():
+            if not os.environ.get(variable):
+                os.environ[variable] = value
+
+
+def prepare(arguments: Sequence[str]) -> Settings:
+    """Load the settings and export them, before a command reads its options.
+
+    A malformed file keeps nobody from reading the help.
+    """
+    try:
+        settings = load()
+    except ConfigError:
+        if not {"-h", "--help"} & set(arguments):
+            raise
+        settings = Settings({}, {})
+    settings.export()
+    return settings
+
+
+def load(environ: Mapping[str, str] = os.environ, directory: Path | None = None) -> Settings:
+    """Read all settings. Raises `ConfigError` naming file and line for a file that is malformed."""
+    dotenv = _read_dotenv((directory or Path()) / DOTENV)
+    file = config_file(environ)
+    written = _read_toml(file)
+    found: dict[str, Found] = {}
+    for setting in SETTINGS:
+        places = [
+            Found(environ.get(setting.variable, ""), f"the environment ({setting.variable})"),
+            Found(dotenv.get(setting.variable, ""), DOTENV),
+            Found(written.get(setting.name, ""), str(file)),
+        ]
+        if setting.fallback:
+            outside = environ.get(setting.fallback, "")
+            places.append(Found(outside, f"the environment ({setting.fallback})"))
+            places.append(Found(dotenv.get(setting.fallback, ""), f"{DOTENV} ({setting.fallback})"))
+        places.append(Found(setting.default or "", DEFAULT))
+        first = next((place for place in places if place.value), None)
+        if first:
+            found[setting.name] = first
+    passed_on = {name: dotenv[name] for name in _PASSED_ON if dotenv.get(name)}
+    return Settings(found, passed_on)
+
+
+def config_file(environ: Mapping[str, str] = os.environ) -> Path:
+    """Where the config file is, or would be."""
+    chosen = environ.get("BUILDD_CONFIG_DIR")
+    if chosen:
+        return Path(chosen) / "config.toml"
+    home = environ.get("XDG_CONFIG_HOME") or environ.get("HOME", "")
+    middle = "" if environ.get("XDG_CONFIG_HOME") else ".config"
+    return Path(home) / middle / "buildd" / "config.toml"
+
+
+def masked(setting: Setting, value: str) -> str:
+    """A value as it may be shown: no keys, and no password of a database."""
+    if setting.secret:
+        return f"{value[:10]}…" if len(value) > 24 else "…"
+    return hide_password(value)
+
+
+def hide_password(url: str) -> str:
+    """A URL as it may be shown: without its password."""
+    url = re.sub(r"(?<=://)([^/@:]*):[^/@]*@", r"\1:…@", url)
+    return re.sub(r"(?i)(?<=[?&]password=)[^&]*", "…", url)
+
+
+def _is_local(server: str) -> bool:
+    try:
+        return urlsplit(server).hostname in _LOOPBACK
+    except ValueError:
+        return False
+
+
+def _read_dotenv(path: Path) -> dict[str, str]:
+    text = _read(path)
+    return dict(_bindings(path, text)) if text else {}
+
+
+def _bindings(path: Path, text: str) -> Iterator[tuple[str, str]]:
+    import io
+
+    # The parser alone: `dotenv_values` only logs a malformed line, and would expand ${…} in keys.
+    from dotenv.parser import parse_stream
+
+    for binding in parse_stream(io.StringIO(text)):
+        original = binding.original
+        if binding.error:
+            blank = len(original.string) - len(original.string.lstrip())
+            line = original.line + original.string[:blank].count("\n")
+            raise ConfigError(f"{path} line {line}: is not of the form NAME=value")
+        if binding.key is not None:
+            yield binding.key, binding.value or ""
+
+
+def _read_toml(path: Path) -> dict[str, str]:
+    text = _read(path)
+    if not text:
+        return {}
+    import tomllib
+
+    try:
+        values = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as problem:
+        raise ConfigError(f"{path}: is not valid TOML: {problem}") from None
+    return {name: _scalar(path, name, value) for name, value in values.items()}
+
+
+def _scalar(path: Path, name: str, value: object) -> str:
+    if name not in _BY_NAME:
+        known = ", ".join(_BY_NAME)
+        raise ConfigError(f"{path}: there is no setting {name!r}; there are {known}")
+    if isinstance(value, bool) or not isinstance(value, (str, int, float)):
+        raise ConfigError(f"{path}: {name} must be a string or a number")
+    return str(value)
+
+
+def _read(path: Path) -> str | None:
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except UnicodeDecodeError:
+        raise ConfigError(f"{path}: is not UTF-8 text") from None
+    except OSError as problem:
+        raise ConfigError(f"{path}: {problem.strerror}") from None

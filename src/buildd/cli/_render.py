@@ -1,0 +1,149 @@
+"""What people see: tables, cards and lines; and the API's own JSON for programs."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from buildd.cli._exits import printable
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+UNBOUNDED = 100_000
+"""Columns of a "terminal" that is none, so that nothing is cut on its way into a pipe."""
+
+GAP = 2
+"""Spaces between two columns."""
+
+_STYLES = {
+    "pending": "dim",
+    "idle": "dim",
+    "assigned": "cyan",
+    "starting": "cyan",
+    "running": "bold blue",
+    "waiting_input": "bold yellow",
+    "paused": "yellow",
+    "completed": "green",
+    "failed": "bold red",
+    "error": "red",
+    "cancelled": "magenta",
+}
+
+
+class Column(NamedTuple):
+    """A column of a table: its heading, what stands in it, and whether it may be shortened."""
+
+    heading: str
+    value: Callable[[Any], object]
+    shrinks: bool = False
+
+
+def document(things: BaseModel | Sequence[BaseModel]) -> None:
+    """Print the API's own JSON, one document."""
+    import pydantic_core
+
+    sys.stdout.write(pydantic_core.to_json(things, by_alias=True, indent=2).decode() + "\n")
+
+
+def json_line(thing: BaseModel) -> None:
+    """Print a thing as one line of JSON."""
+    sys.stdout.write(thing.model_dump_json(by_alias=True) + "\n")
+    sys.stdout.flush()
+
+
+def line(text: str) -> None:
+    """Print one line, at once."""
+    sys.stdout.write(" ".join(printable(text).splitlines()) + "\n")
+    sys.stdout.flush()
+
+
+def block(text: str) -> None:
+    """Print a text as it is, apart from what would steer a terminal."""
+    shown = printable(text) if sys.stdout.isatty() else text
+    sys.stdout.write(shown if shown.endswith("\n") else shown + "\n")
+
+
+def table(rows: Sequence[Any], columns: Sequence[Column]) -> None:
+    """Print a table."""
+    out = console()
+    with out.capture() as printed:
+        out.print(table_of(rows, columns, out.width))
+    for each in printed.get().splitlines():
+        sys.stdout.write(each.rstrip() + "\n")
+
+
+def table_of(rows: Sequence[Any], columns: Sequence[Column], width: int) -> Table:
+    """A table of the rows; only the columns that say so are ever shortened, to fit the width."""
+    from rich.cells import cell_len
+    from rich.table import Table
+
+    made = Table(box=None, pad_edge=False, header_style="bold", padding=(0, GAP, 0, 0))
+    for column in columns:
+        cells = [column.heading, *(_said(column.value(row)) for row in rows)]
+        wide = max(map(cell_len, cells))
+        if column.shrinks:
+            wide = min(wide, max(len(column.heading), width))
+        width -= wide + GAP
+        made.add_column(
+            column.heading, no_wrap=True, overflow="ellipsis", min_width=wide, max_width=wide
+        )
+    for row in rows:
+        made.add_row(*(cell(column.value(row)) for column in columns))
+    return made
+
+
+def card(thing: BaseModel) -> None:
+    """Print one thing, a line for each field that has a value, by its name in the API."""
+    fields = thing.model_dump(mode="json", by_alias=True)
+    shown = {name: value for name, value in fields.items() if value not in (None, [], {})}
+    width = max(map(len, shown), default=0) + 2
+    for name, value in shown.items():
+        text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        first, *more = printable(text).splitlines() or [""]
+        console().print(cell(name.ljust(width), "bold") + cell(first), soft_wrap=True)
+        for each in more:
+            console().print(cell(" " * width + each), soft_wrap=True)
+
+
+def console() -> Console:
+    """Where tables go: stdout, without colour unless it is a terminal that wants it."""
+    from rich.console import Console
+
+    width = None if sys.stdout.isatty() else UNBOUNDED
+    return Console(width=width, markup=False, highlight=False, emoji=False)
+
+
+def cell(value: object, style: str = "") -> Text:
+    """A value as a table shows it; a status has its colour."""
+    from rich.text import Text
+
+    said = _said(value)
+    return Text(said, style=style or _STYLES.get(said, ""))
+
+
+def money(amount: Decimal | float) -> str:
+    """US dollars with cents, and with more places only where there are any."""
+    exact = Decimal(str(amount))
+    cents = exact.quantize(Decimal("0.01"))
+    return f"${cents}" if cents == exact else f"${exact.normalize():f}"
+
+
+def age(moment: datetime) -> str:
+    """How long ago, in the largest unit that fits."""
+    seconds = max(0, int((datetime.now(UTC) - moment).total_seconds()))
+    for unit, size in (("d", 86_400), ("h", 3_600), ("m", 60)):
+        if seconds >= size:
+            return f"{seconds // size}{unit}"
+    return f"{seconds}s"
+
+
+def _said(value: object) -> str:
+    return "" if value is None else " ".join(printable(str(value)).split("\n"))

@@ -1,0 +1,268 @@
+"""What all commands have in common: settings, `--server`, `--json`, a connection made late."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal, InvalidOperation
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from buildd.cli import _config
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+    from buildd.cli._render import Column
+    from buildd.client import Client
+
+R = TypeVar("R")
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class Configured(click.Command):
+    """A command whose options may be set in the environment, in `.env` and in the config file."""
+
+    def make_context(
+        self,
+        info_name: str | None,
+        args: list[str],
+        parent: click.Context | None = None,
+        **extra: Any,
+    ) -> click.Context:
+        """Read the settings before the options; they are the context's object."""
+        return super().make_context(info_name, args, parent, obj=_config.prepare(args), **extra)
+
+
+class Verb(Configured):
+    """A command on the broker: with `--server` and `--json`, and a `Session` for its callback."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.params += [_server(), _json(), _no_key()]
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the callback with a session in place of the raw settings."""
+        server, as_json = ctx.params.pop("server"), ctx.params.pop("json")
+        ctx.obj = Session(ctx.obj, server, as_json)
+        return super().invoke(ctx)
+
+
+class Noun(click.Group):
+    """A group of verbs."""
+
+    command_class = Verb
+
+    @property
+    def group_class(self) -> type[click.Group]:  # type: ignore[override]
+        """Groups below a noun are nouns too."""
+        return Noun
+
+
+@dataclass
+class Session:
+    """What a command works with: where the broker is, and how answers are shown."""
+
+    settings: _config.Settings
+    server: str
+    json: bool
+
+    def connect(self) -> Client:
+        """The façade, on the server or database that the settings name."""
+        import buildd
+
+        return buildd.connect(self.server, api_key=self.settings.key_for(self.server))
+
+    def show(self, thing: BaseModel) -> None:
+        """Print one thing: every field that has a value."""
+        from buildd.cli import _render
+
+        _render.document(thing) if self.json else _render.card(thing)
+
+    def table(self, things: Sequence[BaseModel], columns: Sequence[Column], empty: str) -> None:
+        """Print a list; for people, one that is empty says what to do next."""
+        from buildd.cli import _render
+
+        if self.json:
+            _render.document(things)
+        elif things:
+            _render.table(things, columns)
+        else:
+            click.echo(empty, err=True)
+
+    def page(
+        self, things: Sequence[BaseModel], columns: Sequence[Column], limit: int, empty: str
+    ) -> None:
+        """Print a page of a list, and for people how to get the next one."""
+        self.table(things, columns, empty)
+        if len(things) == limit and not self.json:
+            last = getattr(things[-1], "id")  # noqa: B009 - everything that is paged has an id
+            click.echo(f"There may be more: add --cursor {last}", err=True)
+
+    def said(self, thing: BaseModel, sentence: str) -> None:
+        """Print what a verb did: a sentence, or the thing as it is now."""
+        from buildd.cli import _render
+
+        _render.document(thing) if self.json else _render.line(sentence)
+
+
+def pass_session(function: Callable[..., R]) -> Callable[..., R]:
+    """Hand the session to a verb's callback, before its options."""
+    return click.pass_obj(function)
+
+
+def text_or_stdin(argument: str) -> str:
+    """An argument, or for `-` what standard input holds."""
+    if argument != "-" or sys.stdin is None:
+        return argument
+    try:
+        return sys.stdin.buffer.read().decode()
+    except UnicodeDecodeError:
+        raise click.UsageError("standard input is not UTF-8 text") from None
+
+
+def given(**fields: Any) -> dict[str, Any]:
+    """The fields that were given: an option that was left out is not sent at all."""
+    return {name: value for name, value in fields.items() if value not in (None, ())}
+
+
+def workspace_option(function: F) -> F:
+    """`--workspace`, which may come from the settings."""
+    return click.option(
+        "--workspace",
+        metavar="WS_ID",
+        envvar="BUILDD_WORKSPACE",
+        show_envvar=True,
+        help="The workspace it is about.",
+    )(function)
+
+
+def paged(function: F) -> F:
+    """`--limit` and `--cursor` of a list."""
+    cursor = click.option("--cursor", metavar="ID", help="Begin after this id, with older ones.")
+    limit = click.option(
+        "--limit",
+        type=click.IntRange(1, 200),
+        default=50,
+        show_default=True,
+        help="At most this many, newest first.",
+    )
+    return limit(cursor(function))
+
+
+def clearable(*names: str) -> Callable[[F], F]:
+    """`--clear`, for fields that can be made empty again."""
+    return click.option(
+        "--clear",
+        type=click.Choice(names),
+        multiple=True,
+        help="Make this field empty again; may be repeated.",
+    )
+
+
+def cleared(names: Iterable[str]) -> dict[str, Any]:
+    """The fields that `--clear` named, as the changes they stand for."""
+    return {name.replace("-", "_"): None for name in names}
+
+
+def confirmed(function: F) -> F:
+    """Ask before something is removed for good; without a terminal, `--yes` has to say so."""
+
+    def check(ctx: click.Context, param: click.Parameter, yes: bool) -> None:
+        if yes or ctx.resilient_parsing:
+            return
+        if sys.stdin is None or not sys.stdin.isatty():
+            raise click.UsageError("add --yes to delete without being asked", ctx)
+        click.confirm("Delete it for good?", abort=True, err=True)
+
+    return click.option(
+        "--yes", is_flag=True, expose_value=False, callback=check, help="Do not ask."
+    )(function)
+
+
+class JsonObject(click.ParamType[dict[str, Any]]):
+    """A JSON object on the command line."""
+
+    name = "json"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> dict[str, Any]:
+        """Parse it, or say where it is wrong."""
+        if isinstance(value, dict):
+            return value
+        try:
+            parsed = json.loads(value)
+        except (ValueError, RecursionError) as problem:
+            self.fail(f"is not valid JSON: {problem}", param, ctx)
+        if not isinstance(parsed, dict):
+            self.fail("""must be a JSON object such as '{"key": "value"}'""", param, ctx)
+        return parsed
+
+
+class Money(click.ParamType[Decimal]):
+    """US dollars on the command line."""
+
+    name = "usd"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Decimal:
+        """Parse it exactly, without going through a float."""
+        try:
+            dollars = Decimal(str(value).removeprefix("$"))
+        except InvalidOperation:
+            self.fail(f"{value!r} is not an amount of US dollars such as 2.50", param, ctx)
+        if not dollars.is_finite() or dollars < 0:
+            self.fail(f"{value!r} is not an amount of US dollars", param, ctx)
+        return dollars
+
+
+class Moment(click.ParamType[datetime]):
+    """A time on the command line; without a zone it is the local one."""
+
+    name = "time"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> datetime:
+        """Parse ISO 8601."""
+        try:
+            moment = value if isinstance(value, datetime) else datetime.fromisoformat(value)
+            return moment if moment.tzinfo else moment.astimezone()
+        except (ValueError, OverflowError, OSError):
+            self.fail(f"{value!r} is not an ISO 8601 time such as 2026-01-31T08:00", param, ctx)
+
+
+def _server() -> click.Option:
+    return click.Option(
+        ["--server"],
+        metavar="URL",
+        envvar="BUILDD_SERVER",
+        show_envvar=True,
+        default=_config.DEFAULT_SERVER,
+        show_default=True,
+        help="The server, or a database URL (sqlite:///…, postgresql://…) to work on directly.",
+    )
+
+
+def _json() -> click.Option:
+    return click.Option(["--json"], is_flag=True, help="Print the API's own JSON.")
+
+
+def _no_key() -> click.Option:
+    def refuse(ctx: click.Context, param: click.Parameter, value: str | None) -> None:
+        if value is not None:
+            raise click.UsageError(
+                "a key is not taken as a flag, where every process could read it: "
+                "set BUILDD_API_KEY, or api_key in the config file",
+                ctx,
+            )
+
+    return click.Option(
+        ["--api-key"], hidden=True, expose_value=False, callback=refuse, is_eager=True
+    )

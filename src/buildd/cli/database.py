@@ -1,0 +1,60 @@
+"""`buildd db` and `buildd admin-key`: what is done to the database itself, without a server."""
+
+from __future__ import annotations
+
+import click
+
+from buildd.cli import _config
+from buildd.cli._verb import Configured, F, Session, Verb
+
+
+def _database(function: F) -> F:
+    return click.option(
+        "--database",
+        metavar="URL",
+        envvar="BUILDD_DATABASE",
+        default=_config.DEFAULT_DATABASE,
+        show_default=True,
+        show_envvar=True,
+        help="sqlite:///FILE or postgresql://… (DATABASE_URL is read too).",
+    )(function)
+
+
+@click.group()
+def db() -> None:
+    """The database."""
+
+
+@db.command(cls=Configured)
+@_database
+def upgrade(database: str) -> None:
+    """Make the tables, or bring them up to this version. A starting server does the same."""
+    from buildd import store
+
+    store.upgrade(database)
+    click.echo(f"{_config.hide_password(database)} is up to date")
+
+
+@click.command("admin-key", cls=Verb)
+@_database
+@click.pass_context
+def admin_key(ctx: click.Context, database: str) -> None:
+    """Make an administrator's key, shown this once.
+
+    It is made in the database if one is named (by --database or a setting), and otherwise through
+    the server, for which you need an administrator's key already.
+    """
+    session: Session = ctx.obj
+    if _is_flag(ctx, "database") and _is_flag(ctx, "server"):
+        raise click.UsageError("give --database or --server, not both", ctx)
+    named = session.settings.found["database"].source != _config.DEFAULT
+    if _is_flag(ctx, "database") or (named and not _is_flag(ctx, "server")):
+        session.server = database
+    with session.connect() as bd:
+        made = bd.accounts.create_admin_key()
+    click.echo(f"An administrator's key for {_config.hide_password(session.server)}:", err=True)
+    session.said(made, made.api_key)
+
+
+def _is_flag(ctx: click.Context, name: str) -> bool:
+    return ctx.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE

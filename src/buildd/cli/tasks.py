@@ -1,0 +1,284 @@
+"""`buildd tasks`: the work, put in, looked at, watched, called off."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from buildd.cli._render import Column, age, block
+from buildd.cli._verb import (
+    F,
+    JsonObject,
+    Moment,
+    Money,
+    Noun,
+    Session,
+    clearable,
+    cleared,
+    confirmed,
+    given,
+    paged,
+    pass_session,
+    text_or_stdin,
+    workspace_option,
+)
+from buildd.routing import RunnerPreference
+from buildd.states import TaskStatus
+
+if TYPE_CHECKING:
+    from buildd.client import Client
+    from buildd.models import Worker
+
+_RUNNERS = click.Choice([each.value for each in RunnerPreference])
+_TASKS = (
+    Column("ID", lambda t: t.id),
+    Column("STATUS", lambda t: t.status.value),
+    Column("RUNNER", lambda t: t.runner_preference.value),
+    Column("PRIORITY", lambda t: t.priority),
+    Column("ATTEMPT", lambda t: f"{t.attempt}/{t.max_attempts}"),
+    Column("AGE", lambda t: age(t.created_at)),
+    Column("TITLE", lambda t: t.title, shrinks=True),
+)
+_MESSAGES = (
+    Column("WORKER", lambda m: m.worker_id),
+    Column("AGE", lambda m: age(m.created_at)),
+    Column("ROLE", lambda m: m.role.value),
+    Column("CONTENT", lambda m: m.content or m.tool_name, shrinks=True),
+)
+_ARTIFACTS = (
+    Column("ID", lambda a: a.id),
+    Column("TYPE", lambda a: a.type.value),
+    Column("WORKER", lambda a: a.worker_id),
+    Column("AGE", lambda a: age(a.created_at)),
+    Column("TITLE", lambda a: a.title, shrinks=True),
+)
+
+
+def _fields(function: F) -> F:
+    for flag, kind, meaning in (
+        ("--timeout", click.IntRange(min=1), "Seconds that one attempt may take."),
+        ("--max-attempts", click.IntRange(min=1), "Attempts before it fails (new tasks: 3)."),
+        ("--max-cost", Money(), "US dollars that one attempt may cost."),
+        ("--not-before", Moment(), "Not to be claimed before this time (ISO 8601)."),
+        ("--context", JsonObject(), "What an executor should know besides, a JSON object."),
+        ("--priority", click.IntRange(-1000, 1000), "Higher goes first (new tasks: 0)."),
+        ("--runner", _RUNNERS, "Which type of account it is for (new tasks: any)."),
+    ):
+        function = click.option(flag, type=kind, help=meaning)(function)
+    function = click.option(
+        "--capability",
+        "capabilities",
+        multiple=True,
+        help="What an agent must be able to do; may be repeated.",
+    )(function)
+    function = click.option(
+        "--description-file",
+        type=click.File(encoding="utf-8"),
+        help="Read the description from a file.",
+    )(function)
+    return click.option("--description", help="What there is to do; - reads it from stdin.")(
+        function
+    )
+
+
+def _asked(
+    runner: str | None,
+    capabilities: tuple[str, ...],
+    timeout: int | None,
+    description: str | None,
+    description_file: Any,
+    **fields: Any,
+) -> dict[str, Any]:
+    """The options in the operation's own words."""
+    if description is not None and description_file is not None:
+        raise click.UsageError("give --description or --description-file, not both")
+    text = None if description is None else text_or_stdin(description)
+    if description_file is not None:
+        try:
+            text = description_file.read()
+        except UnicodeDecodeError:
+            raise click.UsageError(f"{description_file.name} is not UTF-8 text") from None
+    return given(
+        runner_preference=runner,
+        required_capabilities=list(capabilities) or None,
+        timeout_seconds=timeout,
+        description=text,
+        **fields,
+    )
+
+
+@click.group(cls=Noun)
+def tasks() -> None:
+    """The work."""
+
+
+@tasks.command()
+@click.argument("title")
+@workspace_option
+@_fields
+@click.option("--depends-on", multiple=True, metavar="TASK_ID", help="May be repeated.")
+@click.option("--watch", "watched", is_flag=True, help="Watch it, and exit with its outcome.")
+@pass_session
+def create(
+    session: Session,
+    title: str,
+    workspace: str | None,
+    depends_on: tuple[str, ...],
+    watched: bool,
+    **options: Any,
+) -> int:
+    """Put in a piece of work."""
+    if not workspace:
+        raise click.UsageError(
+            "which workspace? Give --workspace or set BUILDD_WORKSPACE; "
+            "`buildd workspaces list` lists them",
+        )
+    fields = _asked(**options) | given(depends_on=list(depends_on) or None)
+    with session.connect() as bd:
+        made = bd.tasks.create(workspace_id=workspace, title=title, **fields)
+        if watched:
+            from buildd.cli._watch import watch_task
+
+            return watch_task(session, bd, made.id)
+    session.show(made)
+    return 0
+
+
+@tasks.command("list")
+@workspace_option
+@click.option("--status", type=click.Choice([each.value for each in TaskStatus]))
+@click.option("--runner", type=_RUNNERS)
+@click.option("--claimed-by", metavar="ACC_ID")
+@paged
+@pass_session
+def list_(
+    session: Session, limit: int, workspace: str | None, runner: str | None, **filters: Any
+) -> None:
+    """List tasks, newest first."""
+    wanted = given(workspace_id=workspace, runner_preference=runner, **filters)
+    with session.connect() as bd:
+        found = bd.tasks.list(limit=limit, **wanted)
+    where = workspace or "WS_ID"
+    empty = f'No such tasks. Make one: buildd tasks create "Fix the login test" --workspace {where}'
+    session.page(found, _TASKS, limit, empty)
+
+
+@tasks.command()
+@click.argument("task_id")
+@pass_session
+def show(session: Session, task_id: str) -> None:
+    """Show a task, and what became of it."""
+    with session.connect() as bd:
+        session.show(bd.tasks.get(id=task_id))
+
+
+@tasks.command()
+@click.argument("task_id")
+@click.option("--title", help="Its new title.")
+@_fields
+@clearable("description", "not-before", "max-cost", "timeout-seconds")
+@pass_session
+def update(
+    session: Session, task_id: str, title: str | None, clear: tuple[str, ...], **options: Any
+) -> None:
+    """Change a task that nobody holds yet."""
+    fields = _asked(title=title, **options) | cleared(clear)
+    with session.connect() as bd:
+        session.show(bd.tasks.update(id=task_id, **fields))
+
+
+@tasks.command()
+@click.argument("task_id")
+@pass_session
+def cancel(session: Session, task_id: str) -> None:
+    """Call a task off, at once."""
+    with session.connect() as bd:
+        session.said(bd.tasks.cancel(id=task_id), f"cancelled {task_id}")
+
+
+@tasks.command()
+@click.argument("task_id")
+@pass_session
+def retry(session: Session, task_id: str) -> None:
+    """Give a failed or cancelled task a fresh set of attempts."""
+    with session.connect() as bd:
+        session.said(bd.tasks.retry(id=task_id), f"{task_id} is pending again")
+
+
+@tasks.command()
+@click.argument("task_id")
+@pass_session
+def release(session: Session, task_id: str) -> None:
+    """Take a task from its holder; anybody may claim it at once."""
+    with session.connect() as bd:
+        session.said(bd.tasks.release(id=task_id), f"released {task_id}")
+
+
+@tasks.command()
+@click.argument("task_id")
+@confirmed
+@pass_session
+def delete(session: Session, task_id: str) -> None:
+    """Delete a task that nobody holds, with its history."""
+    with session.connect() as bd:
+        session.said(bd.tasks.delete(id=task_id), f"deleted {task_id}")
+
+
+@tasks.command()
+@click.argument("task_id", required=False)
+@workspace_option
+@pass_session
+def watch(session: Session, task_id: str | None, workspace: str | None) -> int:
+    """Watch a task until it ends, and exit with its outcome; or, without an id, all tasks."""
+    from buildd.cli._watch import watch_all, watch_task
+
+    with session.connect() as bd:
+        if task_id:
+            return watch_task(session, bd, task_id)
+        return watch_all(session, bd, workspace)
+
+
+@tasks.command()
+@click.argument("task_id")
+@click.option(
+    "--limit", type=click.IntRange(1, 200), default=50, show_default=True, help="Per attempt."
+)
+@pass_session
+def messages(session: Session, task_id: str, limit: int) -> None:
+    """Show what was said in a task's attempts (JSON: newest first)."""
+    with session.connect() as bd:
+        found = [
+            message
+            for worker in _attempts(bd, task_id)
+            for message in bd.messages.list(worker_id=worker.id, limit=limit)
+        ]
+    ordered = found if session.json else found[::-1]
+    session.table(ordered, _MESSAGES, "Nothing was said. Watch it: buildd tasks watch " + task_id)
+
+
+@tasks.command()
+@click.argument("task_id")
+@click.option("--type", "kind", help="Only this type: diff, summary, pull_request, …")
+@click.option("--content", is_flag=True, help="Print the contents instead of a list.")
+@pass_session
+def artifacts(session: Session, task_id: str, kind: str | None, content: bool) -> None:
+    """List what a task's attempts made, or print it (`--type diff --content | git apply`)."""
+    with session.connect() as bd:
+        found = [
+            artifact
+            for worker in _attempts(bd, task_id)
+            for artifact in bd.artifacts.list(worker_id=worker.id, limit=200)
+            if kind in (None, artifact.type.value)
+        ]
+    if content and not session.json:
+        for artifact in found:
+            block(artifact.content or "")
+    else:
+        session.table(found, _ARTIFACTS, f"No artifacts. Watch it: buildd tasks watch {task_id}")
+
+
+def _attempts(bd: Client, task_id: str) -> list[Worker]:
+    """A task's attempts, newest first; a task that is not there is an error, not an empty list."""
+    bd.tasks.get(id=task_id)
+    return bd.workers.list(task_id=task_id, limit=200)
