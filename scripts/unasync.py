@@ -46,7 +46,7 @@ def translate(name: str, used: set[str]) -> str:
 
 def _formatted(text: str) -> str:
     for command in (["check", "--select=I,F401", "--fix", "--quiet"], ["format", "--quiet"]):
-        text = subprocess.run(  # noqa: S603 - our own formatter on our own text
+        text = subprocess.run(
             [
                 sys.executable,
                 "-m",

@@ -31,7 +31,7 @@ def connect(url: str | None = None, *, api_key: str | None = None) -> Client:
         return Client(EmbeddedTransport(_embed(address), _checked(api_key), owns=True))
     from buildd.client._http_sync import HttpTransport
 
-    return Client(HttpTransport(address, _checked(api_key or environment.api_key())))
+    return Client(HttpTransport(address, _server_key(api_key)))
 
 
 def connect_async(url: str | None = None, *, api_key: str | None = None) -> AsyncClient:
@@ -41,7 +41,7 @@ def connect_async(url: str | None = None, *, api_key: str | None = None) -> Asyn
         return AsyncClient(AsyncEmbeddedTransport(_embed(address), _checked(api_key), owns=True))
     from buildd.client._http_async import AsyncHttpTransport
 
-    return AsyncClient(AsyncHttpTransport(address, _checked(api_key or environment.api_key())))
+    return AsyncClient(AsyncHttpTransport(address, _server_key(api_key)))
 
 
 def as_async(client: Client) -> AsyncClient:
@@ -86,6 +86,10 @@ def _check_server(parts: SplitResult) -> None:
             "the server's URL may hold a host, a port and a path only: "
             "the key goes into api_key or BUILDD_API_KEY"
         )
+
+
+def _server_key(given: str | None) -> str | None:
+    return _checked(environment.api_key() if given is None else given)
 
 
 def _checked(key: str | None) -> str | None:

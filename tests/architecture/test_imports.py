@@ -1,0 +1,95 @@
+"""`import buildd` costs nothing, and its public names are a list that nothing joins by accident."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import subprocess
+import sys
+
+import pytest
+
+import buildd
+from buildd import errors, models
+
+HEAVY = {
+    "alembic",
+    "anthropic",
+    "anyio",
+    "asyncio",
+    "click",
+    "github",
+    "httpx2",
+    "pluggy",
+    "psutil",
+    "psycopg",
+    "pydantic",
+    "rich",
+    "sqlalchemy",
+    "sqlmodel",
+    "sse_starlette",
+    "starlette",
+    "uvicorn",
+}
+
+PUBLIC = """
+    Account AccountType AdminKey Agent AlreadyExists Artifact ArtifactType AsyncClient Attachment
+    Beat BuilddError Claim Claimed Client Comment ConfigError Conflict Deleted ErrorCode Event
+    EventType Forbidden Grant InternalError Invalid Key Lease LeaseLost Malformed Message NewAccount
+    NewKey NewLease NotAuthenticated NotClaimable NotFound Order OutcomeUnknown QuestionType
+    RateLimited Reason ReasonCode Role RunnerPreference Selection Source Task TaskStatus TooLarge
+    Unavailable Unreachable WaitingFor Worker WorkerStatus Workspace WrongState __version__ agent
+    connect connect_async
+"""
+
+
+def loaded_by(statement: str) -> set[str]:
+    """The top-level modules that a fresh interpreter holds after a statement."""
+    program = f"{statement}\nimport json, sys\nprint(json.dumps(sorted(sys.modules)))"
+    ran = subprocess.run(
+        [sys.executable, "-I", "-c", f"import sys\nsys.path[:0] = {sys.path!r}\n{program}"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return {name.partition(".")[0] for name in json.loads(ran.stdout)}
+
+
+def test_importing_buildd_loads_nothing_heavy() -> None:
+    assert loaded_by("import buildd") & HEAVY == set()
+
+
+def test_a_client_of_a_server_loads_no_database_and_no_server() -> None:
+    unneeded = HEAVY - {"anyio", "asyncio", "httpx2", "click", "rich", "pydantic"}
+    # Importing httpx2 brings its own command line's libraries where they are installed.
+    assert loaded_by("import buildd; buildd.connect('http://127.0.0.1:1')") & unneeded == set()
+
+
+def test_the_public_names_are_these() -> None:
+    assert buildd.__all__ == sorted(PUBLIC.split())
+    assert dir(buildd) == buildd.__all__
+
+
+@pytest.mark.parametrize("name", PUBLIC.split())
+def test_every_public_name_is_there_and_says_what_it_is(name: str) -> None:
+    value = getattr(buildd, name)
+    assert value is getattr(buildd, name)
+    assert name == "__version__" or value.__doc__
+
+
+def test_every_model_and_every_error_is_public() -> None:
+    tree = {cls.__name__ for cls in vars(errors).values() if isinstance(cls, type)}
+    tree = {name for name in tree if issubclass(getattr(errors, name), errors.BuilddError)}
+    assert tree | (set(models.__all__) - {"Model"}) <= set(buildd.__all__)
+
+
+def test_a_misspelt_name_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="module 'buildd' has no attribute 'Taks'"):
+        _ = buildd.Taks  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("package", ["buildd.broker", "buildd.client", "buildd.models"])
+def test_what_a_package_lists_is_there(package: str) -> None:
+    module = importlib.import_module(package)
+    missing = [name for name in module.__all__ if not hasattr(module, name)]
+    assert missing == []
