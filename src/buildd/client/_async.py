@@ -6,7 +6,7 @@ answer; whatever can go wrong is in `buildd.errors`.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection
 from types import TracebackType
 from typing import Any, Generic, ParamSpec, Self, TypeVar
 
@@ -159,12 +159,13 @@ class AsyncClient:
         task_id: str | None = None,
         worker_id: str | None = None,
         types: Collection[EventType] | None = None,
-    ) -> AsyncIterator[Event]:
+    ) -> AsyncGenerator[Event, None]:
         """What happens, in order and without gaps, for as long as you listen.
 
         `after` is the `seq` of the last event you know: 0 begins with the oldest that is kept, None
         with what happens once you wait for the first one. Lost connections are resumed. A `reset`
-        event means that events you asked for are no longer kept.
+        event means that events you asked for are no longer kept. Closing the generator lets go of
+        the connection at once.
         """
         wanted = Filter(
             workspace_id=workspace_id,

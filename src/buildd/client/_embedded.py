@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Generator, Iterator
 from contextlib import closing, contextmanager, suppress
 from typing import TYPE_CHECKING, TypeVar
 
@@ -55,7 +55,7 @@ class EmbeddedTransport:
         """Have one operation done. Raises the `buildd.errors` class that the broker raised."""
         return self.embedding.broker.submit(operation, self._principal()).result()
 
-    def events(self, after: int | None, wanted: Filter) -> Iterator[Event]:
+    def events(self, after: int | None, wanted: Filter) -> Generator[Event, None, None]:
         """Events after a `seq`, until the broker is closed."""
         ready = threading.Event()
         with self.embedding.listening(ready.set):
@@ -101,7 +101,7 @@ class AsyncEmbeddedTransport:
         principal = await self._principal()
         return await asyncio.wrap_future(self.embedding.broker.submit(operation, principal))
 
-    async def events(self, after: int | None, wanted: Filter) -> AsyncIterator[Event]:
+    async def events(self, after: int | None, wanted: Filter) -> AsyncGenerator[Event, None]:
         """Events after a `seq`, until the broker is closed."""
         ready = asyncio.Event()
         loop = asyncio.get_running_loop()

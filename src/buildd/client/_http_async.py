@@ -9,7 +9,7 @@ can look whether it happened, and is told so by `OutcomeUnknown`.
 from __future__ import annotations
 
 import ssl
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing
 from ipaddress import ip_address
 from itertools import islice
@@ -61,7 +61,7 @@ class AsyncHttpTransport:
                 await anyio.sleep(pause)
         return await self._send_once(operation)
 
-    async def events(self, after: int | None, wanted: Filter) -> AsyncIterator[Event]:
+    async def events(self, after: int | None, wanted: Filter) -> AsyncGenerator[Event, None]:
         """Events after a `seq`, for ever.
 
         The first connection is a question like any other; once one stood, it is resumed until it

@@ -61,7 +61,7 @@ class HttpTransport:
                 time.sleep(pause)
         return self._send_once(operation)
 
-    def events(self, after: int | None, wanted: Filter) -> Iterator[Event]:
+    def events(self, after: int | None, wanted: Filter) -> Generator[Event, None, None]:
         """Events after a `seq`, for ever.
 
         The first connection is a question like any other; once one stood, it is resumed until it

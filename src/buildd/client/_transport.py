@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, Generator
 from typing import Protocol, TypeVar
 
 from buildd.events import Event, Filter
@@ -18,7 +18,7 @@ class AsyncTransport(Protocol):
         """Have one operation done. Raises the `buildd.errors` class that the broker raised."""
         ...
 
-    def events(self, after: int | None, wanted: Filter) -> AsyncIterator[Event]:
+    def events(self, after: int | None, wanted: Filter) -> AsyncGenerator[Event, None]:
         """Events after a `seq`, for ever; resumes by itself."""
         ...
 
@@ -38,7 +38,7 @@ class Transport(Protocol):
         """Have one operation done. Raises the `buildd.errors` class that the broker raised."""
         ...
 
-    def events(self, after: int | None, wanted: Filter) -> Iterator[Event]:
+    def events(self, after: int | None, wanted: Filter) -> Generator[Event, None, None]:
         """Events after a `seq`, for ever; resumes by itself."""
         ...
 
