@@ -1,0 +1,107 @@
+"""The agent: claims tasks, has them done, keeps their leases, and reports.
+
+import buildd
+from buildd import agent
+
+def handle(session):
+    session.say(f"working on {session.task.title}")
+    return {"answer": 42}
+
+agent.serve(buildd.connect("http://127.0.0.1:3000", api_key="…"), handle)
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+import anyio
+
+from buildd.agent.function import BlockingSession, FunctionExecutor, Handler, Result, Stopped
+from buildd.agent.loop import Agent
+from buildd.agent.options import AgentOptions, default_state_dir
+from buildd.client import AsyncClient, Client, as_async
+from buildd.roles import Completed, Executor, Failed, Session
+
+__all__ = [
+    "Agent",
+    "AgentOptions",
+    "BlockingSession",
+    "Completed",
+    "Failed",
+    "Handler",
+    "Result",
+    "Session",
+    "Stopped",
+    "default_state_dir",
+    "serve",
+    "serve_async",
+]
+
+
+def serve(
+    client: Client,
+    handle: Handler,
+    *,
+    workspace_id: str | None = None,
+    max_tasks: int = 3,
+    capabilities: Sequence[str] = (),
+    single_run: bool = False,
+    checkout: bool = True,
+    drain_timeout: float = 30.0,
+    state_dir: Path | None = None,
+) -> None:
+    """Do tasks with your own function, until SIGTERM or SIGINT; blocks.
+
+    `handle(session)` returns the task's result as a dict, None, or an outcome such as
+    `Failed("…", retryable=False)`; an exception is a retryable failure. A coroutine function runs on
+    the event loop with a `Session`, any other in a thread with a `BlockingSession`. The keywords are
+    those of `AgentOptions`.
+
+    The client needs an account's key. Raises `buildd.errors` that trying again cannot mend.
+    """
+    options = AgentOptions(
+        workspace_id=workspace_id,
+        max_tasks=max_tasks,
+        capabilities=tuple(capabilities),
+        single_run=single_run,
+        checkout=checkout,
+        drain_timeout=drain_timeout,
+        state_dir=state_dir or default_state_dir(),
+    )
+    anyio.run(_serve, client, FunctionExecutor(handle), options)
+
+
+async def _serve(client: Client, executor: Executor, options: AgentOptions) -> None:
+    async with as_async(client) as own:
+        await serve_async(own, executor, options)
+
+
+async def serve_async(client: AsyncClient, executor: Executor, options: AgentOptions) -> None:
+    """Do tasks with an executor until drained.
+
+    In the main thread the first SIGTERM or SIGINT drains: no new task is taken, what runs may finish
+    within `drain_timeout`, and is handed back after that. The second hands it back at once.
+    """
+    agent = Agent(client, executor, options)
+    if threading.current_thread() is not threading.main_thread():
+        await agent.run()
+        return
+    async with anyio.create_task_group() as group:
+        failure: Exception | None = None
+        group.start_soon(_drain_on_signal, agent)
+        try:
+            await agent.run()
+        except Exception as problem:  # noqa: BLE001 - raised again outside, where no group wraps it
+            failure = problem
+        group.cancel_scope.cancel()
+    if failure is not None:
+        raise failure
+
+
+async def _drain_on_signal(agent: Agent) -> None:
+    with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+        async for _ in signals:
+            agent.drain()

@@ -1,0 +1,218 @@
+"""One attempt as its executor sees it (`buildd.roles.Session`), and the one way in which it is stopped."""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
+from decimal import Decimal
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, TypeVar
+
+import anyio
+import anyio.lowlevel
+from pydantic import JsonValue
+
+from buildd.agent.lease import OVER, LeaseKeeper, Listener
+from buildd.agent.place import Place
+from buildd.agent.process import MARK, OWNER
+from buildd.agent.retry import persist
+from buildd.agent.speech import Speech
+from buildd.client import AsyncClient
+from buildd.errors import WrongState
+from buildd.models import (
+    ArtifactType,
+    Claimed,
+    Message,
+    Order,
+    QuestionType,
+    Role,
+    Task,
+    Worker,
+    Workspace,
+)
+
+log = logging.getLogger(__name__)
+
+R = TypeVar("R")
+
+
+class Stop(StrEnum):
+    """Why an attempt must stop before its executor is done."""
+
+    LOST = "lost"
+    CANCEL = "cancel"
+    BUDGET = "budget_exhausted"
+    PAUSE = "pause"
+    DRAIN = "drain"
+
+
+_ORDERS = {
+    Order.CANCEL: Stop.CANCEL,
+    Order.BUDGET_EXHAUSTED: Stop.BUDGET,
+    Order.PAUSE: Stop.PAUSE,
+}
+
+
+class Attempt:
+    """The state of one attempt while it lives; `buildd.agent.session` takes it through its steps."""
+
+    def __init__(
+        self, claimed: Claimed, client: AsyncClient, owner: str, on_drain: Callable[[], None]
+    ) -> None:
+        self.claimed = claimed
+        self.client = client.with_key(claimed.lease.token)
+        self.scope = anyio.CancelScope()
+        self.stopped: Stop | None = None
+        self.why = ""
+        self.place: Place | None = None
+        self.speech = Speech(self.client, claimed.id)
+        listener = Listener(self._ordered, self._told, self._lost)
+        self.keeper = LeaseKeeper(
+            self.client, claimed.id, claimed.lease.heartbeat_seconds, listener
+        )
+        self._owner = owner
+        self._on_drain = on_drain
+        self._inbox: deque[Message] = deque()
+        self._arrived = anyio.Event()
+        self._asking = anyio.Lock()
+
+    def stop(self, reason: Stop, why: str = "") -> None:
+        """End the executor's work. The first reason stands, except that a lost lease ends all others."""
+        if self.stopped is None or reason is Stop.LOST:
+            self.stopped, self.why = reason, why
+        self.scope.cancel()
+
+    def _ordered(self, order: Order) -> None:
+        if order is Order.DRAIN:
+            self._on_drain()
+        else:
+            self.stop(_ORDERS[order])
+
+    def _lost(self, why: str) -> None:
+        self.stop(Stop.LOST, why)
+
+    def _told(self, message: Message) -> None:
+        self._inbox.append(message)
+        self._arrived.set()
+
+    async def call(self, send: Callable[[], Awaitable[R]]) -> R:
+        """A call under the lease, repeated while the server is away; a lost lease stops the attempt."""
+        try:
+            return await persist(send)
+        except OVER as problem:
+            self._lost(problem.message)
+            await anyio.lowlevel.checkpoint()  # inside the executor, this is where it is cancelled
+            raise
+
+    @property
+    def task(self) -> Task:
+        """The work."""
+        return self.claimed.task
+
+    @property
+    def worker(self) -> Worker:
+        """This attempt, as it was when it was claimed."""
+        return self.claimed.worker
+
+    @property
+    def workspace(self) -> Workspace:
+        """The repository the task belongs to."""
+        return self._there.workspace
+
+    @property
+    def workdir(self) -> Path:
+        """Where to work."""
+        return self._there.workdir
+
+    @property
+    def scratch(self) -> Path:
+        """Where to put what must not be committed."""
+        return self._there.scratch
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        """What a program that works on this attempt should find in its environment."""
+        return {
+            "BUILDD_TASK_ID": self.claimed.task_id,
+            MARK: self.claimed.id,
+            OWNER: self._owner,
+            **self._there.environment,
+        }
+
+    @property
+    def _there(self) -> Place:
+        assert self.place is not None, "the executor runs after the place is prepared"
+        return self.place
+
+    async def say(self, content: str, *, role: Role = Role.ASSISTANT, **tool: Any) -> None:
+        """Tell people something; kept and sent in order."""
+        self.speech.say(content, role=role, **{k: v for k, v in tool.items() if v is not None})
+
+    async def report(
+        self,
+        *,
+        progress: int | None = None,
+        cost_usd: Decimal | None = None,
+        turns: int | None = None,
+        session_id: str | None = None,
+    ) -> None:
+        """Take totals of the attempt so far; they travel with the next heartbeat."""
+        totals = {
+            "progress": progress,
+            "cost_usd": cost_usd,
+            "turns": turns,
+            "session_id": session_id,
+        }
+        self.keeper.report(**{name: value for name, value in totals.items() if value is not None})
+
+    async def ask(
+        self,
+        prompt: str,
+        *,
+        type: QuestionType = QuestionType.QUESTION,
+        options: Sequence[str] | None = None,
+    ) -> str:
+        """Ask a person and wait for the answer."""
+        choices = None if options is None else list(options)
+        async with self._asking:
+            await self.call(self.keeper.confirm)
+            before = list(self._inbox)  # said before the question: no answer to it
+            self._inbox.clear()
+            with suppress(WrongState):  # an earlier answer was lost on its way: it waits already
+                await self.call(
+                    lambda: self.client.workers.ask(
+                        id=self.claimed.id, type=type, prompt=prompt, options=choices
+                    )
+                )
+            answer = await self.receive()
+            self._inbox.extendleft(reversed(before))
+        return answer.content or ""
+
+    async def receive(self) -> Message:
+        """The next message from a person."""
+        while not self._inbox:
+            self._arrived = anyio.Event()
+            await self._arrived.wait()
+        return self._inbox.popleft()
+
+    async def attach(
+        self,
+        type: ArtifactType,
+        *,
+        title: str | None = None,
+        content: str | None = None,
+        metadata: Mapping[str, JsonValue] | None = None,
+    ) -> None:
+        """Show people something the attempt made."""
+        await self.call(
+            lambda: self.client.artifacts.create(
+                worker_id=self.claimed.id,
+                type=type,
+                title=title,
+                content=content,
+                metadata=dict(metadata or {}),
+            )
+        )

@@ -1,0 +1,97 @@
+"""The git command, run so that nothing a task wrote can make it run anything else.
+
+Arguments are lists, hooks and file-system monitors are off, it never asks for a password, and its
+environment holds none of the agent's secrets, because a repository's own configuration can name programs.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+
+import anyio
+
+from buildd.errors import ConfigError
+
+_SETTINGS = {
+    "core.hooksPath": os.devnull,
+    "core.fsmonitor": "false",
+    "core.quotePath": "false",
+    "commit.gpgSign": "false",
+    "gc.auto": "0",
+    "maintenance.auto": "false",
+    "protocol.ext.allow": "never",
+    "submodule.recurse": "false",
+}
+
+# What git and its transports need of the person's own set-up, and no more.
+_PASSED = frozenset(
+    "PATH HOME USER LOGNAME TMPDIR XDG_CONFIG_HOME SSH_AUTH_SOCK GIT_SSH GIT_SSH_COMMAND GIT_ASKPASS "
+    "SSH_ASKPASS GIT_CONFIG_GLOBAL GIT_CONFIG_SYSTEM GIT_CONFIG_NOSYSTEM GIT_SSL_CAINFO SSL_CERT_FILE "
+    "SSL_CERT_DIR http_proxy https_proxy no_proxy all_proxy HTTPS_PROXY NO_PROXY ALL_PROXY".split()
+)
+
+_ENVIRONMENT = {
+    "LC_ALL": "C",
+    "GIT_TERMINAL_PROMPT": "0",
+    "GIT_EDITOR": "true",
+    # A transfer that stands still for a minute is given up instead of holding the task for ever.
+    "GIT_HTTP_LOW_SPEED_LIMIT": "1000",
+    "GIT_HTTP_LOW_SPEED_TIME": "60",
+}
+
+
+class GitFailed(Exception):
+    """git refused; the message is git's own line."""
+
+
+async def git(
+    *arguments: str, at: Path, stdin: str = "", environment: Mapping[str, str] | None = None
+) -> str:
+    """Run git in a directory and return what it printed, without the final newline.
+
+    Raises `GitFailed` with git's own last words, or `ConfigError` if git is not installed.
+    """
+    done = await _run(arguments, at, stdin, environment or {})
+    if done.returncode != 0:
+        raise GitFailed(_said(done.stderr) or f"git {arguments[0]} ended with {done.returncode}")
+    return done.stdout.decode(errors="replace").rstrip("\n")
+
+
+async def succeeds(*arguments: str, at: Path) -> bool:
+    """Whether git answers a yes-or-no question with yes."""
+    return (await _run(arguments, at, "", {})).returncode == 0
+
+
+async def ask(*arguments: str, at: Path) -> str | None:
+    """What git answers, or None where it says no."""
+    done = await _run(arguments, at, "", {})
+    return done.stdout.decode(errors="replace").strip() if done.returncode == 0 else None
+
+
+async def _run(
+    arguments: tuple[str, ...], at: Path, stdin: str, extra: Mapping[str, str]
+) -> subprocess.CompletedProcess[bytes]:
+    settings = [part for pair in _SETTINGS.items() for part in ("-c", "=".join(pair))]
+    inherited = {name: value for name, value in os.environ.items() if name in _PASSED}
+    try:
+        return await anyio.run_process(
+            ["git", *settings, *arguments],
+            input=stdin.encode(),
+            cwd=at,
+            env={**inherited, **_ENVIRONMENT, **extra},
+            check=False,
+            start_new_session=True,
+        )
+    except FileNotFoundError:
+        if not at.is_dir():
+            raise GitFailed(f"the directory {at} is gone") from None
+        raise ConfigError("git is not installed, or not in PATH") from None
+
+
+def _said(stderr: bytes) -> str:
+    lines = [line.strip() for line in stderr.decode(errors="replace").splitlines() if line.strip()]
+    fatal = [line for line in lines if line.startswith(("fatal:", "error:", "remote:", " !"))]
+    return (fatal or lines or [""])[-1][:500]

@@ -1,0 +1,185 @@
+"""The keeper of one lease: renews it, reports totals, and brings back orders and messages.
+
+When renewing fails for too long the agent must assume that somebody else may soon hold the task. It
+goes on thinking, because an attempt may have cost real money and the server may only have restarted,
+but it causes no side effect (`confirm`) before the server has answered again under the same epoch.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import anyio
+
+from buildd.agent.retry import Backoff, persist
+from buildd.client import AsyncClient
+from buildd.clock import elapsed
+from buildd.errors import (
+    BuilddError,
+    Forbidden,
+    LeaseLost,
+    NotAuthenticated,
+    NotFound,
+    Unreachable,
+    WrongState,
+)
+from buildd.lease import JITTER, LeaseTimes
+from buildd.models import Beat, Message, Order, Role
+
+log = logging.getLogger(__name__)
+
+_GAP = 0.5
+"""Seconds between two heartbeats at least, however much there is to tell."""
+
+OVER = (LeaseLost, NotAuthenticated, NotFound, Forbidden)
+"""The answers that mean: this attempt is not yours any more."""
+
+
+@dataclass(frozen=True)
+class Listener:
+    """Who is told what the server says."""
+
+    ordered: Callable[[Order], None]
+    told: Callable[[Message], None]
+    lost: Callable[[str], None]
+
+
+@dataclass
+class _Figures:
+    """Totals to report, and which of them the server has not heard yet."""
+
+    totals: dict[str, Any] = field(default_factory=dict)
+    dirty: bool = False
+
+
+class LeaseKeeper:
+    """Keeps the lease of one worker until it is cancelled or the lease is lost."""
+
+    def __init__(
+        self, client: AsyncClient, worker_id: str, heartbeat: float, listener: Listener
+    ) -> None:
+        self._client = client
+        self._worker_id = worker_id
+        self._heartbeat = heartbeat
+        self._listener = listener
+        self._figures = _Figures()
+        self._beginning = False
+        self._messages_after: str | None = None
+        self._renewed = elapsed()
+        self._turn = anyio.Lock()
+        self._bell = anyio.Event()
+
+    @property
+    def fenced(self) -> bool:
+        """Whether the last renewal is so long ago that the task may soon be somebody else's."""
+        times = LeaseTimes(ttl=max(self._heartbeat * 3, 1.0))
+        return elapsed() - self._renewed > times.fence
+
+    async def keep(self) -> None:
+        """Renew, for ever; returns when the lease is lost."""
+        backoff, warned = Backoff(), False
+        while True:
+            try:
+                await self.beat()
+            except OVER as problem:
+                self._listener.lost(_reason(problem))
+                return
+            except BuilddError as problem:
+                wait = min(backoff.next(problem), self._heartbeat)
+                if self.fenced and not warned:
+                    log.warning(
+                        "%s: no heartbeat gets through, holding: %s", self._worker_id, problem
+                    )
+                    warned = True
+            else:
+                backoff.reset()
+                warned = False
+                wait = self._heartbeat * random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311
+            await self._wait(wait)
+
+    async def _wait(self, seconds: float) -> None:
+        await anyio.sleep(min(_GAP, seconds))
+        with anyio.move_on_after(max(seconds - _GAP, 0)):
+            await self._bell.wait()
+        self._bell = anyio.Event()
+
+    def ring(self) -> None:
+        """Something happened: do not wait for the next heartbeat's time."""
+        self._bell.set()
+
+    def report(self, **totals: Any) -> None:
+        """Take new totals of the attempt; they travel soon."""
+        self._figures.totals.update(totals)
+        self._figures.dirty = True
+        self.ring()
+
+    async def begin(self) -> None:
+        """Tell the server that the work itself begins, and wait until it knows."""
+        self._beginning = True
+        await self.confirm()
+
+    async def confirm(self) -> None:
+        """Return once the server has just confirmed the lease; raises one of `OVER` when it is lost."""
+        await persist(self.beat)
+
+    async def settle(self, until: float | None) -> None:
+        """Report totals that were not reported yet; a lost lease still books their cost."""
+        if self._figures.dirty:
+            try:
+                await persist(self.beat, until=until)
+            except BuilddError as problem:
+                log.debug("%s: the last totals were not taken: %s", self._worker_id, problem)
+
+    async def beat(self) -> None:
+        """One heartbeat. Raises what the server refused it with, or `Unavailable`."""
+        async with self._turn:
+            # The lease counts from before the request: the answer may have been long on its way.
+            asked = elapsed()
+            figures, self._figures = self._figures, _Figures(dict(self._figures.totals))
+            try:
+                answer = await self._send(figures.totals)
+            except BaseException:
+                self._figures.dirty = self._figures.dirty or figures.dirty
+                raise
+            self._renewed = asked
+            self._heartbeat = answer.lease.heartbeat_seconds
+            self._deliver(answer)
+
+    async def _send(self, totals: dict[str, Any]) -> Beat:
+        known: dict[str, Any] = dict(totals)
+        if self._messages_after is not None:
+            known["messages_after"] = self._messages_after
+        try:
+            with anyio.fail_after(max(self._heartbeat, 1.0)):
+                if self._beginning:
+                    return await self._begin(known)
+                return await self._client.workers.heartbeat(id=self._worker_id, **known)
+        except TimeoutError:
+            raise Unreachable("the server did not answer a heartbeat in time") from None
+
+    async def _begin(self, known: dict[str, Any]) -> Beat:
+        try:
+            answer = await self._client.workers.heartbeat(
+                id=self._worker_id, status="running", **known
+            )
+        except WrongState:
+            # An earlier answer was lost on its way: it is running already.
+            answer = await self._client.workers.heartbeat(id=self._worker_id, **known)
+        self._beginning = False
+        return answer
+
+    def _deliver(self, answer: Beat) -> None:
+        for message in answer.messages:
+            self._messages_after = message.id
+            if message.role is Role.USER:
+                self._listener.told(message)
+        for order in answer.orders:
+            self._listener.ordered(order)
+
+
+def _reason(problem: BuilddError) -> str:
+    return str(problem.details.get("reason") or problem.message)

@@ -1,0 +1,42 @@
+"""The doorbell of one attempt: its events, so that orders and answers need not wait for a heartbeat."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from contextlib import aclosing
+
+from buildd.client import AsyncClient
+from buildd.errors import BuilddError
+from buildd.events import Event, EventType
+from buildd.models import Role
+
+log = logging.getLogger(__name__)
+
+_ALWAYS = {
+    EventType.TASK_CANCELLED,
+    EventType.TASK_UPDATED,
+    EventType.WORKER_STATUS,
+    EventType.WORKER_COMMENT,
+    EventType.WORKER_ERROR,
+    EventType.RESET,
+}
+
+
+async def listen(client: AsyncClient, worker_id: str, ring: Callable[[], None]) -> None:
+    """Ring at whatever may mean orders or messages; the heartbeat then brings them."""
+    try:
+        # Closed here and now when listening is cancelled, not whenever it is collected.
+        async with aclosing(client.events(worker_id=worker_id)) as events:
+            async for event in events:
+                if _matters(event):
+                    ring()
+    except BuilddError as problem:
+        # Heartbeats alone are enough, only slower.
+        log.debug("%s: not listening any more: %s", worker_id, problem)
+
+
+def _matters(event: Event) -> bool:
+    if event.type is EventType.WORKER_MESSAGE:
+        return event.data.get("role") == Role.USER
+    return event.type in _ALWAYS

@@ -1,0 +1,182 @@
+"""The agent's main loop: claim while there is room, and stop claiming when it is time to end.
+
+The server wakes a waiting claim, so an idle agent sends one request a minute and starts work at once.
+"""
+
+from __future__ import annotations
+
+import logging
+
+import anyio
+import anyio.to_thread
+from anyio.abc import TaskGroup
+
+from buildd.agent.attempt import Attempt, Stop
+from buildd.agent.options import AgentOptions
+from buildd.agent.process import identity, sweep_orphans
+from buildd.agent.retry import Backoff, passes
+from buildd.agent.session import Desk, attend
+from buildd.client import AsyncClient
+from buildd.clock import elapsed
+from buildd.errors import BuilddError, NotFound
+from buildd.models import Claim, Reason, ReasonCode
+from buildd.roles import Executor
+from buildd.routing import AccountType
+
+log = logging.getLogger(__name__)
+
+_WAIT = 50
+"""Seconds a claim waits at the server: less than what proxies cut off after a minute."""
+_LAST_REPORTS = 60.0
+"""Seconds that reports have, at the end of a drain, to reach a server that is away."""
+
+
+class Agent:
+    """One agent: claims for one account, works with one executor, ends when told to."""
+
+    def __init__(self, client: AsyncClient, executor: Executor, options: AgentOptions) -> None:
+        self._client = client
+        self._options = options
+        self._attempts: dict[str, Attempt] = {}
+        self._room = anyio.Event()
+        self._draining = anyio.Event()
+        self._hurry = anyio.Event()
+        self._claiming = anyio.CancelScope()
+        self._left: int | None = None
+        self._said: ReasonCode | None = None
+        self._owner = identity()
+        self._desk = Desk(executor, options)
+
+    def drain(self) -> None:
+        """Stop claiming and let what runs finish, for `drain_timeout` at most; again: hand it back now.
+
+        To be called on the agent's event loop.
+        """
+        if self._draining.is_set():
+            self._hurry.set()
+            return
+        log.info("draining: %d running", len(self._attempts))
+        self._desk.give_up = elapsed() + self._options.drain_timeout + _LAST_REPORTS
+        self._draining.set()
+        self._claiming.cancel()
+
+    async def run(self) -> None:
+        """Work until drained, or, in a single run, until its tasks are done.
+
+        Raises `buildd.errors` that trying again cannot mend, such as a revoked key; what runs is
+        brought to its end before.
+        """
+        account = await self._client.accounts.me()
+        if account.type is AccountType.ACTION or self._options.single_run:
+            self._left = self._options.max_tasks
+        swept = await anyio.to_thread.run_sync(sweep_orphans)
+        if swept:
+            log.warning("ended %d processes that a killed agent left behind", swept)
+        log.info("ready, as %s (%s)", account.name, account.id)
+        failure: BuilddError | None = None
+        async with anyio.create_task_group() as watch:
+            watch.start_soon(self._hand_back_in_time)
+            async with anyio.create_task_group() as attempts:
+                try:
+                    with self._claiming:
+                        await self._claim(attempts)
+                except BuilddError as problem:
+                    failure = problem
+                    self.drain()
+            watch.cancel_scope.cancel()
+        if failure is not None:
+            raise failure
+
+    async def _hand_back_in_time(self) -> None:
+        await self._draining.wait()
+        with anyio.move_on_after(self._options.drain_timeout):
+            await self._hurry.wait()
+        for attempt in list(self._attempts.values()):
+            attempt.stop(Stop.DRAIN)
+
+    async def _claim(self, attempts: TaskGroup) -> None:
+        if self._options.task_id:
+            await self._take_first(attempts, self._options.task_id)
+        backoff = Backoff()
+        while self._left != 0:
+            await self._wait_for_room()
+            asked = elapsed()
+            claim = await self._ask()
+            self._start(attempts, claim)
+            if claim.workers:
+                backoff.reset()
+            elif self._left is not None:
+                return
+            elif elapsed() - asked < 1:
+                # Refused without having waited: no reason to ask again at once.
+                await anyio.sleep(backoff.next())
+
+    async def _take_first(self, attempts: TaskGroup, task_id: str) -> None:
+        try:
+            self._start(attempts, await self._ask(task_id))
+        except NotFound:
+            log.warning("there is no task %s for this account", task_id)
+
+    async def _wait_for_room(self) -> None:
+        while len(self._attempts) >= self._options.max_tasks:
+            self._room = anyio.Event()
+            await self._room.wait()
+
+    async def _ask(self, task_id: str | None = None) -> Claim:
+        """One claim, repeated while the server is away."""
+        options, backoff, away = self._options, Backoff(), False
+        room = options.max_tasks - len(self._attempts)
+        wait = 0 if task_id or self._left is not None else _WAIT
+        while True:
+            try:
+                claim = await self._client.workers.claim(
+                    workspace_id=options.workspace_id,
+                    task_id=task_id,
+                    capabilities=list(options.capabilities),
+                    max_tasks=1 if task_id else min(room, self._left or room),
+                    wait_seconds=wait,
+                    agent_id=options.agent_id,
+                    runner=options.runner,
+                    run_id=options.run_id,
+                )
+            except BuilddError as problem:
+                if not passes(problem):
+                    raise
+                if not away:
+                    log.warning("cannot claim now, trying again: %s", problem)
+                    away = True
+                await anyio.sleep(backoff.next(problem))
+            else:
+                if away:
+                    log.info("the server answers again")
+                self._explain(claim.reason)
+                return claim
+
+    def _explain(self, reason: Reason | None) -> None:
+        """Say why there is nothing to do, once for each new reason."""
+        code = reason.code if reason else None
+        if reason is not None and code not in (ReasonCode.NO_WORK, self._said):
+            log.info("nothing to claim: %s", reason.message)
+        self._said = code
+
+    def _start(self, attempts: TaskGroup, claim: Claim) -> None:
+        for claimed in claim.workers:
+            attempt = Attempt(claimed, self._client, self._owner, on_drain=self._drain_on_order)
+            self._attempts[claimed.id] = attempt
+            attempts.start_soon(self._work, attempt)
+        if self._left is not None:
+            self._left = max(0, self._left - len(claim.workers))
+
+    def _drain_on_order(self) -> None:
+        if not self._draining.is_set():
+            self.drain()
+
+    async def _work(self, attempt: Attempt) -> None:
+        try:
+            await attend(attempt, self._desk)
+        except Exception:
+            # One attempt's trouble must not end the others; its lease runs out by itself.
+            log.exception("%s: a fault in the agent", attempt.claimed.task_id)
+        finally:
+            del self._attempts[attempt.claimed.id]
+            self._room.set()

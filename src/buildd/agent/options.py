@@ -1,0 +1,56 @@
+"""How an agent is set up, as one value."""
+
+from __future__ import annotations
+
+import os
+import platform
+import secrets
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from buildd.errors import ConfigError
+from buildd.operations.workers import MAX_CLAIM
+
+
+def default_state_dir() -> Path:
+    """Where agents of this user keep worktrees and clones: `$XDG_STATE_HOME/buildd`."""
+    home = os.environ.get("XDG_STATE_HOME", "")
+    return (Path(home) if home.startswith("/") else Path.home() / ".local" / "state") / "buildd"
+
+
+def _new_agent_id() -> str:
+    return f"{platform.node()[:100] or 'agent'}-{os.getpid()}-{secrets.token_hex(4)}"
+
+
+@dataclass(frozen=True)
+class AgentOptions:
+    """What an agent takes, where it works, and how it ends. Raises `ConfigError`."""
+
+    workspace_id: str | None = None
+    """The only workspace to take tasks from; None: every one the account may claim in."""
+    max_tasks: int = 3
+    """How many at once; in a single run, how many in total."""
+    single_run: bool = False
+    """Take `max_tasks` in total and end, at once when nothing is claimable; always so for `action` accounts."""
+    task_id: str | None = None
+    """A task to ask for first."""
+    capabilities: tuple[str, ...] = ()
+    """What this agent can do, for tasks that require it."""
+    checkout: bool = True
+    """Whether attempts work in a git worktree of the workspace; else each gets an empty directory."""
+    drain_timeout: float = 30.0
+    """Seconds that running attempts have to finish when the agent is asked to end."""
+    state_dir: Path = field(default_factory=default_state_dir)
+    """Where worktrees and clones are kept, outside every repository."""
+    agent_id: str = field(default_factory=_new_agent_id)
+    """Names this agent process."""
+    runner: str = "agent"
+    """The kind of place it runs in."""
+    run_id: str | None = None
+    """The GitHub Actions run that it is part of."""
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.max_tasks <= MAX_CLAIM:
+            raise ConfigError(f"max_tasks must be 1 to {MAX_CLAIM}, not {self.max_tasks}")
+        if self.drain_timeout < 0:
+            raise ConfigError("drain_timeout must not be negative")

@@ -1,0 +1,101 @@
+"""Where a worktree comes from: the workspace's checkout on this machine, or a cached clone of its repo."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import anyio
+
+from buildd.agent.git import GitFailed, ask, git, succeeds
+from buildd.models import Workspace
+
+log = logging.getLogger(__name__)
+
+_LOCK_POLL = 0.1
+
+
+@dataclass(frozen=True)
+class Repository:
+    """A git repository on this machine that attempts branch off."""
+
+    path: Path
+    remote: bool
+    """Whether it is our own clone, so that work must be pushed to its `origin`."""
+
+    async def base(self) -> str:
+        """The commit that new work starts from."""
+        head = "refs/remotes/origin/HEAD" if self.remote else "HEAD"
+        commit = await ask("rev-parse", "--verify", "--quiet", f"{head}^{{commit}}", at=self.path)
+        if commit is None:
+            raise GitFailed(
+                f"the repository {self.path.name} has no commit yet: make the first one"
+            )
+        return commit
+
+    async def tip(self, branch: str) -> str | None:
+        """Where a branch stands, here or at the remote; None if there is no such branch."""
+        for ref in (f"refs/heads/{branch}", f"refs/remotes/origin/{branch}"):
+            commit = await ask(
+                "rev-parse", "--verify", "--quiet", f"{ref}^{{commit}}", at=self.path
+            )
+            if commit is not None:
+                return commit
+        return None
+
+
+async def find(workspace: Workspace, state: Path) -> Repository | None:
+    """The repository of a workspace: its checkout here, else a fresh clone or fetch of its repo, else None.
+
+    Raises `GitFailed` if the repo cannot be fetched.
+    """
+    if workspace.local_path:
+        path = Path(workspace.local_path).expanduser()
+        if path.is_absolute() and path.is_dir():
+            if await succeeds("rev-parse", "--git-dir", at=path):
+                return Repository(path.resolve(), remote=False)
+            log.warning("%s is not a git repository", path)
+    if workspace.repo:
+        return Repository(await _clone(workspace.repo, state / "repositories"), remote=True)
+    return None
+
+
+async def _clone(url: str, clones: Path) -> Path:
+    clones.mkdir(parents=True, exist_ok=True)
+    path = clones / f"{hashlib.sha256(url.encode()).hexdigest()[:24]}.git"
+    async with exclusive(path.with_suffix(".lock")):
+        if not path.exists():
+            await _create(url, path)
+        await git("fetch", "--quiet", "--prune", "origin", at=path)
+        # The remote's default branch may have been renamed since.
+        await git("remote", "set-head", "origin", "--auto", at=path)
+    return path
+
+
+async def _create(url: str, path: Path) -> None:
+    # Not `clone --bare`: the remote's branches and the attempts' own must not share refs/heads.
+    fresh = path.with_suffix(".new")
+    await git("init", "--quiet", "--bare", "--", str(fresh), at=path.parent)
+    await git("config", "remote.origin.url", url, at=fresh)
+    await git("config", "remote.origin.fetch", "+refs/heads/*:refs/remotes/origin/*", at=fresh)
+    fresh.rename(path)
+
+
+@asynccontextmanager
+async def exclusive(lock: Path) -> AsyncIterator[None]:
+    """Hold a lock between all agents of this machine; a dead one's is let go by the kernel."""
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with lock.open("w") as file:
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                await anyio.sleep(_LOCK_POLL)
+            else:
+                break
+        yield

@@ -1,0 +1,56 @@
+"""Trying again while the server is away: full jitter, and no end unless one is given."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+import anyio
+
+from buildd.clock import elapsed
+from buildd.errors import BuilddError, InternalError, RateLimited, Unavailable
+
+R = TypeVar("R")
+
+_FIRST = 0.25
+_LONGEST = 15.0
+_FACTOR = 2.0
+
+
+class Backoff:
+    """How long to wait before the next try: longer each time, and never the same for two agents."""
+
+    def __init__(self) -> None:
+        self._ceiling = _FIRST
+
+    def reset(self) -> None:
+        """It worked: the next trouble is a new one."""
+        self._ceiling = _FIRST
+
+    def next(self, problem: BaseException | None = None) -> float:
+        """Seconds to wait now; at least what a rate limit asks for."""
+        ceiling, self._ceiling = self._ceiling, min(self._ceiling * _FACTOR, _LONGEST)
+        asked = problem.details.get("retryAfter", 0) if isinstance(problem, RateLimited) else 0
+        return float(asked) + random.uniform(ceiling / 4, ceiling)  # noqa: S311 - not a secret
+
+
+def passes(problem: BaseException) -> bool:
+    """Whether an error may go away by itself."""
+    return isinstance(problem, (Unavailable, RateLimited, InternalError))
+
+
+async def persist(call: Callable[[], Awaitable[R]], *, until: float | None = None) -> R:
+    """Do a call until the broker answers it, or until that moment of `buildd.clock.elapsed`.
+
+    Raises what the broker refused it with, or its last trouble when time is up.
+    """
+    backoff = Backoff()
+    while True:
+        try:
+            return await call()
+        except BuilddError as problem:
+            wait = backoff.next(problem)
+            if not passes(problem) or (until is not None and elapsed() + wait > until):
+                raise
+        await anyio.sleep(wait)

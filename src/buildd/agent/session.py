@@ -1,0 +1,154 @@
+"""One claim to its end, as a pipeline: prepare, run, judge, report. Each step hands the next one a value."""
+
+from __future__ import annotations
+
+import logging
+import traceback
+from contextlib import suppress
+from dataclasses import dataclass
+
+import anyio
+
+from buildd.agent import place as places
+from buildd.agent.attempt import Attempt, Stop
+from buildd.agent.evidence import collect
+from buildd.agent.git import GitFailed
+from buildd.agent.lease import OVER
+from buildd.agent.listen import listen
+from buildd.agent.options import AgentOptions
+from buildd.agent.report import report
+from buildd.agent.text import one_line
+from buildd.clock import elapsed
+from buildd.errors import BuilddError, WrongState
+from buildd.roles import Completed, Executor, Failed, Lost, Outcome, Paused, Released
+from buildd.states import ErrorCode, WorkerStatus
+
+log = logging.getLogger(__name__)
+
+_LAST_WORDS = 30.0
+"""Seconds for messages still under way when the work is done."""
+
+
+@dataclass
+class Desk:
+    """What all attempts of one agent share."""
+
+    executor: Executor
+    options: AgentOptions
+    give_up: float | None = None
+    """Until when a report may be retried, by `buildd.clock.elapsed`; None: until it is answered."""
+
+
+async def attend(attempt: Attempt, desk: Desk) -> Outcome:
+    """Work on one claimed task until its outcome is known to the server, or the lease is lost."""
+    began = elapsed()
+    claimed = attempt.claimed
+    log.info(
+        "%s started on %s: %s", claimed.task_id, claimed.branch, one_line(claimed.task.title, 60)
+    )
+    async with anyio.create_task_group() as loops:
+        loops.start_soon(attempt.keeper.keep)
+        loops.start_soon(listen, attempt.client, claimed.id, attempt.keeper.ring)
+        loops.start_soon(attempt.speech.send)
+        outcome = await _run(attempt, desk)
+        outcome = await collect(attempt, outcome)
+        await attempt.speech.flush(_LAST_WORDS)
+        outcome = await report(attempt, outcome, lambda: desk.give_up)
+        loops.cancel_scope.cancel()
+    await _leave(attempt, outcome)
+    log.info("%s %s after %s", claimed.task_id, _said(outcome), _duration(elapsed() - began))
+    return outcome
+
+
+async def _run(attempt: Attempt, desk: Desk) -> Outcome:
+    """Prepare and run; whatever happens becomes an outcome."""
+    outcome: Outcome | None = None
+    with attempt.scope:
+        try:
+            await _prepare(attempt, desk.options)
+            outcome = await _execute(attempt, desk.executor)
+        except OVER as problem:
+            outcome = Lost(problem.message)
+        except GitFailed as problem:
+            outcome = Failed(f"git: {problem}")
+        except Exception as problem:  # noqa: BLE001 - an executor's fault is the attempt's failure
+            outcome = _crashed(problem)
+    if outcome is None or attempt.stopped is Stop.LOST:
+        return _stopped(attempt)
+    return outcome
+
+
+async def _prepare(attempt: Attempt, options: AgentOptions) -> None:
+    claimed, client = attempt.claimed, attempt.client
+    if claimed.worker.status is WorkerStatus.IDLE:
+        with suppress(WrongState):  # an earlier answer was lost on its way: it has started
+            await attempt.call(lambda: client.workers.start(id=claimed.id))
+    workspace = await attempt.call(lambda: client.workspaces.get(id=claimed.task.workspace_id))
+    attempt.place = await places.prepare(
+        workspace, claimed, options.state_dir, checkout=options.checkout
+    )
+
+
+async def _execute(attempt: Attempt, executor: Executor) -> Outcome:
+    await attempt.call(attempt.keeper.begin)
+    if attempt.task.timeout_seconds is not None:
+        attempt.scope.deadline = anyio.current_time() + attempt.task.timeout_seconds
+    outcome = await executor.run(attempt)
+    attempt.scope.deadline = float("inf")
+    return outcome
+
+
+def _crashed(problem: Exception) -> Failed:
+    said = str(problem)
+    if isinstance(problem, BuilddError) or (isinstance(problem, OSError) and problem.filename):
+        return Failed(said)
+    summary = "".join(traceback.format_exception(problem))
+    return Failed(
+        f"{type(problem).__name__}: {said}" if said else type(problem).__name__, summary=summary
+    )
+
+
+def _stopped(attempt: Attempt) -> Outcome:
+    match attempt.stopped:
+        case None:
+            said = f"not done within {attempt.task.timeout_seconds} seconds"
+            return Failed(said, code=ErrorCode.TIMEOUT)
+        case Stop.BUDGET:
+            said = "the task's budget is used up"
+            return Failed(said, retryable=False, code=ErrorCode.BUDGET_EXHAUSTED)
+        case Stop.PAUSE:
+            return Paused()
+        case Stop.DRAIN:
+            return Released()
+        case Stop.CANCEL:
+            return Lost("cancelled")
+        case Stop.LOST:
+            return Lost(attempt.why)
+
+
+async def _leave(attempt: Attempt, outcome: Outcome) -> None:
+    if attempt.place is None:
+        return
+    try:
+        await attempt.place.leave(keep=isinstance(outcome, Paused))
+    except (GitFailed, BuilddError, OSError) as problem:
+        log.warning("kept %s: %s", attempt.place.workdir, problem)
+
+
+def _said(outcome: Outcome) -> str:
+    match outcome:
+        case Completed():
+            return "completed"
+        case Failed(error=error, retryable=retryable):
+            return f"failed{'' if retryable else ' for good'} ({one_line(error, 200)})"
+        case Paused():
+            return "paused"
+        case Released():
+            return "handed back"
+        case Lost(reason=reason):
+            return f"given up ({one_line(reason, 200)})"
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes else f"{seconds:.1f} s"

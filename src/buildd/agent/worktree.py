@@ -1,0 +1,163 @@
+"""The place where one attempt works: a git worktree on the attempt's own branch, or an empty directory.
+
+Work is never thrown away: a worktree is removed only when all it holds is committed on the attempt's
+branch in the repository; otherwise it stays and the agent says where.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from buildd.agent.git import GitFailed, ask, git, succeeds
+from buildd.agent.repository import Repository
+
+DIFF_LIMIT = 900_000
+"""Characters of a diff that are shown; a server takes a million."""
+_LISTED = 200
+
+_FALLBACK_NAME = "buildd agent"
+_FALLBACK_EMAIL = "noreply@buildd.dev"
+
+
+@dataclass(frozen=True)
+class Commit:
+    """A commit that the attempt made."""
+
+    sha: str
+    subject: str
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What the attempt changed since it started."""
+
+    commits: tuple[Commit, ...]
+    """Oldest first, the last 200."""
+    files: tuple[str, ...]
+    diff: str
+    truncated: bool
+
+
+@dataclass(frozen=True)
+class Worktree:
+    """A git worktree on the branch of one attempt."""
+
+    path: Path
+    repository: Repository
+    branch: str
+    start: str
+    """The commit that the attempt's changes are counted from."""
+    identity: Mapping[str, str] = field(default_factory=dict)
+    """Who commits, as environment variables, where git does not know it on this machine."""
+
+    @property
+    def ref(self) -> str:
+        """The branch's full name, which git can take for nothing else."""
+        return f"refs/heads/{self.branch}"
+
+    async def checkpoint(self, message: str) -> None:
+        """Commit whatever is not committed yet onto the attempt's branch."""
+        git_dir = Path(await git("rev-parse", "--absolute-git-dir", at=self.path))
+        # A git that was killed with its tree leaves this behind; nobody else works here.
+        (git_dir / "index.lock").unlink(missing_ok=True)
+        await self._return_to_branch()
+        await git("add", "--all", at=self.path)
+        if await git("status", "--porcelain", at=self.path):
+            await git(
+                "commit",
+                "--quiet",
+                "--no-verify",
+                "--cleanup=verbatim",
+                "--file=-",
+                at=self.path,
+                stdin=message,
+                environment=self.identity,
+            )
+
+    async def _return_to_branch(self) -> None:
+        """Bring commits that were made on another branch, or on none, onto the attempt's."""
+        if await ask("symbolic-ref", "--quiet", "HEAD", at=self.path) == self.ref:
+            return
+        head = await git("rev-parse", "--verify", "HEAD^{commit}", at=self.path)
+        tip = await ask("rev-parse", "--verify", "--quiet", self.ref, at=self.path)
+        if tip and not await succeeds("merge-base", "--is-ancestor", tip, head, at=self.path):
+            raise GitFailed(f"the work was left on a branch that does not follow {self.branch}")
+        await git("update-ref", self.ref, head, *([tip] if tip else []), at=self.path)
+        await git("symbolic-ref", "HEAD", self.ref, at=self.path)
+
+    async def changes(self, scratch: Path) -> Changes:
+        """What was committed since the start; `scratch` holds the diff, however large, for a moment."""
+        span = f"{self.start}..{self.ref}"
+        log = await git("log", f"--max-count={_LISTED}", "--format=%H %s", span, "--", at=self.path)
+        commits = [Commit(*line.partition(" ")[::2]) for line in log.splitlines()]
+        names = await git("diff", "--name-only", "-z", self.start, self.ref, "--", at=self.path)
+        diff = scratch / "changes.diff"
+        await git(
+            *("diff", "--no-color", "--no-ext-diff", "--no-textconv", f"--output={diff}"),
+            *(self.start, self.ref, "--"),
+            at=self.path,
+        )
+        with diff.open(encoding="utf-8", errors="replace", newline="") as file:
+            shown = file.read(DIFF_LIMIT)
+            truncated = bool(file.read(1))
+        return Changes(
+            commits=tuple(reversed(commits)),
+            files=tuple(name for name in names.split("\0") if name),
+            diff=shown.replace("\0", "\N{REPLACEMENT CHARACTER}"),
+            truncated=truncated,
+        )
+
+    async def push(self) -> None:
+        """Bring the branch to the remote. Raises `GitFailed` with git's own line."""
+        await git(
+            "push", "--quiet", "--", "origin", f"{self.ref}:{self.ref}", at=self.repository.path
+        )
+
+    async def remove(self) -> bool:
+        """Remove the worktree if nothing would be lost; an attempt that changed nothing leaves no branch."""
+        if not self.path.is_dir() or not await self._is_safe():
+            return False
+        await git("worktree", "remove", "--", str(self.path), at=self.repository.path)
+        if await ask("rev-parse", self.ref, at=self.repository.path) == self.start:
+            await git("update-ref", "-d", self.ref, self.start, at=self.repository.path)
+        return True
+
+    async def _is_safe(self) -> bool:
+        if await ask("symbolic-ref", "--quiet", "HEAD", at=self.path) != self.ref:
+            return False
+        return await ask("status", "--porcelain", at=self.path) == ""
+
+
+async def add(repository: Repository, branch: str, path: Path) -> Worktree:
+    """Make, or take up again, the worktree of an attempt. Raises `GitFailed`."""
+    # It expands shorthands such as @{-1}; only a name that stays itself is one.
+    if await ask("check-ref-format", "--branch", branch, at=repository.path) != branch:
+        raise GitFailed(f"{branch!r} is not a name git allows for a branch")
+    base, tip = await repository.base(), await repository.tip(branch)
+    start = base if tip is None else await git("merge-base", base, tip, at=repository.path)
+    if not (path / ".git").exists():
+        await _check_out(repository, branch, path, tip or base)
+    return Worktree(path, repository, branch, start, await _identity(path))
+
+
+async def _check_out(repository: Repository, branch: str, path: Path, commit: str) -> None:
+    if path.resolve().is_relative_to(repository.path):
+        raise GitFailed(f"the state directory must not lie inside the repository {repository.path}")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    await git("worktree", "prune", at=repository.path)
+    ref = f"refs/heads/{branch}"
+    if await ask("rev-parse", "--verify", "--quiet", ref, at=repository.path) is None:
+        await git("update-ref", ref, commit, "", at=repository.path)
+    await git("worktree", "add", "--quiet", "--", str(path), branch, at=repository.path)
+
+
+async def _identity(path: Path) -> dict[str, str]:
+    if all([await ask("config", "--get", f"user.{part}", at=path) for part in ("name", "email")]):
+        return {}
+    return {
+        f"GIT_{who}_{what}": value
+        for who in ("AUTHOR", "COMMITTER")
+        for what, value in (("NAME", _FALLBACK_NAME), ("EMAIL", _FALLBACK_EMAIL))
+    }

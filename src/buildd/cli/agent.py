@@ -1,0 +1,166 @@
+"""`buildd-agent`: claims tasks and has them done on this machine."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import shutil
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from buildd.cli import _config
+from buildd.cli._exits import printable, run
+from buildd.cli._verb import Configured
+from buildd.errors import ConfigError
+
+if TYPE_CHECKING:
+    from buildd.agent import AgentOptions
+    from buildd.roles import Executor
+
+
+@click.command(
+    cls=Configured,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.option("--workspace", metavar="ID", help="Take tasks of this workspace only.")
+@click.option(
+    "--max-tasks",
+    type=click.IntRange(1, 50),
+    default=3,
+    show_default=True,
+    help="At most so many at once; in GitHub Actions, so many in total.",
+)
+@click.option(
+    "--executor", metavar="NAME", help="What does the work [default: command, if one is given]."
+)
+@click.option(
+    "--command", metavar="LINE", help="A command line for the executor `command`, run by sh."
+)
+@click.option(
+    "--drain-timeout",
+    type=click.FloatRange(min=0),
+    metavar="SECONDS",
+    default=30.0,
+    show_default=True,
+    help="How long running tasks may take to finish when the agent is asked to end.",
+)
+@click.option(
+    "--server", metavar="URL", default=_config.DEFAULT_SERVER, show_default=True, help="The server."
+)
+@click.option(
+    "--state-dir",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Where worktrees and clones are kept [default: ~/.local/state/buildd].",
+)
+@click.option(
+    "--capability", "capabilities", multiple=True, help="Something this agent can do; repeatable."
+)
+@click.option(
+    "--pass-env", multiple=True, metavar="NAME", help="A variable the command may see; repeatable."
+)
+@click.pass_obj
+def agent(settings: _config.Settings, /, **flags: Any) -> None:
+    """Claim tasks, have each done on a branch of its own, and report.
+
+    The key is BUILDD_API_KEY, in the environment or in .env; it is never a flag. SIGTERM drains: no
+    new task is taken, and what does not finish in time is handed back; a second SIGTERM hands it back
+    at once.
+    """
+    _talk()
+    executor = _executor(flags)
+    if shutil.which("git") is None:
+        raise ConfigError("git is not installed, or not in PATH: the agent works in git worktrees")
+    server = flags["server"]
+    key = settings.key_for(server)
+    if key is None:
+        raise ConfigError("BUILDD_API_KEY is not set: the agent needs an account's key")
+    _serve(server, key, executor, _options(flags))
+
+
+def _options(flags: dict[str, Any]) -> AgentOptions:
+    from buildd.agent import AgentOptions, default_state_dir
+
+    in_actions = os.environ.get("GITHUB_ACTIONS") == "true"
+    state_dir: Path = flags["state_dir"] or default_state_dir()
+    try:
+        state_dir.mkdir(parents=True, exist_ok=True)
+    except OSError as problem:
+        raise ConfigError(f"--state-dir {state_dir}: {problem.strerror}") from None
+    return AgentOptions(
+        workspace_id=flags["workspace"],
+        max_tasks=flags["max_tasks"],
+        single_run=in_actions,
+        task_id=_dispatched_task() if in_actions else None,
+        capabilities=flags["capabilities"],
+        drain_timeout=flags["drain_timeout"],
+        state_dir=state_dir.resolve(),
+        run_id=os.environ.get("GITHUB_RUN_ID") if in_actions else None,
+    )
+
+
+def _dispatched_task() -> str | None:
+    """The task that a `repository_dispatch` was sent for: `client_payload.task_id` of the event."""
+    path = os.environ.get("GITHUB_EVENT_PATH")
+    try:
+        event = json.loads(Path(path).read_bytes()) if path else {}
+        task_id = event.get("client_payload", {}).get("task_id")
+    except (OSError, ValueError, AttributeError) as problem:
+        logging.getLogger("buildd").warning("GITHUB_EVENT_PATH cannot be read: %s", problem)
+        return None
+    return task_id if isinstance(task_id, str) and task_id else None
+
+
+def _executor(flags: dict[str, Any]) -> Executor:
+    name = flags["executor"] or ("command" if flags["command"] else "claude")
+    if name == "claude":
+        raise ConfigError(
+            "the executor `claude` is not part of this version: "
+            "give the program that does the work with --executor command --command '…'"
+        )
+    from buildd import plugins
+
+    config = {"command": flags["command"], "pass_env": list(flags["pass_env"])}
+    return plugins.load().executors.make(name, config)
+
+
+def _serve(server: str, key: str, executor: Executor, options: AgentOptions) -> None:
+    import anyio
+
+    from buildd.agent import serve_async
+    from buildd.client import connect_async
+
+    async def work() -> None:
+        async with connect_async(server, api_key=key) as client:
+            await serve_async(client, executor, options)
+
+    anyio.run(work)
+
+
+class _Lines(logging.Formatter):
+    """One line for people: the time, what happened, and nothing a terminal would obey."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        level = "" if record.levelno <= logging.INFO else f"{record.levelname.lower()}: "
+        return printable(f"{self.formatTime(record, '%H:%M:%S')} {level}{super().format(record)}")
+
+
+def _talk() -> None:
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_Lines())
+    log = logging.getLogger("buildd")
+    log.handlers[:] = [handler]
+    log.setLevel(logging.DEBUG if os.environ.get("BUILDD_DEBUG") == "1" else logging.INFO)
+    log.propagate = False
+
+
+def main() -> int:
+    """Run `buildd-agent` with the arguments of this process; the answer is its exit code."""
+    return run(agent, sys.argv[1:], "buildd-agent")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,184 @@
+"""The `local` runner: agents as processes on this machine, each in a session and group of its own.
+
+One directory per launch holds all there is to know about it: the order's settings in a private `.env`
+(an agent reads the one in its working directory, so no secret is in an argv or an environment), its
+log, and the identity of its process. A runner that starts anew finds its agents there.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+
+import anyio
+import anyio.to_thread
+from pydantic import JsonValue
+
+from buildd.agent import process
+from buildd.agent.options import default_state_dir
+from buildd.agent.repository import exclusive
+from buildd.errors import ConfigError
+from buildd.roles import ExternalRef, LaunchOrder, LaunchState, Observation
+from buildd.routing import AccountType
+
+NAME = "local"
+_LAUNCH = "BUILDD_LAUNCH_ID"
+_PASSED = (
+    "PATH",
+    "HOME",
+    "LANG",
+    "TERM",
+    "TZ",
+    "USER",
+    "LOGNAME",
+    "SHELL",
+    "TMPDIR",
+    "SSH_AUTH_SOCK",
+)
+_SAFE = re.compile(r"[A-Za-z0-9_-]{1,100}")
+_POLL = 0.05
+
+# Only the parent learns an exit code, and only it can bury the dead.
+_children: dict[str, subprocess.Popen[bytes]] = {}
+
+
+class LocalRunner:
+    """Agents on this machine."""
+
+    def __init__(self, state_dir: Path | None = None) -> None:
+        self._launches = (state_dir or default_state_dir()) / "launches"
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, JsonValue]) -> LocalRunner:
+        """Made of `state_dir`, if given."""
+        directory = config.get("state_dir")
+        return cls(Path(str(directory)) if directory else None)
+
+    @property
+    def serves(self) -> frozenset[AccountType]:
+        """A person's machine or a service's; never GitHub Actions."""
+        return frozenset({AccountType.USER, AccountType.SERVICE})
+
+    async def ensure(self, order: LaunchOrder) -> ExternalRef:
+        """Start the agent, unless it was started before."""
+        directory = self._directory(order.id)
+        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        async with exclusive(directory / "lock"):
+            known = _read(directory) or await anyio.to_thread.run_sync(_orphan, order.id)
+            if known is None:
+                known = await anyio.to_thread.run_sync(_start, order, directory)
+            _write(directory / "process", known)
+        return ExternalRef(NAME, order.id, known)
+
+    async def observe(self, ref: ExternalRef) -> Observation:
+        """Whether its process runs."""
+        child = _children.get(ref.external_id)
+        code = child.poll() if child else None
+        if code is not None:
+            return Observation(LaunchState.EXITED, f"exit code {code}", code)
+        if await anyio.to_thread.run_sync(process.find, ref.external_id) is not None:
+            return Observation(LaunchState.RUNNING)
+        if (self._directory(ref.order_id) / "process").exists():
+            return Observation(LaunchState.EXITED, "its process has ended")
+        return Observation(LaunchState.GONE, "never started here, or cleaned up")
+
+    async def stop(self, ref: ExternalRef, grace: float) -> None:
+        """SIGTERM, which drains; after `grace` seconds everything it started is killed."""
+        found = await anyio.to_thread.run_sync(process.find, ref.external_id)
+        if found is not None:
+            found.terminate()
+            with anyio.move_on_after(grace):
+                while (await self.observe(ref)).state is LaunchState.RUNNING:
+                    await anyio.sleep(_POLL)
+        leader = int(ref.external_id.partition("@")[0])
+        await process.stop(leader, ref.order_id, 0, variable=_LAUNCH)
+        await self.observe(ref)
+
+    async def list_owned(self) -> list[ExternalRef]:
+        """Every launch whose directory is still here."""
+        if not self._launches.is_dir():
+            return []
+        known = ((each.name, _read(each)) for each in sorted(self._launches.iterdir()))
+        return [ExternalRef(NAME, name, found) for name, found in known if found]
+
+    async def forget(self, ref: ExternalRef) -> None:
+        """Remove the directory of a launch that has ended, with its log."""
+        state = (await self.observe(ref)).state
+        if state is LaunchState.EXITED:
+            _children.pop(ref.external_id, None)
+            shutil.rmtree(self._directory(ref.order_id), ignore_errors=True)
+
+    async def extend(self, ref: ExternalRef, seconds: float) -> None:
+        """Nothing to do: a process does not end by itself."""
+
+    async def check(self) -> None:
+        """The directory for launches must be writable."""
+        try:
+            self._launches.mkdir(parents=True, exist_ok=True)
+        except OSError as problem:
+            raise ConfigError(f"{self._launches}: {problem.strerror}") from None
+        if not os.access(self._launches, os.W_OK):
+            raise ConfigError(f"{self._launches} is not writable")
+
+    def _directory(self, order_id: str) -> Path:
+        if not _SAFE.fullmatch(order_id):
+            raise ConfigError(f"{order_id!r} cannot name a launch")
+        return self._launches / order_id
+
+
+def _start(order: LaunchOrder, directory: Path) -> str:
+    settings = {"BUILDD_SERVER": order.server, "BUILDD_API_KEY": order.key}
+    _write(directory / ".env", "".join(f"{name}={json.dumps(v)}\n" for name, v in settings.items()))
+    argv = [sys.executable, "-m", "buildd.cli.agent", f"--max-tasks={order.max_tasks}"]
+    if order.workspace_id:
+        argv.append(f"--workspace={order.workspace_id}")
+    environment = {name: value for name, value in os.environ.items() if name in _PASSED}
+    with (directory / "log").open("ab") as log:
+        child = subprocess.Popen(
+            [*argv, *order.arguments],
+            cwd=directory,
+            env={**environment, _LAUNCH: order.id},
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+    name = process.identity(child.pid)
+    _children[name] = child
+    return name
+
+
+def _orphan(order_id: str) -> str | None:
+    """The agent of an order whose runner died before it could write down which process it is."""
+    import psutil
+
+    for each in psutil.process_iter():
+        try:
+            if each.environ().get(_LAUNCH) == order_id and os.getsid(each.pid) == each.pid:
+                return process.identity(each.pid)
+        except (psutil.Error, OSError):
+            continue
+    return None
+
+
+def _read(directory: Path) -> str | None:
+    try:
+        return (directory / "process").read_text()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+
+
+def _write(path: Path, text: str) -> None:
+    """Write a private file in one step."""
+    fresh = path.with_name(f"{path.name}.new")
+    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(text)
+    fresh.replace(path)
