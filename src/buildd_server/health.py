@@ -21,8 +21,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from buildd import errors
-from buildd.broker import ADMIN, Broker
-from buildd.events import Filter
+from buildd.broker import Broker
 from buildd.operations import Method
 from buildd_server.waiting import settled
 
@@ -98,9 +97,7 @@ def health_routes(broker: Broker, metrics: Metrics) -> Iterator[Route]:
         return _json({"status": "ready"})
 
     async def figures(_request: Request) -> Response:
-        feed = await settled(broker.subscribe(ADMIN, None, Filter(), lambda: None))
-        feed.close()
-        return Response(metrics.text(feed.position), media_type=CONTENT_TYPE_LATEST)
+        return Response(metrics.text(broker.position), media_type=CONTENT_TYPE_LATEST)
 
     yield Route("/health", health)
     yield Route("/ready", ready)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from http import HTTPStatus
 from typing import Any
 
@@ -16,13 +15,9 @@ from buildd import errors, wire
 RETRY_SECONDS = 1
 _CLIENT_CLOSED_REQUEST = 499
 
-_log = logging.getLogger(__name__)
 
-
-async def on_buildd_error(request: Request, error: errors.BuilddError) -> Response:
+async def on_buildd_error(_request: Request, error: errors.BuilddError) -> Response:
     """The problem that the broker, or a check before it, raised."""
-    if isinstance(error, (errors.InternalError, errors.OutcomeUnknown)):
-        _log.error("%s %s failed", request.method, request.scope["path"], exc_info=error)
     return _problem(wire.problem_of(error), _headers(error))
 
 
