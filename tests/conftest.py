@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import shutil
+import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
+from buildd.broker import Broker
+from buildd.client import Client, connect
+from buildd.client._embedded import EmbeddedTransport, Embedding
+from buildd_server.app import create_app
+from buildd_server.listening import listen
+from buildd_server.serving import Server
+from buildd_server.settings import Settings
 from tests.postgres import Postgres
-
-if TYPE_CHECKING:
-    from buildd.broker import Broker
 
 
 @pytest.fixture(scope="session")
@@ -27,8 +32,6 @@ def postgres() -> Iterator[Postgres]:
 @pytest.fixture(scope="session")
 def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A SQLite file with the present schema and nothing in it."""
-    from buildd.broker import Broker
-
     path = tmp_path_factory.mktemp("template") / "buildd.db"
     Broker.open(f"sqlite:///{path}").close()
     return path
@@ -37,8 +40,6 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def postgres_template(postgres: Postgres) -> str:
     """The name of a Postgres database with the present schema and nothing in it."""
-    from buildd.broker import Broker
-
     postgres.sql("CREATE DATABASE template_buildd")
     Broker.open(postgres.url("template_buildd")).close()
     return "template_buildd"
@@ -78,8 +79,32 @@ def database_url(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 def broker(database_url: str) -> Iterator[Broker]:
     """A broker on a fresh database."""
-    from buildd.broker import Broker
-
     broker = Broker.open(database_url)
     yield broker
     broker.close()
+
+
+@contextmanager
+def serving(broker: Broker) -> Iterator[str]:
+    """A real server of a broker on a free loopback port, in local mode; gives its address."""
+    [listener] = listen("127.0.0.1", 0)
+    with listener:
+        server = Server(create_app(broker, Settings()))
+        thread = threading.Thread(target=server.run, args=[[listener]])
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        finally:
+            server.should_exit = True
+            thread.join()
+
+
+@pytest.fixture(params=["embedded", "http"])
+def bd(request: pytest.FixtureRequest, broker: Broker) -> Iterator[Client]:
+    """The owner's client, embedded and over HTTP in turn, on both kinds of database."""
+    if request.param == "embedded":
+        with Client(EmbeddedTransport(Embedding(broker))) as client:
+            yield client
+    else:
+        with serving(broker) as address, connect(address) as client:
+            yield client

@@ -132,7 +132,7 @@ def program(name: str) -> str:
 
 
 def _clean(environ: Mapping[str, str]) -> dict[str, str]:
-    """The environment without settings that are meant for another server or repository."""
+    """The environment without settings that are meant for another server, repository or run."""
     return {
-        name: value for name, value in environ.items() if not name.startswith(("BUILDD_", "GIT_"))
+        name: value for name, value in environ.items() if not name.startswith(("BUILDD_", "GIT_", "GITHUB_"))
     }
