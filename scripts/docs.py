@@ -5,15 +5,21 @@ from __future__ import annotations
 import ast
 import inspect
 import sys
+import tomllib
 from collections.abc import Iterable, Iterator
 from enum import StrEnum
+from importlib.metadata import EntryPoint
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, get_args, get_origin
 
+import click
 from pydantic.alias_generators import to_camel
 
 from buildd import errors, wire
+from buildd.cli._app import COMMANDS, root
+from buildd.cli._exits import MEANING
+from buildd.cli.agent import agent
 from buildd.client._async import AsyncVerb, resources
 from buildd.events import EventType
 from buildd.operations import OPERATIONS, Access, Operation
@@ -33,6 +39,11 @@ ABOUT_EVENTS = """\
 `?taskId=`, `?workerId=`, `?types=a,b` and `?after=` or `Last-Event-ID`. Each event is
 `{seq, type, at, workspaceId?, taskId?, workerId?, accountId?, data}`.\
 """
+ABOUT_COMMANDS = """\
+Every command that speaks to a broker takes `--server URL` (a server's or a database's; default:
+`BUILDD_SERVER`, else `http://127.0.0.1:3000`) and `--json` for the API's own JSON.\
+"""
+SHARED_OPTIONS = {"`--server URL`", "`--json`", "`--help`"}
 ABOUT_ERRORS = """\
 An error is the same class embedded and over HTTP, where it travels as a problem document (RFC 9457)
 with a stable `code`.\
@@ -106,6 +117,36 @@ def problems() -> str:
     )
 
 
+def commands() -> str:
+    """Every command of `buildd`, and `buildd-agent`, as their own help tells it."""
+    project = tomllib.loads((REFERENCE.parent.parent / "pyproject.toml").read_text())["project"]
+    shipped = project["entry-points"]["buildd.commands"]
+    tree = {name: root.get_command(click.Context(root), name) for name in COMMANDS} | {
+        name: EntryPoint(name, place, "").load() for name, place in shipped.items()
+    }
+    parts = [NOTE, "# Commands", ABOUT_COMMANDS, "## Exit codes"]
+    parts += _table(("code", "meaning"), ((f"`{code}`", text) for code, text in MEANING.items()))
+    for name, command in sorted(tree.items()):
+        parts += _command(command, click.Context(command, info_name=f"buildd {name}"))
+    return _page([*parts, *_command(agent, click.Context(agent, info_name="buildd-agent"))])
+
+
+def _command(command: click.Command, context: click.Context) -> Iterator[str]:
+    if isinstance(command, click.Group) and command.list_commands(context):
+        for name in command.list_commands(context):
+            child = command.get_command(context, name)
+            assert child is not None
+            yield from _command(child, click.Context(child, info_name=name, parent=context))
+        return
+    usage = " ".join([context.command_path, *command.collect_usage_pieces(context)])
+    yield f"## `{usage}`"
+    yield inspect.cleandoc(command.help or "").partition("\f")[0].strip()
+    records = (each.get_help_record(context) for each in command.get_params(context))
+    rows = [(f"`{option}`", text) for option, text in filter(None, records) if text]
+    if own := [row for row in rows if row[0] not in SHARED_OPTIONS]:
+        yield from _table(("option", "meaning"), own)
+
+
 def _family(cls: type[errors.BuilddError]) -> list[type[errors.BuilddError]]:
     return [cls, *(heir for child in cls.__subclasses__() for heir in _family(child))]
 
@@ -158,7 +199,13 @@ def _page(parts: list[str]) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-PAGES = {"api.md": api, "states.md": states, "events.md": events, "errors.md": problems}
+PAGES = {
+    "api.md": api,
+    "states.md": states,
+    "events.md": events,
+    "errors.md": problems,
+    "cli.md": commands,
+}
 
 
 def main(arguments: list[str]) -> str | None:

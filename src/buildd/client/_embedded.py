@@ -22,9 +22,16 @@ class Embedding:
     """A broker and those who wait for its events; closing it ends their waiting."""
 
     def __init__(self, broker: Broker) -> None:
-        self.broker = broker
+        self._broker = broker
         self.closed = False
         self._listeners: set[Callable[[], None]] = set()
+
+    @property
+    def broker(self) -> Broker:
+        """The broker, while it is open."""
+        if self.closed:
+            raise errors.ConfigError("this client is closed")
+        return self._broker
 
     @contextmanager
     def listening(self, wake: Callable[[], None]) -> Iterator[None]:
@@ -37,10 +44,12 @@ class Embedding:
 
     def close(self) -> None:
         """Close the broker, and end every iteration over its events."""
+        if self.closed:
+            return
         self.closed = True
         for wake in tuple(self._listeners):
             wake()
-        self.broker.close()
+        self._broker.close()
 
 
 class EmbeddedTransport:
