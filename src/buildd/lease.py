@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 
 from buildd.errors import ConfigError
 
@@ -27,6 +28,11 @@ class LeaseTimes:
             raise ConfigError("the lease's times contradict each other")
 
     @property
+    def ttl_delta(self) -> timedelta:
+        """The time-to-live, to add to a moment."""
+        return timedelta(seconds=self.ttl)
+
+    @property
     def heartbeat(self) -> float:
         """How often an agent renews."""
         return self.ttl / 3
@@ -40,3 +46,8 @@ class LeaseTimes:
     def reap(self) -> float:
         """How often a server looks for leases that ran out."""
         return self.ttl / 12
+
+    @property
+    def pickup(self) -> float:
+        """How long a worker that a person resumed waits for an agent to take it up."""
+        return self.ttl * 10

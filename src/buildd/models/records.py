@@ -6,7 +6,19 @@ from enum import StrEnum
 
 from pydantic import JsonValue
 
-from buildd.models._model import Count, Flag, Id, Json, LongText, Model, Name, Text, Time, Title, Usd
+from buildd.models._model import (
+    Count,
+    Flag,
+    Id,
+    Json,
+    LongText,
+    Model,
+    Name,
+    Text,
+    Time,
+    Title,
+    Usd,
+)
 
 
 class ArtifactType(StrEnum):
@@ -92,5 +104,3 @@ class Message(Model):
     cost_usd: Usd | None = None
     attachments: list[Attachment] = []
     created_at: Time
-
-

@@ -106,6 +106,10 @@ class Operation(BaseModel, Generic[R]):
         """Whether it changes nothing, so that it need not queue behind the writer."""
         return cls.http.method is Method.GET
 
+    def fields(self) -> dict[str, Any]:
+        """Every field by its Python name: what a row is made of."""
+        return self.model_dump(by_alias=False)
+
     def changes(self) -> dict[str, Any]:
         """The fields that were given, apart from those in the path: what a PATCH asks for."""
         given = self.model_fields_set - set(self.http.path_fields)

@@ -18,7 +18,16 @@ from buildd.models._model import (
     Title,
     Usd,
 )
-from buildd.operations._operation import Access, Deleted, Operation, create, delete, get, patch, post
+from buildd.operations._operation import (
+    Access,
+    Deleted,
+    Operation,
+    create,
+    delete,
+    get,
+    patch,
+    post,
+)
 from buildd.operations._paging import Paged
 from buildd.routing import RunnerPreference
 from buildd.states import TaskStatus

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from sqlalchemy.engine import URL, Dialect, make_url
 from sqlalchemy.exc import ArgumentError
 
-from buildd.errors import AlreadyExists, BuilddError, ConfigError, Unavailable
+from buildd.errors import AlreadyExists, BuilddError, ConfigError, InternalError, Unavailable
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -136,6 +136,8 @@ class Sqlite:
         """A sqlite3 error in one line."""
         if _is_unique(error):
             return AlreadyExists(_unique_fields(str(error)))
+        if isinstance(error, sqlite3.IntegrityError):
+            return InternalError()
         code = getattr(error, "sqlite_errorname", "")
         where = f"SQLite database {self.path}"
         if code in {"SQLITE_NOTADB", "SQLITE_CORRUPT"}:
@@ -164,7 +166,7 @@ class Postgres:
         from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 
         self.url = url.set(drivername="postgresql+psycopg")
-        self.dialect: Dialect = PGDialect_psycopg()
+        self.dialect: Dialect = PGDialect_psycopg()  # type: ignore[no-untyped-call]
         self._conninfo = url.set(drivername="postgresql").render_as_string(hide_password=False)
 
     def connect(self, *, reading: bool = False) -> Connection:
@@ -205,6 +207,8 @@ class Postgres:
         if state == "23505":
             detail = getattr(getattr(error, "diag", None), "message_detail", None)
             return AlreadyExists(detail or line)
+        if state.startswith(("22", "23", "42")):
+            return InternalError()
         if state.startswith(("28", "3D")):
             return ConfigError(f"Postgres refused the connection: {line}")
         if state == "53100":

@@ -87,12 +87,17 @@ class Statement:
         reads = [
             column.type.dialect_impl(dialect).result_processor(dialect, None) for column in columns
         ]
-        row = namedtuple("Row", [column.key for column in columns]) if columns else None  # type: ignore[misc]  # noqa: PYI024
+        row = _row_type([str(column.key) for column in columns]) if columns else None
         return Compiled(
             text=str(built),
             order=None if built.positiontup is None else tuple(built.positiontup),
             constants={name: bind.value for name, bind in parameters.items() if not bind.required},
             to_driver={name: convert for name, convert in converts.items() if convert},
-            row=None if row is None else row._make,
+            row=row,
             from_driver=tuple((i, convert) for i, convert in enumerate(reads) if convert),
         )
+
+
+def _row_type(columns: list[str]) -> Callable[[Iterable[Any]], Row]:
+    make: Callable[[Iterable[Any]], Row] = getattr(namedtuple("Row", columns), "_make")  # noqa: B009, PYI024
+    return make

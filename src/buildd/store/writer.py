@@ -161,10 +161,11 @@ class Writer:
     def _explained(self, error: Exception) -> BuilddError:
         if isinstance(error, BuilddError):
             return error
-        if self._database.failure(error) is not None:
-            return self._database.translate(error)
-        log.error("an operation failed inside buildd", exc_info=error)
-        return InternalError()
+        known = self._database.failure(error) is not None
+        explained = self._database.translate(error) if known else InternalError()
+        if isinstance(explained, InternalError):
+            log.error("an operation failed inside buildd", exc_info=error)
+        return explained
 
     def _now(self, connection: Connection) -> datetime:
         return self._clock.now() if self._clock else self._database.now(connection)

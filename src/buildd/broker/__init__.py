@@ -1,0 +1,19 @@
+"""Executes operations: who may, what happens, what is told to whom."""
+
+# The handlers' modules fill the table of handlers as they are imported.
+from buildd.broker import accounts, claims, records, tasks, workers, workspaces  # noqa: F401
+from buildd.broker._broker import Broker, BrokerSettings
+from buildd.broker._context import HANDLERS
+from buildd.broker.feed import Notice, Subscription
+from buildd.broker.principals import ADMIN, Principal, PrincipalKind
+
+__all__ = [
+    "ADMIN",
+    "HANDLERS",
+    "Broker",
+    "BrokerSettings",
+    "Notice",
+    "Principal",
+    "PrincipalKind",
+    "Subscription",
+]

@@ -1,0 +1,199 @@
+"""The broker: executes operations for principals on a store. `import buildd` and the server both stand on it."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, TypeVar, cast
+
+from buildd.broker import _policy
+from buildd.broker._context import HANDLERS, Context
+from buildd.broker.audience import Audience
+from buildd.broker.feed import Feed, Subscription
+from buildd.broker.principals import Doorkeeper, Principal
+from buildd.broker.reaper import Reaper
+from buildd.broker.waiting import WaitingRoom
+from buildd.clock import Clock
+from buildd.errors import BuilddError, ConfigError, NotAuthenticated, Unavailable
+from buildd.events import Event, EventType, Filter
+from buildd.lease import LeaseTimes
+from buildd.models import Claim
+from buildd.operations import ClaimTasks, Operation
+from buildd.store import Database, Refused, Store, Transaction, database_of
+from buildd.store.sql import accounts as sql
+from buildd.store.sql import events as sql_events
+
+R = TypeVar("R")
+
+_SECRET = "secret"  # noqa: S105 - the name of the setting, not its value
+MIN_ADMIN_KEY = 16
+
+
+@dataclass(frozen=True)
+class BrokerSettings:
+    """What an installation may choose."""
+
+    lease: LeaseTimes = field(default_factory=LeaseTimes)
+    secret: bytes | None = field(default=None, repr=False)
+    """Peppers stored keys; None for one that is made once and kept in the database."""
+    admin_key: str | None = field(default=None, repr=False)
+    """Opens everything; any string of at least 16 characters."""
+    clock: Clock | None = None
+    """Replaces the database's clock, for tests."""
+
+    def __post_init__(self) -> None:
+        if self.admin_key is not None and len(self.admin_key) < MIN_ADMIN_KEY:
+            raise ConfigError(f"BUILDD_ADMIN_KEY needs at least {MIN_ADMIN_KEY} characters")
+
+
+class Broker:
+    """An open broker. Any thread may use it; it must not be carried over a fork."""
+
+    def __init__(self, database: Database, settings: BrokerSettings) -> None:
+        self.settings = settings
+        self._process = os.getpid()
+        self._audiences: dict[Subscription, Audience] = {}
+        bell = threading.Event()
+        self._store = Store(database, settings.clock, committed=bell.set)
+        try:
+            self._pepper = settings.secret or self._store.write(_pepper).result()
+            self._doors = Doorkeeper(self._store, self._pepper, settings.admin_key)
+            self._waiting = WaitingRoom(self._claim_once)
+            self._feed = Feed(self._store, bell, self._hear)
+        except BaseException:
+            self._store.close()
+            raise
+        self.reaper = Reaper(
+            self._store, settings.lease, self._pepper, came_due=self._waiting.poke_all
+        )
+        self.reaper.start()
+
+    @classmethod
+    def open(cls, url: str, settings: BrokerSettings | None = None) -> Broker:
+        """Open a database, making or upgrading its schema. Raises `ConfigError` or `Unavailable`."""
+        return cls(database_of(url), settings or BrokerSettings())
+
+    def execute(self, operation: Operation[R], principal: Principal) -> R:
+        """Have an operation done and wait for its answer."""
+        return self.submit(operation, principal).result()
+
+    def submit(self, operation: Operation[R], principal: Principal) -> Future[R]:
+        """Have an operation done; never blocks. The future ends after the commit."""
+        try:
+            self._here()
+            _policy.check(operation, principal)
+            if isinstance(operation, ClaimTasks) and operation.wait_seconds:
+                return cast("Future[R]", self._waiting.admit(operation, principal))
+            return self._do(operation, principal)
+        except BuilddError as error:
+            refused: Future[R] = Future()
+            refused.set_exception(error)
+            return refused
+
+    def authenticate(self, key: str) -> Future[Principal]:
+        """Who has this key. Raises `NotAuthenticated`."""
+        return self._doors.admit(key)
+
+    def subscribe(
+        self,
+        principal: Principal,
+        after: int | None,
+        wanted: Filter,
+        notify: Callable[[], None],
+    ) -> Future[Subscription]:
+        """Listen to what the principal may see. `notify` runs on the feed's thread, when there is something."""
+        self._here()
+        audience = Audience(principal)
+
+        def join(tx: Transaction) -> Subscription:
+            audience.refresh(tx)
+            listener = self._feed.join(tx, after, wanted, audience, notify)
+            self._audiences[listener] = audience
+            return listener
+
+        return self._store.read(join)
+
+    def health(self) -> Future[None]:
+        """Ends when the database has answered a question and a write."""
+
+        def ask(tx: Transaction) -> None:
+            tx.first(sql_events.LAST_SEQ)
+
+        return self._store.write(ask)
+
+    def has_admin_key(self) -> Future[bool]:
+        """Whether an administrator's key was minted."""
+        return self._store.read(lambda tx: tx.first(sql.ADMIN_KEY) is not None)
+
+    @property
+    def position(self) -> int:
+        """The `seq` of the last event that the feed has handed on."""
+        return self._feed.position
+
+    def close(self) -> None:
+        """Finish what was accepted and stop."""
+        self.reaper.close()
+        self._waiting.close()
+        self._feed.close()
+        self._store.close()
+
+    def _do(self, operation: Operation[R], principal: Principal) -> Future[R]:
+        handler = HANDLERS[type(operation)]
+
+        def work(tx: Transaction) -> Any:
+            return handler(Context(tx, principal, self.settings.lease, self._pepper), operation)
+
+        if operation.reads():
+            return self._store.read(work)
+        return self._store.write(cast("Callable[[Transaction], R | Refused]", work), principal.name)
+
+    def _claim_once(self, operation: ClaimTasks, principal: Principal) -> Future[Claim]:
+        try:
+            return self._do(operation, principal)
+        except BuilddError as error:
+            refused: Future[Claim] = Future()
+            refused.set_exception(error)
+            return refused
+
+    def _hear(self, event: Event) -> None:
+        self._waiting.hear(event)
+        if event.type is EventType.ACCOUNT_UPDATED:
+            self._doors.forget(event.account_id)
+            self._recheck(event.account_id)
+
+    def _recheck(self, account_id: str | None) -> None:
+        self._audiences = {
+            listener: audience
+            for listener, audience in self._audiences.items()
+            if not listener.closed
+        }
+        for listener, audience in self._audiences.items():
+            if audience.principal.account_id == account_id:
+                checked = self._store.read(audience.refresh)
+                checked.add_done_callback(partial(_end_if_refused, listener))
+
+    def _here(self) -> None:
+        if os.getpid() != self._process:
+            raise Unavailable("this broker was opened before a fork: open one in each process")
+
+
+def _end_if_refused(listener: Subscription, checked: Future[None]) -> None:
+    error = checked.exception()
+    if isinstance(error, NotAuthenticated):
+        listener.fail(error)
+
+
+def _pepper(tx: Transaction) -> bytes:
+    """The installation's pepper, made by whichever broker opens the database first."""
+    row = tx.first(sql.SETTING, name=_SECRET)
+    if row is None:
+        fresh = secrets.token_hex(32)
+        tx.run(sql.PUT_SETTING_ONCE, name=_SECRET, value=fresh)
+        row = tx.first(sql.SETTING, name=_SECRET)
+    assert row is not None  # noqa: S101 - it was just written
+    return bytes.fromhex(row.value)

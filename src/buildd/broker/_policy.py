@@ -1,0 +1,39 @@
+"""Which kind of caller may use a verb at all. What it may touch, the scoped queries decide."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from buildd.broker.principals import Principal, PrincipalKind
+from buildd.errors import Forbidden, NotFound
+from buildd.operations import Access, Operation
+
+_ADMIN, _ACCOUNT, _LEASE = PrincipalKind.ADMIN, PrincipalKind.ACCOUNT, PrincipalKind.LEASE
+
+ALLOWED: dict[Access, frozenset[PrincipalKind]] = {
+    Access.ADMIN: frozenset({_ADMIN}),
+    Access.ACCOUNT: frozenset({_ACCOUNT}),
+    Access.MEMBER: frozenset({_ADMIN, _ACCOUNT}),
+    Access.READER: frozenset({_ADMIN, _ACCOUNT, _LEASE}),
+    Access.LEASE: frozenset({_LEASE}),
+    Access.MEMBER_OR_LEASE: frozenset({_ADMIN, _ACCOUNT, _LEASE}),
+}
+
+_NEEDS = {
+    Access.ADMIN: "an administrator",
+    Access.ACCOUNT: "an account with its own key (make one with `buildd accounts create`)",
+    Access.MEMBER: "an account key or an administrator",
+    Access.LEASE: "the lease token of the worker",
+}
+
+
+def check(operation: Operation[Any], principal: Principal) -> None:
+    """Raises `Forbidden` if this kind of caller may never use the verb."""
+    if principal.kind not in ALLOWED[operation.access]:
+        raise Forbidden(f"this needs {_NEEDS[operation.access]}")
+
+
+def own(mine: str | None, asked: str) -> None:
+    """What a lease token asks for must be its own attempt's; all else does not exist for it."""
+    if mine != asked:
+        raise NotFound

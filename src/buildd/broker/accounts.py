@@ -1,0 +1,164 @@
+"""Accounts: made, changed, keyed, granted."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from buildd import operations as ops
+from buildd.broker._context import Context, handles, model
+from buildd.budget import budget_day
+from buildd.errors import NotFound, WrongState
+from buildd.events import EventType
+from buildd.ids import Kind, Secret, digest, new_id, new_secret
+from buildd.models import Account, AdminKey, Grant, Key, NewAccount, NewKey
+from buildd.store import Row
+from buildd.store.sql import accounts as sql
+from buildd.store.sql import workspaces as sql_workspaces
+
+
+@handles(ops.CreateAccount)
+def create_account(ctx: Context, op: ops.CreateAccount) -> NewAccount:
+    """An account and its first key, in one transaction."""
+    account_id = new_id(Kind.ACCOUNT)
+    ctx.tx.run(
+        sql.INSERT_ACCOUNT,
+        id=account_id,
+        **{**op.fields(), "type": op.type.value},
+        live_workers=0,
+        total_cost=Decimal(0),
+        total_tasks=0,
+        deleted_at=None,
+        created_at=ctx.tx.now,
+        updated_at=ctx.tx.now,
+    )
+    key_id, secret = _mint(ctx, account_id)
+    _announce(ctx, account_id)
+    account = model(Account, _account(ctx, account_id))
+    return NewAccount(**account.model_dump(by_alias=False), key_id=key_id, api_key=secret)
+
+
+@handles(ops.ListAccounts)
+def list_accounts(ctx: Context, op: ops.ListAccounts) -> list[Account]:
+    """A page of accounts."""
+    rows = ctx.tx.all(
+        sql.ACCOUNTS, day=budget_day(ctx.tx.now), cursor=op.cursor, limit=op.limit
+    )
+    return [model(Account, row) for row in rows]
+
+
+@handles(ops.GetAccount)
+def get_account(ctx: Context, op: ops.GetAccount) -> Account:
+    """One account."""
+    return model(Account, _account(ctx, op.id))
+
+
+@handles(ops.GetMe)
+def get_me(ctx: Context, op: ops.GetMe) -> Account:
+    """The caller's account."""
+    return model(Account, _account(ctx, ctx.principal.account_id))
+
+
+@handles(ops.UpdateAccount)
+def update_account(ctx: Context, op: ops.UpdateAccount) -> Account:
+    """Change what was given; the rest stays."""
+    row = ctx.tx.first(sql.LOCK_ACCOUNT, id=op.id, day=budget_day(ctx.tx.now))
+    if row is None:
+        raise NotFound
+    kept = {
+        name: getattr(row, name)
+        for name in ops.UpdateAccount.model_fields
+        if name not in op.http.path_fields
+    }
+    ctx.tx.all(sql.CHANGE_ACCOUNT, of=op.id, **{**kept, **op.changes()}, updated_at=ctx.tx.now)
+    _announce(ctx, op.id)
+    return model(Account, _account(ctx, op.id))
+
+
+@handles(ops.DeleteAccount)
+def delete_account(ctx: Context, op: ops.DeleteAccount) -> ops.Deleted:
+    """Hide an account that holds no work, and make its keys useless."""
+    account = _account(ctx, op.id)
+    if ctx.tx.first(sql.HIDE_ACCOUNT, of=op.id, now=ctx.tx.now) is None:
+        raise WrongState(f"the account still has {account.live_workers} live workers")
+    ctx.tx.run(sql.REVOKE_ALL_KEYS, owner=op.id, now=ctx.tx.now)
+    _announce(ctx, op.id)
+    return ops.Deleted(id=op.id)
+
+
+@handles(ops.CreateKey)
+def create_key(ctx: Context, op: ops.CreateKey) -> NewKey:
+    """A further key."""
+    _account(ctx, op.account_id)
+    key_id, secret = _mint(ctx, op.account_id)
+    return NewKey(
+        id=key_id, account_id=op.account_id, created_at=ctx.tx.now, api_key=secret
+    )
+
+
+@handles(ops.RevokeKey)
+def revoke_key(ctx: Context, op: ops.RevokeKey) -> Key:
+    """Make a key useless; doing it twice is fine."""
+    row = ctx.tx.first(sql.REVOKE_KEY, of=op.id, owner=op.account_id, now=ctx.tx.now)
+    if row is None:
+        raise NotFound
+    _announce(ctx, op.account_id)
+    return model(Key, row)
+
+
+@handles(ops.CreateAdminKey)
+def create_admin_key(ctx: Context, op: ops.CreateAdminKey) -> AdminKey:
+    """A key of nobody's account is an administrator's."""
+    key_id, secret = _mint(ctx, None)
+    return AdminKey(id=key_id, api_key=secret)
+
+
+@handles(ops.GrantWorkspace)
+def grant_workspace(ctx: Context, op: ops.GrantWorkspace) -> Grant:
+    """Make or change a grant."""
+    _account(ctx, op.account_id)
+    if ctx.tx.first(sql_workspaces.WORKSPACE, id=op.workspace_id, viewer=None) is None:
+        raise NotFound("there is no such workspace")
+    grant = Grant.model_validate(op.fields())
+    ctx.tx.run(sql.PUT_GRANT, **grant.model_dump(by_alias=False))
+    _announce(ctx, op.account_id)
+    return grant
+
+
+@handles(ops.ListGrants)
+def list_grants(ctx: Context, op: ops.ListGrants) -> list[Grant]:
+    """An account's grants."""
+    _account(ctx, op.account_id)
+    return [model(Grant, row) for row in ctx.tx.all(sql.GRANTS, account=op.account_id)]
+
+
+@handles(ops.RevokeGrant)
+def revoke_grant(ctx: Context, op: ops.RevokeGrant) -> ops.Deleted:
+    """Take a grant away."""
+    if not ctx.tx.run(sql.DELETE_GRANT, account=op.account_id, workspace=op.workspace_id):
+        raise NotFound
+    _announce(ctx, op.account_id)
+    return ops.Deleted(id=op.workspace_id)
+
+
+def _account(ctx: Context, account_id: str | None) -> Row:
+    row = ctx.tx.first(sql.ACCOUNT, id=account_id, day=budget_day(ctx.tx.now))
+    if row is None:
+        raise NotFound("there is no such account")
+    return row
+
+
+def _mint(ctx: Context, account_id: str | None) -> tuple[str, str]:
+    key_id, secret = new_id(Kind.KEY), new_secret(Secret.KEY)
+    ctx.tx.run(
+        sql.INSERT_KEY,
+        id=key_id,
+        account_id=account_id,
+        digest=digest(secret, ctx.pepper),
+        created_at=ctx.tx.now,
+        revoked_at=None,
+    )
+    return key_id, secret
+
+
+def _announce(ctx: Context, account_id: str) -> None:
+    ctx.emit(EventType.ACCOUNT_UPDATED, {}, account_id=account_id)

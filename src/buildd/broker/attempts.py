@@ -1,0 +1,244 @@
+"""How an attempt moves and ends, and what that means for its task. No other file writes a status.
+
+Locks are always taken in the same order: worker, task, account, workspace, money, event counter.
+A claim goes account, task instead, but never waits for a task, so no cycle can form.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from buildd.broker import fence, ledger
+from buildd.broker._context import Context
+from buildd.errors import WrongState
+from buildd.events import EventType
+from buildd.states import (
+    HOLDING,
+    LIVE,
+    TASK,
+    WORKER,
+    ErrorCode,
+    TaskStatus,
+    TaskVerb,
+    WorkerStatus,
+    WorkerVerb,
+)
+from buildd.store import Row
+from buildd.store.sql import tasks as sql_tasks
+from buildd.store.sql import workers as sql
+
+_BACKOFF_SECONDS = 10.0
+_BACKOFF_MOST_SECONDS = 900.0
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How an attempt ended without a result."""
+
+    verb: WorkerVerb
+    error: str
+    code: str
+    report: str | None = None
+    """The terminal report as it was received, so that it may be repeated."""
+
+
+@dataclass(frozen=True)
+class Comeback:
+    """Whether and when the task of an ended attempt may be claimed again."""
+
+    always: bool = False
+    """Even if its attempts are used up, because a person says so."""
+    refund: bool = False
+    """The attempt does not count."""
+    wait: bool = False
+    """Only after a while, which doubles with each attempt."""
+    never: bool = False
+    """It failed for good."""
+
+
+def move(ctx: Context, worker: Row, verb: WorkerVerb, **values: Any) -> Row:
+    """Take one step of the worker's machine. Raises `WrongState` if it does not apply."""
+    moved = ctx.tx.first(sql.MOVE_WORKER[verb], of=worker.id, now=ctx.tx.now, **values)
+    if moved is None:
+        raise WrongState(
+            f"{verb.value} does not apply to a worker that is {worker.status}", status=worker.status
+        )
+    if verb is WorkerVerb.PAUSE or WORKER.step(verb).target not in LIVE:
+        _stand_down(ctx, worker, done=verb is WorkerVerb.COMPLETE)
+    ctx.emit_worker(
+        EventType.WORKER_STATUS, moved, status=moved.status, previousStatus=worker.status
+    )
+    return moved
+
+
+def move_task(ctx: Context, task: Row, verb: TaskVerb, **values: Any) -> Row:
+    """Take one step of the task's machine. Raises `WrongState` if it does not apply."""
+    moved = ctx.tx.first(sql_tasks.MOVE_TASK[verb], of=task.id, now=ctx.tx.now, **values)
+    if moved is None:
+        raise WrongState(
+            f"{verb.value} does not apply to a task that is {task.status}", status=task.status
+        )
+    kind = EventType.TASK_CANCELLED if verb is TaskVerb.CANCEL else EventType.TASK_UPDATED
+    ctx.emit_task(kind, moved, **_told(moved), previousStatus=task.status)
+    return moved
+
+
+def end(ctx: Context, worker: Row, ending: Ending, comeback: Comeback) -> Row:
+    """End an attempt without a result, and send its task back or to its own end."""
+    ended = move(
+        ctx,
+        worker,
+        ending.verb,
+        reason=ending.error,
+        reason_code=ending.code,
+        report=ending.report,
+    )
+    task = _task_of(ctx, worker)
+    if task.worker_id == worker.id:
+        task = _come_back(ctx, task, ending, comeback)
+    ctx.emit_worker(
+        EventType.WORKER_ERROR,
+        ended,
+        error=ending.error,
+        errorCode=ending.code,
+        taskStatus=task.status,
+    )
+    return ended
+
+
+def complete(ctx: Context, worker: Row, result: Any, report: str) -> Row:
+    """Accept the one result of a task."""
+    ended = move(
+        ctx, worker, WorkerVerb.COMPLETE, reason=None, reason_code=None, report=report
+    )
+    task = move_task(ctx, _task_of(ctx, worker), TaskVerb.COMPLETE, outcome=result)
+    ctx.emit_worker(
+        EventType.WORKER_COMPLETED,
+        ended,
+        result=result,
+        costUsd=float(ended.cost_usd),
+        turns=ended.turns,
+    )
+    _release_children(ctx, task)
+    return ended
+
+
+def cancel_task(ctx: Context, task: Row) -> Row:
+    """Call a task off; its attempt ends at once, and so does whatever waits for it."""
+    if task.worker_id is not None:
+        worker = fence.lock_worker(ctx, task.worker_id)
+        if WorkerStatus(worker.status) in HOLDING:
+            _end_for_good(ctx, worker)
+    cancelled = move_task(ctx, task, TaskVerb.CANCEL)
+    _fail_children(ctx, cancelled)
+    return cancelled
+
+
+def hold_task(ctx: Context, worker: Row) -> None:
+    """Its worker is paused: the task is held, not worked on."""
+    task = _task_of(ctx, worker)
+    if TASK.allows(TaskVerb.HOLD, TaskStatus(task.status)):
+        move_task(ctx, task, TaskVerb.HOLD)
+
+
+def run_task(ctx: Context, worker: Row) -> None:
+    """Its worker is at work."""
+    task = _task_of(ctx, worker)
+    if TASK.allows(TaskVerb.RUN, TaskStatus(task.status)):
+        move_task(ctx, task, TaskVerb.RUN)
+
+
+def take_slots(ctx: Context, account_id: str, workspace_id: str) -> bool:
+    """Count one more live worker, unless that is over a limit."""
+    return bool(
+        ctx.tx.run(sql.TAKE_ACCOUNT_SLOT, of=account_id)
+        and ctx.tx.run(sql.TAKE_WORKSPACE_SLOT, of=workspace_id)
+    )
+
+
+def _stand_down(ctx: Context, worker: Row, *, done: bool) -> None:
+    ledger.settle(ctx, worker)
+    if WorkerStatus(worker.status) in LIVE:
+        ctx.tx.run(sql.FREE_ACCOUNT_SLOT, of=worker.account_id, done=int(done))
+        ctx.tx.run(sql.FREE_WORKSPACE_SLOT, of=worker.workspace_id)
+
+
+def _end_for_good(ctx: Context, worker: Row) -> None:
+    code = ErrorCode.CANCELLED.value
+    ended = move(
+        ctx, worker, WorkerVerb.CANCEL, reason="the task was cancelled", reason_code=code, report=None
+    )
+    ctx.emit_worker(
+        EventType.WORKER_ERROR,
+        ended,
+        error="the task was cancelled",
+        errorCode=code,
+        taskStatus=TaskStatus.CANCELLED.value,
+    )
+
+
+def _come_back(ctx: Context, task: Row, ending: Ending, comeback: Comeback) -> Row:
+    used_up = task.attempt >= task.max_attempts and not (comeback.always or comeback.refund)
+    if comeback.never or used_up:
+        spent = f"no attempt left of {task.max_attempts}: "
+        reason = ending.error if comeback.never else spent + ending.error
+        failed = move_task(ctx, task, TaskVerb.FAIL, reason=reason)
+        _fail_children(ctx, failed)
+        return failed
+    return move_task(
+        ctx,
+        task,
+        TaskVerb.REQUEUE,
+        reason=ending.error,
+        refund=int(comeback.refund),
+        retry_at=ctx.tx.now + _backoff(task.attempt) if comeback.wait else None,
+    )
+
+
+def _backoff(attempt: int) -> timedelta:
+    """Full jitter below a bound that doubles: 10 s at first, 15 minutes at most."""
+    bound = min(_BACKOFF_SECONDS * 2 ** (attempt - 1), _BACKOFF_MOST_SECONDS)
+    return timedelta(seconds=random.uniform(0, bound))  # noqa: S311 - spreads load, guards nothing
+
+
+def _release_children(ctx: Context, parent: Row) -> None:
+    for child in ctx.tx.all(sql_tasks.CHILDREN, parent=parent.id):
+        released = ctx.tx.first(sql_tasks.PARENT_DONE, of=child.id, now=ctx.tx.now)
+        if released is not None and _is_ready(released):
+            ctx.emit_task(
+                EventType.TASK_UPDATED, released, **_told(released), previousStatus=released.status
+            )
+
+
+def _is_ready(task: Row) -> bool:
+    return task.open_dependencies == 0 and TaskStatus(task.status) is TASK.initial
+
+
+def _fail_children(ctx: Context, parent: Row) -> None:
+    for child in ctx.tx.all(sql_tasks.CHILDREN, parent=parent.id):
+        row = ctx.tx.first(sql_tasks.LOCK_TASK, id=child.id, viewer=None)
+        if row is not None and TaskStatus(row.status) is TASK.initial:
+            reason = f"it depends on {parent.id}, which was {parent.status}"
+            _fail_children(ctx, move_task(ctx, row, TaskVerb.FAIL, reason=reason))
+
+
+def _task_of(ctx: Context, worker: Row) -> Row:
+    return ctx.tx.first(sql_tasks.LOCK_TASK, id=worker.task_id, viewer=None)
+
+
+def _told(task: Row) -> dict[str, Any]:
+    """What the feed's readers need to know to see whether the task is for them."""
+    return {
+        "title": task.title,
+        "status": task.status,
+        "runnerPreference": task.runner_preference,
+        "requiredCapabilities": task.required_capabilities,
+    }
+
+
+def announce(ctx: Context, task: Row) -> None:
+    """Tell the feed of a new task."""
+    ctx.emit_task(EventType.TASK_CREATED, task, **_told(task))

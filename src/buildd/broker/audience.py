@@ -1,0 +1,38 @@
+"""Who may see which events. An account's sight follows its grants, and ends with its key."""
+
+from __future__ import annotations
+
+from buildd.broker.principals import Principal, PrincipalKind
+from buildd.errors import NotAuthenticated
+from buildd.events import Event
+from buildd.store import Transaction
+from buildd.store.sql import accounts as sql
+
+
+class Audience:
+    """What one principal sees of the feed."""
+
+    def __init__(self, principal: Principal) -> None:
+        self.principal = principal
+        self._workspaces: frozenset[str] = frozenset()
+
+    def __call__(self, event: Event) -> bool:
+        """Whether the principal may see the event."""
+        match self.principal.kind:
+            case PrincipalKind.ADMIN:
+                return True
+            case PrincipalKind.LEASE:
+                return event.worker_id == self.principal.worker_id
+            case PrincipalKind.ACCOUNT:
+                if event.workspace_id is None:
+                    return event.account_id == self.principal.account_id
+                return event.workspace_id in self._workspaces
+
+    def refresh(self, tx: Transaction) -> None:
+        """Read the grants anew. Raises `NotAuthenticated` if the key no longer stands."""
+        if self.principal.kind is not PrincipalKind.ACCOUNT:
+            return
+        if tx.first(sql.KEY_STANDS, id=self.principal.key_id) is None:
+            raise NotAuthenticated("this key was revoked")
+        grants = tx.all(sql.GRANTS, account=self.principal.account_id)
+        self._workspaces = frozenset(grant.workspace_id for grant in grants)

@@ -1,0 +1,271 @@
+"""The claim: slot, money, task, worker, lease, in one transaction and always in this order."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from buildd import operations as ops
+from buildd.broker import attempts, fence, ledger
+from buildd.broker._context import Context, handles, model
+from buildd.broker.principals import Principal, PrincipalKind
+from buildd.budget import ZERO, budget_day, estimate
+from buildd.errors import Forbidden, Invalid, NotClaimable, NotFound
+from buildd.events import EventType
+from buildd.ids import Kind, Secret, digest, new_id, new_secret
+from buildd.models import Claim, Claimed, NewLease, Reason, ReasonCode, Task, Worker
+from buildd.routing import AccountType
+from buildd.states import TASK, WORKER, TaskStatus, TaskVerb
+from buildd.store import Row
+from buildd.store.sql import accounts as sql_accounts
+from buildd.store.sql import claims as sql
+from buildd.store.sql import tasks as sql_tasks
+from buildd.store.sql import workers as sql_workers
+
+_SLUG_LENGTH = 30
+
+
+@handles(ops.ClaimTasks)
+def claim_tasks(ctx: Context, op: ops.ClaimTasks) -> Claim:
+    """Take up to as many as asked for; waiting is the waiting room's business, not this one's."""
+    account = _lock_account(ctx, ctx.principal.account_id)
+    if op.agent_id is not None:
+        _see_agent(ctx, op, account)
+    taken: list[Claimed] = []
+    while len(taken) < op.max_tasks:
+        one = _take_up(ctx, op) or _take(ctx, op, account)
+        if one is None:
+            break
+        taken.append(one)
+        account = _lock_account(ctx, ctx.principal.account_id)
+    return Claim(workers=taken, reason=None if taken else _why(ctx, op, account))
+
+
+@handles(ops.CreateWorker)
+def create_worker(ctx: Context, op: ops.CreateWorker) -> Claimed:
+    """Claim one named task, for the caller or, if an administrator says so, for an account."""
+    account = _lock_account(ctx, _for_whom(ctx, op))
+    claim = ops.ClaimTasks(workspace_id=op.workspace_id, task_id=op.task_id)
+    as_account = Context(ctx.tx, _principal(account), ctx.times, ctx.pepper)
+    claimed = _take_up(as_account, claim) or _take(as_account, claim, account)
+    if claimed is None:
+        reason = _why(as_account, claim, account)
+        raise NotClaimable(reason.message, reason=reason.model_dump(mode="json"))
+    return claimed
+
+
+def _for_whom(ctx: Context, op: ops.CreateWorker) -> str:
+    if ctx.viewer is None:
+        if op.account_id is None:
+            raise Invalid.field("accountId", "an administrator says for which account")
+        return op.account_id
+    if op.account_id not in {None, ctx.viewer}:
+        raise Forbidden("an account claims for itself only")
+    return ctx.viewer
+
+
+def _lock_account(ctx: Context, account_id: str | None) -> Row:
+    row = ctx.tx.first(sql_accounts.LOCK_ACCOUNT, id=account_id, day=budget_day(ctx.tx.now))
+    if row is None:
+        raise NotFound("there is no such account")
+    return row
+
+
+def _principal(account: Row) -> Principal:
+    return Principal(PrincipalKind.ACCOUNT, account.id, AccountType(account.type))
+
+
+def _take(ctx: Context, op: ops.ClaimTasks, account: Row) -> Claimed | None:
+    if account.live_workers >= account.max_concurrent_workers:
+        return None
+    room = ledger.room(account)
+    if room <= ZERO:
+        return None
+    task = ctx.tx.first(sql.NEXT_TASK, **_wanted(ctx, op, account), room=room)
+    if task is None:
+        return None
+    try:
+        with ctx.tx.savepoint():
+            _afford(ctx, account, task)
+            worker = _engage(ctx, op, account, task)
+    except _OutranError:
+        return None
+    return _lease(ctx, worker, op)
+
+
+def _wanted(ctx: Context, op: ops.ClaimTasks, account: Row) -> dict[str, Any]:
+    return {
+        "now": ctx.tx.now,
+        "day": budget_day(ctx.tx.now),
+        "workspace": op.workspace_id,
+        "task": op.task_id,
+        "account": account.id,
+        "account_type": account.type,
+        "capabilities": op.capabilities,
+        "estimate": estimate(None, account.max_cost_per_task),
+    }
+
+
+class _OutranError(Exception):
+    """Another claim took the last slot or the last dollar since the predicate was asked."""
+
+
+def _afford(ctx: Context, account: Row, task: Row) -> None:
+    """Take a slot and reserve the money; each is a conditional update that no race can pass."""
+    amount = estimate(task.max_cost, account.max_cost_per_task)
+    if not (
+        attempts.take_slots(ctx, account.id, task.workspace_id)
+        and ledger.reserve(ctx, account.id, account.max_cost_per_day, amount)
+        and ledger.reserve(ctx, task.workspace_id, task.workspace_cap, amount)
+    ):
+        raise _OutranError
+
+
+def _engage(ctx: Context, op: ops.ClaimTasks, account: Row, task: Row) -> Row:
+    worker_id = new_id(Kind.WORKER)
+    claimed = attempts.move_task(
+        ctx, task, TaskVerb.CLAIM, worker=worker_id, account=account.id
+    )
+    row = {
+        "id": worker_id,
+        "task_id": task.id,
+        "workspace_id": task.workspace_id,
+        "account_id": account.id,
+        "name": f"{account.name[:180]}-{worker_id[-8:]}",
+        "branch": branch_of(task.id, task.title, claimed.epoch),
+        "status": WORKER.initial.value,
+        "runner": op.runner,
+        "agent_id": op.agent_id,
+        "run_id": op.run_id,
+        "epoch": claimed.epoch,
+        "held": False,
+        "lease_expires_at": ctx.tx.now,
+        "progress": 0,
+        "cost_usd": ZERO,
+        "reserved": estimate(task.max_cost, account.max_cost_per_task),
+        "reserved_day": budget_day(ctx.tx.now),
+        "turns": 0,
+        "created_at": ctx.tx.now,
+        "updated_at": ctx.tx.now,
+    }
+    empty = dict.fromkeys(column for column in sql_workers.WORKER_COLUMNS if column not in row)
+    ctx.tx.run(sql_workers.INSERT_WORKER, **row, **empty)
+    worker = fence.lock_worker(ctx, worker_id)
+    ctx.emit_worker(
+        EventType.WORKER_STATUS, worker, status=worker.status, previousStatus=None
+    )
+    return worker
+
+
+def _take_up(ctx: Context, op: ops.ClaimTasks) -> Claimed | None:
+    """A worker of this account that a person started or resumed, and that waits for an agent."""
+    worker = ctx.tx.first(
+        sql_workers.UNHELD,
+        account=ctx.principal.account_id,
+        workspace=op.workspace_id,
+        task=op.task_id,
+    )
+    return None if worker is None else _lease(ctx, worker, op)
+
+
+def _lease(ctx: Context, worker: Row, op: ops.ClaimTasks) -> Claimed:
+    token = new_secret(Secret.LEASE)
+    held = ctx.tx.first(
+        sql_workers.HOLD,
+        of=worker.id,
+        held=True,
+        epoch=worker.epoch,
+        agent_id=op.agent_id,
+        runner=op.runner,
+        until=ctx.tx.now + ctx.times.ttl_delta,
+        now=ctx.tx.now,
+    )
+    assert held is not None  # noqa: S101 - the row is locked
+    ctx.tx.run(
+        sql_workers.INSERT_LEASE,
+        digest=digest(token, ctx.pepper),
+        worker_id=worker.id,
+        epoch=worker.epoch,
+    )
+    task = ctx.tx.first(sql_tasks.TASK_SEEN, id=worker.task_id, viewer=None)
+    return Claimed(
+        id=worker.id,
+        task_id=worker.task_id,
+        branch=worker.branch,
+        task=model(Task, task),
+        worker=model(Worker, held),
+        lease=NewLease(
+            token=token,
+            epoch=worker.epoch,
+            expires_at=held.lease_expires_at,
+            heartbeat_seconds=ctx.times.heartbeat,
+        ),
+    )
+
+
+def branch_of(task_id: str, title: str, epoch: int) -> str:
+    """The branch of one attempt: only letters, digits and dashes of the title get into it."""
+    slug = re.sub(r"[^a-z0-9]+", "-", title.lower())[:_SLUG_LENGTH].strip("-") or "task"
+    return f"buildd/{task_id}-{slug}-{epoch}"
+
+
+def _see_agent(ctx: Context, op: ops.ClaimTasks, account: Row) -> None:
+    ctx.tx.run(
+        sql_accounts.SEE_AGENT,
+        id=new_id(Kind.AGENT),
+        account_id=account.id,
+        agent_id=op.agent_id,
+        workspace_id=op.workspace_id,
+        capabilities=op.capabilities,
+        free_slots=op.max_tasks,
+        runner=op.runner,
+        draining=False,
+        last_seen_at=ctx.tx.now,
+    )
+
+
+def _why(ctx: Context, op: ops.ClaimTasks, account: Row) -> Reason:
+    """The first thing that stood in the way."""
+    if account.live_workers >= account.max_concurrent_workers:
+        return Reason(
+            code=ReasonCode.NO_SLOT,
+            message="all of the account's worker slots are taken",
+            limit=account.max_concurrent_workers,
+            current=account.live_workers,
+        )
+    granted = ctx.tx.first(
+        sql_accounts.CLAIM_GRANT, account=account.id, workspace=op.workspace_id
+    )
+    if granted is None:
+        return Reason(code=ReasonCode.NO_GRANT, message="the account has no canClaim grant here")
+    if ledger.room(account) <= ZERO or (op.task_id and _too_dear(ctx, op.task_id, account)):
+        return Reason(
+            code=ReasonCode.NO_BUDGET,
+            message="the account's budget for today does not allow it",
+            limit=float(account.max_cost_per_day),
+            current=float(account.spent_today + account.reserved_today),
+        )
+    return _why_not_this(ctx, op.task_id) if op.task_id else _no_work()
+
+
+def _too_dear(ctx: Context, task_id: str, account: Row) -> bool:
+    task = ctx.tx.first(sql_tasks.TASK_SEEN, id=task_id, viewer=ctx.viewer)
+    return task is not None and estimate(task.max_cost, account.max_cost_per_task) > ledger.room(account)
+
+
+def _why_not_this(ctx: Context, task_id: str) -> Reason:
+    task = ctx.tx.first(sql_tasks.TASK_SEEN, id=task_id, viewer=ctx.viewer)
+    if task is None:
+        raise NotFound("there is no such task")
+    if TaskStatus(task.status) is not TASK.initial:
+        return Reason(code=ReasonCode.NOT_PENDING, message=f"the task is {task.status}")
+    if task.open_dependencies or (task.not_before and task.not_before > ctx.tx.now):
+        return Reason(code=ReasonCode.NOT_READY, message="the task waits for others or for its time")
+    return Reason(
+        code=ReasonCode.NOT_ROUTED_HERE,
+        message="the task's route, capabilities or workspace limits exclude this account now",
+    )
+
+
+def _no_work() -> Reason:
+    return Reason(code=ReasonCode.NO_WORK, message="no task is claimable by this account now")

@@ -1,0 +1,219 @@
+"""The feed: one reader of the event table per process, which hands each event to everybody who listens.
+
+A listener that is up to date is served from memory. One that begins in the past, or does not keep
+up, reads its next pages from the database at its own pace until it has caught up; so nobody is
+dropped, and nobody's slowness costs memory.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import NamedTuple
+
+from buildd.errors import BuilddError, Unavailable
+from buildd.events import Event, EventType, Filter
+from buildd.store import Row, Store, Transaction
+from buildd.store.sql import events as sql
+
+_PAGE = 500
+_KEEP_READY = 1000
+_POLL_SECONDS = 0.25
+"""How soon commits of other processes are noticed; this process's own ring a bell."""
+
+log = logging.getLogger("buildd.feed")
+
+
+class Notice(NamedTuple):
+    """An event, and the same as JSON, made once for all who listen."""
+
+    event: Event
+    json: bytes
+
+
+Sight = Callable[[Event], bool]
+
+
+class Subscription:
+    """One listener's place in the feed. `notify` is called from the feed's thread; it must not block."""
+
+    def __init__(
+        self, feed: Feed, position: int, wanted: Filter, sight: Sight, notify: Callable[[], None]
+    ) -> None:
+        self.position = position
+        """The `seq` up to which everything was handed out or passed over."""
+        self.closed = False
+        self._feed = feed
+        self._wanted = wanted
+        self._sight = sight
+        self._notify = notify
+        self._ready: deque[Notice] = deque()
+        self._behind = False
+        self._paging = False
+        self._failure: BuilddError | None = None
+
+    def drain(self) -> list[Notice]:
+        """What has happened since the last call; never blocks.
+
+        Raises what ended the subscription: `NotAuthenticated` when the key was revoked.
+        """
+        with self._feed.lock:
+            if self._failure is not None:
+                raise self._failure
+            ready = list(self._ready)
+            self._ready.clear()
+            self._page_if_behind()
+        return ready
+
+    def close(self) -> None:
+        """Stop listening."""
+        self.closed = True
+        self._feed.drop(self)
+
+    def fail(self, error: BuilddError) -> None:
+        """End it: the next `drain` raises."""
+        self._failure = error
+        self._notify()
+
+    def offer(self, notice: Notice) -> None:
+        """Take the next event from memory, unless still reading older ones. Called under the lock."""
+        if self._behind:
+            return
+        if len(self._ready) >= _KEEP_READY:
+            self._behind = True
+            return
+        self._take(notice)
+
+    def fall_behind(self) -> None:
+        """Begin in the past."""
+        self._behind = True
+        self._page_if_behind()
+
+    def _take(self, notice: Notice) -> None:
+        self.position = max(self.position, notice.event.seq)
+        if self._wanted.admits(notice.event) and self._sight(notice.event):
+            self._ready.append(notice)
+            self._notify()
+
+    def _page_if_behind(self) -> None:
+        if self._behind and not self._paging and len(self._ready) < _KEEP_READY:
+            self._paging = True
+            self._feed.page(self.position).add_done_callback(self._paged)
+
+    def _paged(self, page: Future[list[Notice]]) -> None:
+        with self._feed.lock:
+            self._paging = False
+            error = page.exception()
+            if error is not None:
+                self.fail(error if isinstance(error, BuilddError) else BuilddError(str(error)))
+                return
+            notices = page.result()
+            for notice in notices:
+                self._take(notice)
+            if len(notices) < _PAGE and self.position >= self._feed.position:
+                self._behind = False
+            self._page_if_behind()
+
+
+class Feed:
+    """The one reader. `bell` says that this process committed something; `hear` is told of each event."""
+
+    def __init__(
+        self, store: Store, bell: threading.Event, hear: Callable[[Event], None]
+    ) -> None:
+        self.lock = threading.RLock()
+        self.position = store.read(_last).result()
+        self._store = store
+        self._bell = bell
+        self._hear = hear
+        self._listeners: set[Subscription] = set()
+        self._closed = False
+        self._thread = threading.Thread(target=self._run, name="buildd-feed", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """End every subscription and the thread."""
+        self._closed = True
+        self._bell.set()
+        self._thread.join()
+        with self.lock:
+            for listener in list(self._listeners):
+                listener.fail(Unavailable("this broker is closed"))
+            self._listeners.clear()
+
+    def drop(self, listener: Subscription) -> None:
+        """Forget a listener."""
+        with self.lock:
+            self._listeners.discard(listener)
+
+    def page(self, after: int) -> Future[list[Notice]]:
+        """The next events after a `seq`, from the database."""
+        return self._store.read(lambda tx: _page(tx, after))
+
+    def join(
+        self,
+        tx: Transaction,
+        after: int | None,
+        wanted: Filter,
+        sight: Sight,
+        notify: Callable[[], None],
+    ) -> Subscription:
+        """A subscription after a `seq`, 0 for all that is kept, None for what comes from now on."""
+        last = _last(tx)
+        oldest = tx.first(sql.OLDEST_SEQ)
+        first_kept = oldest.seq if oldest is not None and oldest.seq is not None else last + 1
+        start = last if after is None else min(after, last)
+        listener = Subscription(self, max(start, first_kept - 1), wanted, sight, notify)
+        with self.lock:
+            if after is not None and 0 < after < first_kept - 1:
+                listener._take(_reset(tx, first_kept - 1))
+            self._listeners.add(listener)
+            if listener.position < self.position:
+                listener.fall_behind()
+        return listener
+
+    def _run(self) -> None:
+        while not self._closed:
+            self._bell.wait(_POLL_SECONDS)
+            self._bell.clear()
+            try:
+                while self._advance():
+                    pass
+            except BuilddError as error:
+                if not self._closed:
+                    log.warning("the feed could not read: %s", error)
+                    self._bell.wait(1.0)
+
+    def _advance(self) -> bool:
+        notices = self.page(self.position).result()
+        with self.lock:
+            for notice in notices:
+                self.position = notice.event.seq
+                for listener in self._listeners:
+                    if notice.event.seq > listener.position:
+                        listener.offer(notice)
+        for notice in notices:
+            self._hear(notice.event)
+        return len(notices) == _PAGE
+
+
+def _last(tx: Transaction) -> int:
+    row = tx.first(sql.LAST_SEQ)
+    return 0 if row is None else int(row.value)
+
+
+def _page(tx: Transaction, after: int) -> list[Notice]:
+    return [_notice(row) for row in tx.all(sql.EVENTS_AFTER, after=after, limit=_PAGE)]
+
+
+def _notice(row: Row) -> Notice:
+    event = Event.model_validate(row)
+    return Notice(event, event.model_dump_json().encode())
+
+
+def _reset(tx: Transaction, seq: int) -> Notice:
+    event = Event(seq=seq, type=EventType.RESET, at=tx.now)
+    return Notice(event, event.model_dump_json().encode())

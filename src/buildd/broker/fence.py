@@ -1,0 +1,45 @@
+"""The fence: every write of an attempt passes here, and only the holder of the present epoch gets through."""
+
+from __future__ import annotations
+
+from buildd.broker._context import Context
+from buildd.broker._policy import own
+from buildd.errors import LeaseLost, NotFound
+from buildd.states import ENDED, LIVE, WorkerStatus
+from buildd.store import Row
+from buildd.store.sql import workers as sql
+
+
+def lock_worker(ctx: Context, worker_id: str) -> Row:
+    """The worker, if the caller may see it, unchanged by others until the commit."""
+    if ctx.by_lease:
+        own(ctx.principal.worker_id, worker_id)
+    row = ctx.tx.first(sql.LOCK_WORKER, id=worker_id, viewer=ctx.viewer)
+    if row is None:
+        raise NotFound("there is no such worker")
+    return row
+
+
+def under_lease(ctx: Context, worker_id: str) -> Row:
+    """The same for a caller who must hold its lease. Raises `LeaseLost`."""
+    worker = lock_worker(ctx, worker_id)
+    if not holds(ctx, worker):
+        raise lost(worker)
+    return worker
+
+
+def holds(ctx: Context, worker: Row) -> bool:
+    """The epoch decides, not the time: an expired lease that nobody took away still stands."""
+    return (
+        worker.epoch == ctx.principal.epoch and worker.held and WorkerStatus(worker.status) in LIVE
+    )
+
+
+def lost(worker: Row) -> LeaseLost:
+    """What a stale attempt hears, with the reason."""
+    status = WorkerStatus(worker.status)
+    if status in ENDED:
+        reason = worker.error_code or status.value
+    else:
+        reason = "superseded" if status in LIVE else status.value
+    return LeaseLost(f"this attempt is over: {reason}", reason=reason)

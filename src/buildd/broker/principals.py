@@ -1,0 +1,136 @@
+"""Who is calling: resolved from a key once, remembered for a few seconds, forgotten when it is revoked."""
+
+from __future__ import annotations
+
+import hmac
+import threading
+from concurrent.futures import Future
+from dataclasses import dataclass
+from enum import StrEnum
+
+from buildd.clock import elapsed
+from buildd.errors import NotAuthenticated
+from buildd.ids import Secret, digest, secret_kind
+from buildd.routing import AccountType
+from buildd.store import Store, Transaction
+from buildd.store.sql import accounts as sql
+
+_REMEMBER_SECONDS = 4.0
+"""Less than the five seconds within which a revoked key must be refused everywhere."""
+_REMEMBER_MOST = 10_000
+
+
+class PrincipalKind(StrEnum):
+    """What a caller is."""
+
+    ADMIN = "admin"
+    ACCOUNT = "account"
+    LEASE = "lease"
+
+
+@dataclass(frozen=True)
+class Principal:
+    """A caller: an administrator, an account by one of its keys, or one attempt by its lease token."""
+
+    kind: PrincipalKind
+    account_id: str | None = None
+    account_type: AccountType | None = None
+    key_id: str | None = None
+    worker_id: str | None = None
+    task_id: str | None = None
+    workspace_id: str | None = None
+    epoch: int | None = None
+
+    @property
+    def viewer(self) -> str | None:
+        """The account whose grants bound what is seen; None sees all, a lease is bound elsewhere."""
+        return self.account_id if self.kind is PrincipalKind.ACCOUNT else None
+
+    @property
+    def name(self) -> str:
+        """How the caller is named as an author."""
+        return self.worker_id or self.account_id or PrincipalKind.ADMIN.value
+
+
+ADMIN = Principal(PrincipalKind.ADMIN)
+"""The owner of the database."""
+
+
+class Doorkeeper:
+    """Turns keys into principals."""
+
+    def __init__(self, store: Store, pepper: bytes, admin_key: str | None) -> None:
+        self._store = store
+        self._pepper = pepper
+        self._admin_key = admin_key
+        self._known: dict[str, tuple[float, Principal]] = {}
+        self._lock = threading.Lock()
+
+    def admit(self, key: str) -> Future[Principal]:
+        """Who has this key. Raises `NotAuthenticated`; a typo costs no query."""
+        answer: Future[Principal] = Future()
+        if self._admin_key and hmac.compare_digest(key.encode(), self._admin_key.encode()):
+            answer.set_result(ADMIN)
+            return answer
+        kind = secret_kind(key)
+        if kind is None:
+            answer.set_exception(NotAuthenticated("this is not a buildd key"))
+            return answer
+        hashed = digest(key, self._pepper)
+        known = self._recall(hashed)
+        if known is not None:
+            answer.set_result(known)
+            return answer
+        return self._store.read(lambda tx: self._look_up(tx, kind, hashed))
+
+    def forget(self, account_id: str | None) -> None:
+        """Look an account's keys up again: one was revoked, or its rights were changed."""
+        with self._lock:
+            self._known = {
+                hashed: entry
+                for hashed, entry in self._known.items()
+                if entry[1].account_id != account_id
+            }
+
+    def _recall(self, hashed: str) -> Principal | None:
+        with self._lock:
+            until, principal = self._known.get(hashed, (0.0, ADMIN))
+        return principal if elapsed() < until else None
+
+    def _look_up(self, tx: Transaction, kind: Secret, hashed: str) -> Principal:
+        principal = _lease_of(tx, hashed) if kind is Secret.LEASE else _key_of(tx, hashed)
+        if principal is None:
+            raise NotAuthenticated("this key is unknown or was revoked")
+        with self._lock:
+            if len(self._known) >= _REMEMBER_MOST:
+                self._known.clear()
+            self._known[hashed] = (elapsed() + _REMEMBER_SECONDS, principal)
+        return principal
+
+
+def _key_of(tx: Transaction, hashed: str) -> Principal | None:
+    row = tx.first(sql.KEY_BY_DIGEST, digest=hashed)
+    if row is None:
+        return None
+    if row.account_id is None:
+        return Principal(PrincipalKind.ADMIN, key_id=row.id)
+    return Principal(
+        PrincipalKind.ACCOUNT,
+        account_id=row.account_id,
+        account_type=AccountType(row.type),
+        key_id=row.id,
+    )
+
+
+def _lease_of(tx: Transaction, hashed: str) -> Principal | None:
+    row = tx.first(sql.LEASE_BY_DIGEST, digest=hashed)
+    if row is None:
+        return None
+    return Principal(
+        PrincipalKind.LEASE,
+        account_id=row.account_id,
+        worker_id=row.worker_id,
+        task_id=row.task_id,
+        workspace_id=row.workspace_id,
+        epoch=row.epoch,
+    )

@@ -1,0 +1,116 @@
+"""The reaper: what an agent that died, slept or lied left behind goes back to everybody.
+
+It runs in every open broker, safe in parallel: each thing is looked at again, locked, before it is
+touched. After an outage of the brokers themselves live leases are extended once, because their
+agents could not renew them.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from buildd.broker import attempts, fence
+from buildd.broker._context import Context
+from buildd.broker.attempts import Comeback, Ending
+from buildd.broker.principals import ADMIN
+from buildd.broker.workers import pause_now
+from buildd.errors import BuilddError
+from buildd.lease import LeaseTimes
+from buildd.states import LIVE, ErrorCode, WorkerStatus, WorkerVerb
+from buildd.store import Store, Transaction
+from buildd.store.sql import accounts as sql_accounts
+from buildd.store.sql import tasks as sql_tasks
+from buildd.store.sql import workers as sql
+
+_LAST_PASS = "reaped_at"
+
+log = logging.getLogger("buildd.reaper")
+
+
+class Reaper:
+    """A thread that passes over the database every few seconds."""
+
+    def __init__(
+        self, store: Store, times: LeaseTimes, pepper: bytes, came_due: Callable[[], None]
+    ) -> None:
+        self._store = store
+        self._times = times
+        self._pepper = pepper
+        self._came_due = came_due
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="buildd-reaper", daemon=True)
+
+    def start(self) -> None:
+        """Begin with a first pass at once."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stop after the present pass."""
+        self._stop.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def _run(self) -> None:
+        while True:
+            try:
+                self.sweep()
+            except BuilddError as error:
+                log.warning("the reaper could not pass: %s", error)
+            if self._stop.wait(self._times.reap):
+                return
+
+    def sweep(self) -> int:
+        """Make one pass now; tell how many attempts it ended or paused."""
+        if self._store.write(self._note_pass).result():
+            self._came_due()
+        expired = self._store.read(lambda tx: tx.all(sql.EXPIRED, now=tx.now)).result()
+        stuck = self._store.read(self._unconfirmed).result()
+        done = [self._store.write(self._losing(row.id)) for row in expired]
+        done += [self._store.write(self._pausing(row)) for row in stuck]
+        return sum(future.result() for future in done)
+
+    def _note_pass(self, tx: Transaction) -> bool:
+        """Record the pass, extend leases after an outage, and ask whether a task's time has come."""
+        row = tx.first(sql_accounts.SETTING, name=_LAST_PASS)
+        stamp = tx.now.isoformat()
+        if row is None:
+            tx.run(sql_accounts.INSERT_SETTING, name=_LAST_PASS, value=stamp)
+            return False
+        last = datetime.fromisoformat(row.value)
+        outage = tx.now - last > timedelta(seconds=self._times.heartbeat)
+        won = tx.first(sql_accounts.CHANGE_SETTING, of=_LAST_PASS, was=row.value, value=stamp)
+        if outage and won is not None:
+            extended = tx.run(sql.EXTEND_ALL, until=tx.now + self._times.ttl_delta)
+            log.info("no broker looked after the leases since %s: extended %d", last, extended)
+        return tx.first(sql_tasks.TASKS_DUE, since=last, now=tx.now) is not None
+
+    def _unconfirmed(self, tx: Transaction) -> list[str]:
+        rows = tx.all(sql.UNCONFIRMED_PAUSES, before=tx.now - self._times.ttl_delta)
+        return [row.id for row in rows]
+
+    def _losing(self, worker_id: str) -> Callable[[Transaction], bool]:
+        def lose(tx: Transaction) -> bool:
+            ctx = Context(tx, ADMIN, self._times, self._pepper)
+            worker = fence.lock_worker(ctx, worker_id)
+            if WorkerStatus(worker.status) not in LIVE or worker.lease_expires_at >= tx.now:
+                return False
+            code = ErrorCode.LEASE_LOST.value
+            ending = Ending(WorkerVerb.LOSE, "its agent stopped renewing the lease", code)
+            attempts.end(ctx, worker, ending, Comeback())
+            return True
+
+        return lose
+
+    def _pausing(self, worker_id: str) -> Callable[[Transaction], bool]:
+        def pause(tx: Transaction) -> bool:
+            ctx = Context(tx, ADMIN, self._times, self._pepper)
+            worker = fence.lock_worker(ctx, worker_id)
+            if WorkerStatus(worker.status) not in LIVE or worker.pause_requested_at is None:
+                return False
+            pause_now(ctx, worker)
+            return True
+
+        return pause

@@ -1,0 +1,188 @@
+"""Artifacts, comments and messages."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from buildd import operations as ops
+from buildd.broker import fence
+from buildd.broker._context import EVENT_TEXT_LIMIT, Context, handles, jsonable, model
+from buildd.broker._policy import own
+from buildd.errors import Forbidden, NotFound
+from buildd.events import EventType
+from buildd.ids import Kind, new_id
+from buildd.models import Artifact, Attachment, Comment, Message, Role
+from buildd.states import LIVE, WorkerStatus
+from buildd.store import Row
+from buildd.store.sql import records as sql
+from buildd.store.sql import workers as sql_workers
+
+_SPOKEN = ("tool_name", "tool_input", "tool_output", "cost_usd")
+
+
+@handles(ops.CreateArtifact)
+def create_artifact(ctx: Context, op: ops.CreateArtifact) -> Artifact:
+    """Something the attempt made."""
+    worker = fence.under_lease(ctx, op.worker_id)
+    row = {"id": new_id(Kind.ARTIFACT), **op.fields(), "created_at": ctx.tx.now}
+    ctx.tx.run(sql.INSERT_ARTIFACT, **row)
+    ctx.emit_worker(
+        EventType.WORKER_ARTIFACT,
+        worker,
+        artifactId=row["id"],
+        type=op.type.value,
+        title=op.title,
+    )
+    return Artifact.model_validate(row)
+
+
+@handles(ops.ListArtifacts)
+def list_artifacts(ctx: Context, op: ops.ListArtifacts) -> list[Artifact]:
+    """A page of a worker's artifacts."""
+    _readable(ctx, op.worker_id)
+    rows = ctx.tx.all(sql.ARTIFACTS, worker=op.worker_id, cursor=op.cursor, limit=op.limit)
+    return [model(Artifact, row) for row in rows]
+
+
+@handles(ops.GetArtifact)
+def get_artifact(ctx: Context, op: ops.GetArtifact) -> Artifact:
+    """One artifact."""
+    return model(Artifact, _artifact(ctx, op.id))
+
+
+@handles(ops.CreateComment)
+def create_comment(ctx: Context, op: ops.CreateComment) -> Comment:
+    """A remark; a running agent hears it."""
+    artifact = _artifact(ctx, op.artifact_id)
+    worker = _readable(ctx, artifact.worker_id)
+    row = {
+        "id": new_id(Kind.COMMENT),
+        "artifact_id": op.artifact_id,
+        "worker_id": artifact.worker_id,
+        "author": ctx.principal.name,
+        "content": op.content,
+        "selection": jsonable(op.selection),
+        "resolved": False,
+        "created_at": ctx.tx.now,
+        "updated_at": ctx.tx.now,
+    }
+    ctx.tx.run(sql.INSERT_COMMENT, **row)
+    _tell_comment(ctx, worker, row)
+    if WorkerStatus(worker.status) in LIVE:
+        about = artifact.title or artifact.type
+        say(ctx, worker, Role.USER, f"Comment on {about}: {op.content}", to_agent=True)
+    return Comment.model_validate(row)
+
+
+@handles(ops.ListComments)
+def list_comments(ctx: Context, op: ops.ListComments) -> list[Comment]:
+    """A page of the comments on an artifact."""
+    _artifact(ctx, op.artifact_id)
+    rows = ctx.tx.all(sql.COMMENTS, artifact=op.artifact_id, cursor=op.cursor, limit=op.limit)
+    return [model(Comment, row) for row in rows]
+
+
+@handles(ops.UpdateComment)
+def update_comment(ctx: Context, op: ops.UpdateComment) -> Comment:
+    """Change it, or mark it resolved or not."""
+    row = ctx.tx.first(sql.COMMENT, id=op.id, viewer=ctx.viewer)
+    if row is None:
+        raise NotFound("there is no such comment")
+    if op.changes().get("content", row.content) != row.content and row.author != ctx.principal.name:
+        raise Forbidden("only its author changes what a comment says")
+    kept = {"content": row.content, "resolved": row.resolved}
+    changed = ctx.tx.first(
+        sql.CHANGE_COMMENT, of=op.id, **{**kept, **op.changes()}, updated_at=ctx.tx.now
+    )
+    assert changed is not None  # noqa: S101 - it was just read
+    _tell_comment(ctx, _readable(ctx, changed.worker_id), changed._asdict())
+    return model(Comment, changed)
+
+
+@handles(ops.CreateMessage)
+def create_message(ctx: Context, op: ops.CreateMessage) -> Message:
+    """Said by the agent, or by a person to the agent."""
+    if not ctx.by_lease:
+        if op.role not in {None, Role.USER, Role.SYSTEM}:
+            raise Forbidden("a person speaks as user or system")
+        worker = _readable(ctx, op.worker_id)
+        return say(ctx, worker, op.role or Role.USER, op.content, to_agent=True)
+    worker = fence.under_lease(ctx, op.worker_id)
+    spoken = {name: getattr(op, name) for name in _SPOKEN}
+    return say(ctx, worker, op.role or Role.ASSISTANT, op.content, to_agent=False, **spoken)
+
+
+@handles(ops.ListMessages)
+def list_messages(ctx: Context, op: ops.ListMessages) -> list[Message]:
+    """A page of what was said."""
+    _readable(ctx, op.worker_id)
+    rows = ctx.tx.all(sql.MESSAGES, worker=op.worker_id, cursor=op.cursor, limit=op.limit)
+    return [_message(ctx, row) for row in rows]
+
+
+def say(
+    ctx: Context, worker: Row, role: Role, content: str, *, to_agent: bool, **spoken: Any
+) -> Message:
+    """Write a message down and tell the feed."""
+    row = {
+        "id": new_id(Kind.MESSAGE),
+        "worker_id": worker.id,
+        "role": role.value,
+        "to_agent": to_agent,
+        "content": content,
+        "tool_name": None,
+        "tool_input": None,
+        "tool_output": None,
+        "cost_usd": None,
+        "created_at": ctx.tx.now,
+        **spoken,
+    }
+    ctx.tx.run(sql.INSERT_MESSAGE, **row)
+    ctx.emit_worker(
+        EventType.WORKER_MESSAGE,
+        worker,
+        messageId=row["id"],
+        role=role.value,
+        content=content[:EVENT_TEXT_LIMIT],
+    )
+    return Message.model_validate(row)
+
+
+def messages_to_agent(ctx: Context, worker_id: str, after: str | None) -> list[Message]:
+    """What persons said to an agent since the last message it processed."""
+    rows = ctx.tx.all(sql.MESSAGES_TO_AGENT, worker=worker_id, after=after)
+    return [_message(ctx, row) for row in rows]
+
+
+def _message(ctx: Context, row: Row) -> Message:
+    attachments = ctx.tx.all(sql.ATTACHMENTS, message=row.id)
+    message = model(Message, row)
+    files = [model(Attachment, each) for each in attachments]
+    return message.model_copy(update={"attachments": files}) if files else message
+
+
+def _readable(ctx: Context, worker_id: str) -> Row:
+    if ctx.by_lease:
+        own(ctx.principal.worker_id, worker_id)
+    row = ctx.tx.first(sql_workers.WORKER_SEEN, id=worker_id, viewer=ctx.viewer)
+    if row is None:
+        raise NotFound("there is no such worker")
+    return row
+
+
+def _artifact(ctx: Context, artifact_id: str) -> Row:
+    row = ctx.tx.first(sql.ARTIFACT, id=artifact_id, viewer=ctx.viewer)
+    if row is None or (ctx.by_lease and row.worker_id != ctx.principal.worker_id):
+        raise NotFound("there is no such artifact")
+    return row
+
+
+def _tell_comment(ctx: Context, worker: Row, row: dict[str, Any]) -> None:
+    ctx.emit_worker(
+        EventType.WORKER_COMMENT,
+        worker,
+        commentId=row["id"],
+        artifactId=row["artifact_id"],
+        content=row["content"][:EVENT_TEXT_LIMIT],
+        resolved=row["resolved"],
+    )

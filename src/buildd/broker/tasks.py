@@ -1,0 +1,199 @@
+"""Tasks: put in, read, changed, called off, taken up again, handed back."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+from buildd import operations as ops
+from buildd.broker import attempts, fence
+from buildd.broker._context import Context, handles, model
+from buildd.broker._policy import own
+from buildd.broker.attempts import Comeback, Ending
+from buildd.errors import Forbidden, Invalid, NotFound, WrongState
+from buildd.events import EventType
+from buildd.ids import Kind, new_id
+from buildd.models import Task
+from buildd.states import CLOSED, TASK, ErrorCode, TaskStatus, TaskVerb, WorkerVerb
+from buildd.store import Row
+from buildd.store.sql import accounts as sql_accounts
+from buildd.store.sql import tasks as sql
+from buildd.store.sql import workspaces as sql_workspaces
+
+
+@handles(ops.CreateTask)
+def create_task(ctx: Context, op: ops.CreateTask) -> Task:
+    """A task, and what it waits for."""
+    _may_create(ctx, op.workspace_id)
+    if op.source_id is not None:
+        _check_source(ctx, op.source_id, op.workspace_id)
+    task_id = new_id(Kind.TASK)
+    parents = sorted(set(op.depends_on))
+    waits_for = sum(_is_open(ctx, parent, op.workspace_id) for parent in parents)
+    row = {
+        "id": task_id,
+        **op.fields(),
+        "depends_on": parents,
+        "status": TASK.initial.value,
+        "open_dependencies": waits_for,
+        "attempt": 0,
+        "epoch": 0,
+        "worker_id": None,
+        "claimed_by": None,
+        "claimed_at": None,
+        "result": None,
+        "error": None,
+        "created_at": ctx.tx.now,
+        "updated_at": ctx.tx.now,
+    }
+    ctx.tx.run(sql.INSERT_TASK, **row)
+    ctx.tx.run_many(
+        sql.INSERT_DEPENDENCY, ({"parent_id": parent, "child_id": task_id} for parent in parents)
+    )
+    attempts.announce(ctx, SimpleNamespace(**row))
+    return Task.model_validate(row)
+
+
+@handles(ops.ListTasks)
+def list_tasks(ctx: Context, op: ops.ListTasks) -> list[Task]:
+    """A page of the tasks the caller may see."""
+    rows = ctx.tx.all(
+        sql.TASKS,
+        viewer=ctx.viewer,
+        workspace=op.workspace_id,
+        status=op.status,
+        preference=op.runner_preference,
+        claimed_by=op.claimed_by,
+        cursor=op.cursor,
+        limit=op.limit,
+    )
+    return [model(Task, row) for row in rows]
+
+
+@handles(ops.GetTask)
+def get_task(ctx: Context, op: ops.GetTask) -> Task:
+    """One task; an attempt sees its own."""
+    if ctx.by_lease:
+        own(ctx.principal.task_id, op.id)
+    row = ctx.tx.first(sql.TASK_SEEN, id=op.id, viewer=ctx.viewer)
+    if row is None:
+        raise NotFound("there is no such task")
+    return model(Task, row)
+
+
+@handles(ops.UpdateTask)
+def update_task(ctx: Context, op: ops.UpdateTask) -> Task:
+    """Change what was given, while nobody works on it and it is not over."""
+    row = _lock(ctx, op.id)
+    if TaskStatus(row.status) is not TASK.initial:
+        raise WrongState(f"a task that is {row.status} cannot be changed", status=row.status)
+    kept = {
+        name: getattr(row, name)
+        for name in ops.UpdateTask.model_fields
+        if name not in op.http.path_fields
+    }
+    ctx.tx.all(sql.CHANGE_TASK, of=op.id, **{**kept, **op.changes()}, updated_at=ctx.tx.now)
+    changed = _lock(ctx, op.id)
+    ctx.emit_task(
+        EventType.TASK_UPDATED,
+        changed,
+        title=changed.title,
+        status=changed.status,
+        previousStatus=changed.status,
+        runnerPreference=changed.runner_preference,
+        requiredCapabilities=changed.required_capabilities,
+    )
+    return model(Task, changed)
+
+
+@handles(ops.DeleteTask)
+def delete_task(ctx: Context, op: ops.DeleteTask) -> ops.Deleted:
+    """Remove a task that nobody holds and nobody waits for."""
+    row = _lock(ctx, op.id)
+    _may_create(ctx, row.workspace_id)
+    if TaskStatus(row.status) is not TaskStatus.COMPLETED and ctx.tx.all(sql.CHILDREN, parent=op.id):
+        raise WrongState("other tasks wait for this one: cancel it instead", status=row.status)
+    if ctx.tx.first(sql.DELETE_TASK, of=op.id) is None:
+        raise WrongState(f"a task that is {row.status} is held: cancel it first", status=row.status)
+    ctx.emit_task(EventType.TASK_UPDATED, row, status=row.status, deleted=True)
+    return ops.Deleted(id=op.id)
+
+
+@handles(ops.CancelTask)
+def cancel_task(ctx: Context, op: ops.CancelTask) -> Task:
+    """Call it off, at once."""
+    holder = ctx.tx.first(sql.TASK_SEEN, id=op.id, viewer=ctx.viewer)
+    if holder is not None and holder.worker_id is not None:
+        fence.lock_worker(ctx, holder.worker_id)  # worker before task: see attempts
+    row = _lock(ctx, op.id)
+    attempts.cancel_task(ctx, row)
+    return model(Task, _lock(ctx, op.id))
+
+
+@handles(ops.RetryTask)
+def retry_task(ctx: Context, op: ops.RetryTask) -> Task:
+    """From failed or cancelled back to pending, with all its attempts."""
+    row = _lock(ctx, op.id)
+    attempts.move_task(ctx, row, TaskVerb.RETRY)
+    return model(Task, _lock(ctx, op.id))
+
+
+@handles(ops.ReleaseTask)
+def release_task(ctx: Context, op: ops.ReleaseTask) -> Task:
+    """Hand it back: by its own attempt, by the account that holds it, or by an administrator."""
+    if ctx.by_lease:
+        own(ctx.principal.task_id, op.id)
+        holder_id = ctx.principal.worker_id
+    else:
+        seen = ctx.tx.first(sql.TASK_SEEN, id=op.id, viewer=ctx.viewer)
+        if seen is None:
+            raise NotFound("there is no such task")
+        if ctx.viewer is not None and seen.claimed_by not in {None, ctx.viewer}:
+            raise Forbidden("only the account that holds a task, or an administrator, releases it")
+        if op.reason is not None:
+            raise Invalid.field("reason", "is for an agent with its lease token")
+        holder_id = seen.worker_id
+    if holder_id is None:
+        raise WrongState("nobody holds this task")
+    hold = fence.under_lease if ctx.by_lease else fence.lock_worker
+    worker = hold(ctx, holder_id)
+    drained = ctx.by_lease and op.reason == "drain"
+    attempts.end(
+        ctx,
+        worker,
+        Ending(WorkerVerb.RELEASE, "handed back", ErrorCode.RELEASED.value),
+        Comeback(always=not ctx.by_lease, refund=drained),
+    )
+    return model(Task, _lock(ctx, op.id))
+
+
+def _lock(ctx: Context, task_id: str) -> Row:
+    row = ctx.tx.first(sql.LOCK_TASK, id=task_id, viewer=ctx.viewer)
+    if row is None:
+        raise NotFound("there is no such task")
+    return row
+
+
+def _may_create(ctx: Context, workspace_id: str) -> None:
+    if ctx.tx.first(sql_workspaces.WORKSPACE, id=workspace_id, viewer=ctx.viewer) is None:
+        raise NotFound("there is no such workspace")
+    if ctx.viewer is None:
+        return
+    grant = ctx.tx.first(sql_accounts.GRANT, account=ctx.viewer, workspace=workspace_id)
+    if grant is None or not grant.can_create:
+        raise Forbidden("this account has no canCreate grant in the workspace")
+
+
+def _check_source(ctx: Context, source_id: str, workspace_id: str) -> None:
+    source = ctx.tx.first(sql_workspaces.SOURCE, id=source_id)
+    if source is None or source.workspace_id != workspace_id:
+        raise Invalid.field("sourceId", "is not a source of this workspace")
+
+
+def _is_open(ctx: Context, parent: str, workspace_id: str) -> bool:
+    row = ctx.tx.first(sql.LOCK_PARENT, id=parent, workspace=workspace_id)
+    if row is None:
+        raise Invalid.field("dependsOn", f"{parent} is not a task of this workspace")
+    status = TaskStatus(row.status)
+    if status in CLOSED and status is not TaskStatus.COMPLETED:
+        raise Invalid.field("dependsOn", f"{parent} is {row.status}")
+    return status is not TaskStatus.COMPLETED

@@ -1,0 +1,155 @@
+"""The waiting room: claims that found nothing wait here for an event that may change that.
+
+No thread is parked for a waiting claim. The feed pokes those whom an event may concern, they try
+again, and whoever's time is up gets the empty answer it had. A claim that is poked while it is
+trying tries once more, so that nothing falls between the attempt and the wait.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+
+from buildd import routing
+from buildd.broker.principals import Principal
+from buildd.clock import elapsed
+from buildd.events import Event, EventType
+from buildd.models import Claim
+from buildd.operations import ClaimTasks
+from buildd.routing import RunnerPreference
+from buildd.states import TASK
+
+Attempt = Callable[[ClaimTasks, Principal], "Future[Claim]"]
+
+_TICK_SECONDS = 0.25
+
+
+@dataclass(eq=False)
+class Waiter:
+    """One claim that waits."""
+
+    operation: ClaimTasks
+    principal: Principal
+    deadline: float
+    future: Future[Claim] = field(default_factory=Future)
+    trying: bool = True
+    poked: bool = False
+    answer: Claim | None = None
+
+    def may_take(self, event: Event) -> bool:
+        """Whether the event is of a kind that can make something claimable for this one."""
+        if event.type is EventType.ACCOUNT_UPDATED:
+            return event.account_id == self.principal.account_id
+        if event.type is EventType.WORKER_STATUS:  # a slot, or a worker to take up
+            return event.account_id == self.principal.account_id
+        if event.data.get("status") != TASK.initial:
+            return False
+        return self._fits(event)
+
+    def _fits(self, event: Event) -> bool:
+        wanted = self.operation
+        if wanted.workspace_id not in {None, event.workspace_id}:
+            return False
+        if wanted.task_id not in {None, event.task_id}:
+            return False
+        preference, required = (
+            event.data.get("runnerPreference"),
+            event.data.get("requiredCapabilities"),
+        )
+        if not isinstance(preference, str) or not isinstance(required, list):
+            return True
+        account_type = self.principal.account_type
+        return (
+            account_type is None
+            or routing.prefers(RunnerPreference(preference), account_type)
+        ) and routing.capable([str(each) for each in required], wanted.capabilities)
+
+
+class WaitingRoom:
+    """Holds the waiting claims and lets them try again."""
+
+    def __init__(self, attempt: Attempt) -> None:
+        self._attempt = attempt
+        self._waiters: set[Waiter] = set()
+        self._lock = threading.Lock()
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="buildd-waiting", daemon=True)
+        self._thread.start()
+
+    def admit(self, operation: ClaimTasks, principal: Principal) -> Future[Claim]:
+        """Try, and wait if that brings nothing."""
+        waiter = Waiter(operation, principal, elapsed() + operation.wait_seconds)
+        with self._lock:
+            self._waiters.add(waiter)
+        self._try(waiter)
+        return waiter.future
+
+    def hear(self, event: Event) -> None:
+        """An event was committed: whom it may concern tries again."""
+        self._poke(lambda waiter: waiter.may_take(event))
+
+    def poke_all(self) -> None:
+        """Something may have become claimable that no event told of."""
+        self._poke(lambda _: True)
+
+    def close(self) -> None:
+        """Everybody gets the answer they have."""
+        self._stop.set()
+        self._thread.join()
+        self._dismiss(lambda _: True)
+
+    def _poke(self, concerned: Callable[[Waiter], bool]) -> None:
+        with self._lock:
+            poked = [waiter for waiter in self._waiters if concerned(waiter)]
+            ready = [waiter for waiter in poked if not waiter.trying]
+            for waiter in poked:
+                waiter.poked = True
+            for waiter in ready:
+                waiter.trying = True
+        for waiter in ready:
+            self._try(waiter)
+
+    def _try(self, waiter: Waiter) -> None:
+        waiter.poked = False
+        attempt = self._attempt(waiter.operation, waiter.principal)
+        attempt.add_done_callback(lambda done: self._tried(waiter, done))
+
+    def _tried(self, waiter: Waiter, attempt: Future[Claim]) -> None:
+        error = attempt.exception()
+        if error is not None:
+            self._leave(waiter, lambda: waiter.future.set_exception(error))
+            return
+        claim = attempt.result()
+        if claim.workers:
+            self._leave(waiter, lambda: waiter.future.set_result(claim))
+            return
+        with self._lock:
+            waiter.answer = claim
+            again = waiter.poked
+            waiter.trying = again
+        if again:
+            self._try(waiter)
+
+    def _leave(self, waiter: Waiter, answer: Callable[[], None]) -> None:
+        with self._lock:
+            self._waiters.discard(waiter)
+        answer()
+
+    def _run(self) -> None:
+        while not self._stop.wait(_TICK_SECONDS):
+            now = elapsed()
+            self._dismiss(lambda waiter: waiter.deadline <= now)
+
+    def _dismiss(self, due: Callable[[Waiter], bool]) -> None:
+        with self._lock:
+            leaving = [
+                (waiter, waiter.answer)
+                for waiter in self._waiters
+                if waiter.answer is not None and not waiter.trying and due(waiter)
+            ]
+            self._waiters.difference_update(waiter for waiter, _ in leaving)
+        for waiter, answer in leaving:
+            if answer is not None:
+                waiter.future.set_result(answer)

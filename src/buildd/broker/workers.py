@@ -1,0 +1,241 @@
+"""Workers: started, kept alive, asked and answered, paused and resumed, ended."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from datetime import timedelta
+from typing import Any
+
+from buildd import operations as ops
+from buildd.broker import attempts, fence, ledger
+from buildd.broker._context import Context, handles, jsonable, model
+from buildd.broker._policy import own
+from buildd.broker.attempts import Comeback, Ending
+from buildd.broker.records import messages_to_agent, say
+from buildd.budget import ZERO, budget_day, estimate
+from buildd.errors import NotClaimable, NotFound, WrongState
+from buildd.events import EventType
+from buildd.models import Beat, Lease, Order, Role, WaitingFor, Worker
+from buildd.operations import Operation
+from buildd.states import (
+    WORKER,
+    ErrorCode,
+    WorkerStatus,
+    WorkerVerb,
+)
+from buildd.store import Refused, Row
+from buildd.store.sql import accounts as sql_accounts
+from buildd.store.sql import tasks as sql_tasks
+from buildd.store.sql import workers as sql
+
+
+@handles(ops.ListWorkers)
+def list_workers(ctx: Context, op: ops.ListWorkers) -> list[Worker]:
+    """A page of the workers the caller may see."""
+    rows = ctx.tx.all(
+        sql.WORKERS,
+        viewer=ctx.viewer,
+        workspace=op.workspace_id,
+        task=op.task_id,
+        account=op.account_id,
+        status=op.status,
+        cursor=op.cursor,
+        limit=op.limit,
+    )
+    return [model(Worker, row) for row in rows]
+
+
+@handles(ops.GetWorker)
+def get_worker(ctx: Context, op: ops.GetWorker) -> Worker:
+    """One worker; an attempt sees itself."""
+    if ctx.by_lease:
+        own(ctx.principal.worker_id, op.id)
+    row = ctx.tx.first(sql.WORKER_SEEN, id=op.id, viewer=ctx.viewer)
+    if row is None:
+        raise NotFound("there is no such worker")
+    return model(Worker, row)
+
+
+@handles(ops.StartWorker)
+def start_worker(ctx: Context, op: ops.StartWorker) -> Worker:
+    """Begin; or, for a person, take a paused worker up again."""
+    worker = fence.under_lease(ctx, op.id) if ctx.by_lease else fence.lock_worker(ctx, op.id)
+    if WorkerStatus(worker.status) is WorkerStatus.PAUSED and not ctx.by_lease:
+        return model(Worker, _resume(ctx, worker))
+    return model(Worker, attempts.move(ctx, worker, WorkerVerb.START))
+
+
+@handles(ops.Heartbeat)
+def heartbeat(ctx: Context, op: ops.Heartbeat) -> Beat | Refused:
+    """Renew, report, and hear orders. A lost lease is told so, but its bill is booked."""
+    worker = ledger.meter(ctx, fence.lock_worker(ctx, op.id), op.cost_usd)
+    if not fence.holds(ctx, worker):
+        if _was_just_cancelled(ctx, worker):
+            return _beat(ctx, worker, op, [Order.CANCEL])
+        return Refused(fence.lost(worker))
+    renewed = _renew(ctx, worker, op)
+    if op.status is not None and WorkerStatus(worker.status) is WorkerStatus.IDLE:
+        raise WrongState("start the worker first", status=worker.status)
+    if op.status is not None and WORKER.allows(WorkerVerb.RUN, WorkerStatus(worker.status)):
+        renewed = attempts.move(ctx, renewed, WorkerVerb.RUN)
+        attempts.run_task(ctx, renewed)
+    return _beat(ctx, renewed, op, _orders(ctx, renewed))
+
+
+@handles(ops.AskWorker)
+def ask_worker(ctx: Context, op: ops.AskWorker) -> Worker:
+    """Ask a person, and wait under the same lease."""
+    worker = fence.under_lease(ctx, op.id)
+    question = WaitingFor(type=op.type, prompt=op.prompt, options=op.options)
+    asked = attempts.move(ctx, worker, WorkerVerb.ASK, question=jsonable(question))
+    ctx.emit_worker(EventType.WORKER_WAITING, asked, waitingFor=jsonable(question))
+    return model(Worker, asked)
+
+
+@handles(ops.AnswerWorker)
+def answer_worker(ctx: Context, op: ops.AnswerWorker) -> Worker:
+    """The answer reaches the agent as a message."""
+    worker = fence.lock_worker(ctx, op.id)
+    answered = attempts.move(ctx, worker, WorkerVerb.ANSWER)
+    say(ctx, answered, Role.USER, op.content, to_agent=True)
+    return model(Worker, answered)
+
+
+@handles(ops.PauseWorker)
+def pause_worker(ctx: Context, op: ops.PauseWorker) -> Worker:
+    """A person asks for a pause; the agent confirms it once its work is safe."""
+    if ctx.by_lease:
+        return model(Worker, pause_now(ctx, fence.under_lease(ctx, op.id)))
+    worker = fence.lock_worker(ctx, op.id)
+    if WorkerStatus(worker.status) is WorkerStatus.IDLE:
+        return model(Worker, pause_now(ctx, worker))
+    asked = ctx.tx.first(sql.REQUEST_PAUSE, of=op.id, now=ctx.tx.now)
+    if asked is None:
+        raise WrongState(f"a worker that is {worker.status} cannot be paused", status=worker.status)
+    ctx.emit_worker(
+        EventType.WORKER_STATUS,
+        asked,
+        status=asked.status,
+        previousStatus=worker.status,
+        orders=[Order.PAUSE.value],
+    )
+    return model(Worker, asked)
+
+
+@handles(ops.CompleteWorker)
+def complete_worker(ctx: Context, op: ops.CompleteWorker) -> Worker | Refused:
+    """Accept the result, once; the same report again gets the same answer."""
+    worker = fence.lock_worker(ctx, op.id)
+    report = _fingerprint(op)
+    if not fence.holds(ctx, worker):
+        return _again(ctx, worker, report)
+    return model(Worker, attempts.complete(ctx, worker, op.result, report))
+
+
+@handles(ops.FailWorker)
+def fail_worker(ctx: Context, op: ops.FailWorker) -> Worker | Refused:
+    """Take the failure; the task goes back if it may."""
+    worker = fence.lock_worker(ctx, op.id)
+    report = _fingerprint(op)
+    if not fence.holds(ctx, worker):
+        return _again(ctx, worker, report)
+    ending = Ending(
+        WorkerVerb.FAIL, op.error, op.error_code or ErrorCode.FAILED.value, report
+    )
+    ended = attempts.end(ctx, worker, ending, Comeback(wait=True, never=not op.retryable))
+    return model(Worker, ended)
+
+
+@handles(ops.CancelWorker)
+def cancel_worker(ctx: Context, op: ops.CancelWorker) -> Worker:
+    """Stop this attempt; the task may be tried again."""
+    worker = fence.lock_worker(ctx, op.id)
+    ending = Ending(WorkerVerb.CANCEL, "this attempt was cancelled", ErrorCode.CANCELLED.value)
+    return model(Worker, attempts.end(ctx, worker, ending, Comeback(wait=True)))
+
+
+def pause_now(ctx: Context, worker: Row) -> Row:
+    """Free slot, money and lease; the task stays the worker's own."""
+    paused = attempts.move(ctx, worker, WorkerVerb.PAUSE)
+    attempts.hold_task(ctx, paused)
+    return paused
+
+
+def _resume(ctx: Context, worker: Row) -> Row:
+    """Take slot and money again under a fresh epoch; an agent of the account takes the lease up."""
+    task = ctx.tx.first(sql_tasks.LOCK_TASK, id=worker.task_id, viewer=None)
+    raised = ctx.tx.first(sql_tasks.RAISE_EPOCH, of=worker.task_id)
+    day = budget_day(ctx.tx.now)
+    account = ctx.tx.first(sql_accounts.LOCK_ACCOUNT, id=worker.account_id, day=day)
+    assert task is not None and raised is not None  # noqa: S101, PT018 - a worker has its task
+    if account is None:
+        raise NotClaimable("the worker's account was removed: release its task instead")
+    if not attempts.take_slots(ctx, worker.account_id, worker.workspace_id):
+        raise NotClaimable("all worker slots are taken")
+    amount = estimate(task.max_cost, account.max_cost_per_task)
+    if not (
+        ledger.room(account) > ZERO
+        and ledger.reserve(ctx, worker.account_id, account.max_cost_per_day, amount)
+        and ledger.reserve(ctx, worker.workspace_id, None, amount)
+    ):
+        raise NotClaimable("the account's budget for today does not allow it")
+    until = ctx.tx.now + timedelta(seconds=ctx.times.pickup)
+    attempts.move(ctx, worker, WorkerVerb.RESUME, raised=raised.epoch, until=until)
+    resumed = ctx.tx.first(sql.RESERVE, of=worker.id, reserved=amount, reserved_day=day)
+    return resumed
+
+
+def _was_just_cancelled(ctx: Context, worker: Row) -> bool:
+    return bool(
+        worker.error_code == ErrorCode.CANCELLED.value
+        and worker.epoch == ctx.principal.epoch
+        and ctx.tx.now < worker.lease_expires_at
+    )
+
+
+def _again(ctx: Context, worker: Row, report: str) -> Worker | Refused:
+    if worker.epoch == ctx.principal.epoch and worker.ended_as == report:
+        return model(Worker, worker)
+    return Refused(fence.lost(worker))
+
+
+def _renew(ctx: Context, worker: Row, op: ops.Heartbeat) -> Row:
+    reported: dict[str, Any] = {
+        "progress": worker.progress if op.progress is None else op.progress,
+        "turns": max(worker.turns, op.turns or 0),
+        "session_id": op.session_id or worker.session_id,
+    }
+    renewed = ctx.tx.first(
+        sql.RENEW, of=worker.id, now=ctx.tx.now, until=ctx.tx.now + ctx.times.ttl_delta, **reported
+    )
+    assert renewed is not None  # noqa: S101 - the row is locked
+    if (renewed.progress, renewed.turns) != (worker.progress, worker.turns):
+        ctx.emit_worker(
+            EventType.WORKER_PROGRESS, renewed, progress=renewed.progress, turns=renewed.turns
+        )
+    return renewed
+
+
+def _orders(ctx: Context, worker: Row) -> list[Order]:
+    orders = [Order.PAUSE] if worker.pause_requested_at else []
+    task = ctx.tx.first(sql_tasks.TASK_SEEN, id=worker.task_id, viewer=None)
+    if task is not None and task.max_cost is not None and worker.cost_usd > task.max_cost:
+        orders.append(Order.BUDGET_EXHAUSTED)
+    return orders
+
+
+def _beat(ctx: Context, worker: Row, op: ops.Heartbeat, orders: list[Order]) -> Beat:
+    lease = Lease(
+        epoch=worker.epoch,
+        expires_at=worker.lease_expires_at,
+        heartbeat_seconds=ctx.times.heartbeat,
+    )
+    messages = messages_to_agent(ctx, worker.id, op.messages_after)
+    return Beat(orders=orders, messages=messages, lease=lease)
+
+
+def _fingerprint(op: Operation[Any]) -> str:
+    """The terminal report in short, to recognise it when it comes again."""
+    body = json.dumps([type(op).__name__, jsonable(op)], sort_keys=True)
+    return hashlib.sha256(body.encode()).hexdigest()

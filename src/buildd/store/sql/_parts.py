@@ -1,0 +1,96 @@
+"""Pieces that statements share: who may see a row, pages, locks, changes by id, and set inclusion."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import bindparam
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
+
+from buildd.store.columns import JSON, Moment
+from buildd.store.statement import Statement
+from buildd.store.tables import grant
+
+NOW = bindparam("now", type_=Moment())
+
+
+def optional(name: str) -> sa.BindParameter[str]:
+    """A text parameter that may be None, typed so that Postgres knows what None is."""
+    return bindparam(name, type_=sa.String())
+
+
+def matches(column: sa.ColumnElement[Any], name: str) -> sa.ColumnElement[bool]:
+    """The column equals the parameter, or the parameter is None."""
+    return sa.or_(optional(name).is_(None), column == optional(name))
+
+
+def seen(workspace: sa.ColumnElement[str]) -> sa.ColumnElement[bool]:
+    """Tenancy, in one place: rows of a workspace that `:viewer` has a grant in, or all for None."""
+    granted = sa.exists().where(
+        grant.c.account_id == optional("viewer"), grant.c.workspace_id == workspace
+    )
+    return sa.or_(optional("viewer").is_(None), granted)
+
+
+def page(query: sa.Select[Any], key: sa.ColumnElement[str]) -> Statement:
+    """Newest first, from `:cursor` on, at most `:limit`."""
+    older = sa.or_(optional("cursor").is_(None), key < optional("cursor"))
+    return Statement(
+        query.where(older).order_by(key.desc()).limit(bindparam("limit", type_=sa.Integer()))
+    )
+
+
+def locked(query: sa.Select[Any], *tables: sa.Table, skip: bool = False) -> Statement:
+    """The rows stay as they are until the commit. SQLite has one writer and needs no lock.
+
+    The weaker kind of lock, so that a foreign key to the row does not wait for it.
+    """
+    return Statement(query.with_for_update(of=list(tables), key_share=True, skip_locked=skip))
+
+
+def change(table: sa.Table, columns: Iterable[str]) -> Statement:
+    """Set these columns of the row `:of`, and return it."""
+    return Statement(
+        sa.update(table).where(table.c.id == bindparam("of")).returning(*table.c), [*columns]
+    )
+
+
+def upsert(table: sa.Table, keys: Iterable[str], columns: Iterable[str]) -> Statement:
+    """Insert a row, or set these columns of the one that has the same keys.
+
+    Postgres' construct, which SQLite's compiler renders too.
+    """
+    new = insert(table)
+    set_to = {name: new.excluded[name] for name in columns}
+    return Statement(new.on_conflict_do_update(index_elements=list(keys), set_=set_to))
+
+
+class within(FunctionElement[bool]):  # noqa: N801 - reads as SQL
+    """Whether every string of a JSON array is in another one."""
+
+    type = sa.Boolean()
+    inherit_cache = True
+    name = "within"
+
+    def __init__(self, inner: sa.ColumnElement[Any], outer: str) -> None:
+        super().__init__(inner, bindparam(outer, type_=JSON))
+
+
+@compiles(within, "sqlite")
+def _within_sqlite(element: within, compiler: SQLCompiler, **options: Any) -> str:
+    inner, outer = (compiler.process(each, **options) for each in element.clauses)
+    return (
+        f"(NOT EXISTS (SELECT 1 FROM json_each({inner}) AS need"
+        f" WHERE need.value NOT IN (SELECT value FROM json_each({outer}))))"
+    )
+
+
+@compiles(within, "postgresql")
+def _within_postgres(element: within, compiler: SQLCompiler, **options: Any) -> str:
+    inner, outer = (compiler.process(each, **options) for each in element.clauses)
+    return f"({inner} <@ {outer})"

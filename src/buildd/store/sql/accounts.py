@@ -1,0 +1,141 @@
+"""Accounts, keys and grants."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import bindparam
+from sqlalchemy.dialects.postgresql import insert as pg_insert
+
+from buildd.store.columns import Moment
+from buildd.store.sql._parts import NOW, change, locked, matches, optional, page, upsert
+from buildd.store.statement import Statement
+from buildd.store.tables import account, agent, api_key, budget_day, grant, lease, setting, worker
+
+_ZERO: sa.ColumnElement[Any] = sa.literal_column("0")
+
+_ACCOUNTS = (
+    sa.select(
+        account,
+        sa.func.coalesce(budget_day.c.spent, _ZERO, type_=budget_day.c.spent.type).label(
+            "spent_today"
+        ),
+        sa.func.coalesce(budget_day.c.reserved, _ZERO, type_=budget_day.c.reserved.type).label(
+            "reserved_today"
+        ),
+    )
+    .outerjoin(
+        budget_day,
+        sa.and_(
+            budget_day.c.owner_id == account.c.id,
+            budget_day.c.day == bindparam("day", type_=sa.Date()),
+        ),
+    )
+    .where(account.c.deleted_at.is_(None))
+)
+
+INSERT_ACCOUNT = Statement(sa.insert(account))
+ACCOUNT = Statement(_ACCOUNTS.where(account.c.id == bindparam("id")))
+LOCK_ACCOUNT = locked(_ACCOUNTS.where(account.c.id == bindparam("id")), account)
+ACCOUNTS = page(_ACCOUNTS, account.c.id)
+CHANGE_ACCOUNT = change(
+    account,
+    (
+        "name",
+        "github_id",
+        "max_concurrent_workers",
+        "max_cost_per_day",
+        "max_cost_per_task",
+        "max_tasks_per_run",
+        "max_cost_per_run",
+        "updated_at",
+    ),
+)
+# An account stays as a name in the history of what it did, so it is hidden rather than deleted.
+HIDE_ACCOUNT = Statement(
+    sa.update(account)
+    .where(account.c.id == bindparam("of"), account.c.live_workers == 0)
+    .values(deleted_at=NOW)
+    .returning(account.c.id)
+)
+
+INSERT_KEY = Statement(sa.insert(api_key))
+REVOKE_KEY = Statement(
+    sa.update(api_key)
+    .where(api_key.c.id == bindparam("of"), api_key.c.account_id == bindparam("owner"))
+    .values(revoked_at=sa.func.coalesce(api_key.c.revoked_at, NOW, type_=Moment()))
+    .returning(*api_key.c)
+)
+REVOKE_ALL_KEYS = Statement(
+    sa.update(api_key)
+    .where(api_key.c.account_id == bindparam("owner"), api_key.c.revoked_at.is_(None))
+    .values(revoked_at=NOW)
+)
+KEY_BY_DIGEST = Statement(
+    sa.select(api_key.c.id, api_key.c.account_id, account.c.type)
+    .outerjoin(account, account.c.id == api_key.c.account_id)
+    .where(api_key.c.digest == bindparam("digest"), api_key.c.revoked_at.is_(None))
+)
+KEY_STANDS = Statement(
+    sa.select(api_key.c.id).where(api_key.c.id == bindparam("id"), api_key.c.revoked_at.is_(None))
+)
+ADMIN_KEY = Statement(
+    sa.select(api_key.c.id)
+    .where(api_key.c.account_id.is_(None), api_key.c.revoked_at.is_(None))
+    .limit(1)
+)
+LEASE_BY_DIGEST = Statement(
+    sa.select(
+        lease.c.epoch,
+        worker.c.id.label("worker_id"),
+        worker.c.task_id,
+        worker.c.workspace_id,
+        worker.c.account_id,
+    )
+    .join(worker, worker.c.id == lease.c.worker_id)
+    .where(lease.c.digest == bindparam("digest"))
+)
+
+GRANT = Statement(
+    sa.select(grant).where(
+        grant.c.account_id == bindparam("account"), grant.c.workspace_id == bindparam("workspace")
+    )
+)
+GRANTS = Statement(
+    sa.select(grant)
+    .where(grant.c.account_id == bindparam("account"))
+    .order_by(grant.c.workspace_id.desc())
+)
+PUT_GRANT = upsert(grant, ("account_id", "workspace_id"), ("can_claim", "can_create"))
+DELETE_GRANT = Statement(
+    sa.delete(grant).where(
+        grant.c.account_id == bindparam("account"), grant.c.workspace_id == bindparam("workspace")
+    )
+)
+CLAIM_GRANT = Statement(
+    sa.select(grant.c.workspace_id)
+    .where(
+        grant.c.account_id == bindparam("account"),
+        grant.c.can_claim,
+        matches(grant.c.workspace_id, "workspace"),
+    )
+    .limit(1)
+)
+
+SEE_AGENT = upsert(
+    agent,
+    ("account_id", "agent_id"),
+    ("workspace_id", "capabilities", "free_slots", "runner", "draining", "last_seen_at"),
+)
+
+SETTING = Statement(sa.select(setting.c.value).where(setting.c.name == bindparam("name")))
+INSERT_SETTING = Statement(sa.insert(setting))
+PUT_SETTING_ONCE = Statement(pg_insert(setting).on_conflict_do_nothing())
+# A compare-and-set, so that of several servers exactly one does what goes with the new value.
+CHANGE_SETTING = Statement(
+    sa.update(setting)
+    .where(setting.c.name == bindparam("of"), setting.c.value == optional("was"))
+    .returning(setting.c.name),
+    ("value",),
+)

@@ -1,0 +1,144 @@
+"""Tasks: read, created, moved, and released when what they wait for is done."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import bindparam
+
+from buildd.states import TASK, TaskVerb
+from buildd.store.columns import JSON, Moment, among
+from buildd.store.sql._parts import NOW, change, locked, matches, optional, page, seen
+from buildd.store.statement import Statement
+from buildd.store.tables import dependency, task, worker
+
+_TASKS = sa.select(task, worker.c.lease_expires_at.label("expires_at")).outerjoin(
+    worker, worker.c.id == task.c.worker_id
+)
+
+INSERT_TASK = Statement(sa.insert(task))
+TASK_SEEN = Statement(_TASKS.where(task.c.id == bindparam("id"), seen(task.c.workspace_id)))
+LOCK_TASK = locked(
+    _TASKS.where(task.c.id == bindparam("id"), seen(task.c.workspace_id)), task
+)
+TASKS = page(
+    _TASKS.where(
+        seen(task.c.workspace_id),
+        matches(task.c.workspace_id, "workspace"),
+        matches(task.c.status, "status"),
+        matches(task.c.runner_preference, "preference"),
+        matches(task.c.claimed_by, "claimed_by"),
+    ),
+    task.c.id,
+)
+CHANGE_TASK = change(
+    task,
+    (
+        "title",
+        "description",
+        "context",
+        "external_url",
+        "priority",
+        "runner_preference",
+        "required_capabilities",
+        "not_before",
+        "max_attempts",
+        "max_cost",
+        "timeout_seconds",
+        "updated_at",
+    ),
+)
+DELETE_TASK = Statement(
+    sa.delete(task)
+    .where(task.c.id == bindparam("of"), task.c.worker_id.is_(None))
+    .returning(task.c.id)
+)
+
+INSERT_DEPENDENCY = Statement(sa.insert(dependency))
+LOCK_PARENT = locked(
+    sa.select(task.c.id, task.c.status).where(
+        task.c.id == bindparam("id"), task.c.workspace_id == bindparam("workspace")
+    ),
+    task,
+)
+_CHILDREN = sa.select(dependency.c.child_id).where(dependency.c.parent_id == optional("parent"))
+CHILDREN = Statement(
+    sa.select(task.c.id, task.c.status).where(task.c.id.in_(_CHILDREN)).order_by(task.c.id)
+)
+# A counter on the child, changed under the child's own row lock: asking "is any parent still open?"
+# leaves a child stranded when two parents finish at the same time.
+PARENT_DONE = Statement(
+    sa.update(task)
+    .where(task.c.id == bindparam("of"), task.c.open_dependencies > 0)
+    .values(open_dependencies=task.c.open_dependencies - 1, updated_at=NOW)
+    .returning(*task.c)
+)
+
+
+def _move(verb: TaskVerb, **values: Any) -> Statement:
+    step = TASK.step(verb)
+    return Statement(
+        sa.update(task)
+        .where(task.c.id == bindparam("of"), among(task.c.status, step.sources))
+        .values(status=sa.literal_column(f"'{step.target.value}'"), updated_at=NOW, **values)
+        .returning(*task.c)
+    )
+
+
+_FREE = {"worker_id": sa.null()}
+_UNCLAIMED = {"claimed_by": sa.null(), "claimed_at": sa.null(), **_FREE}
+
+MOVE_TASK: dict[TaskVerb, Statement] = {
+    TaskVerb.CLAIM: _move(
+        TaskVerb.CLAIM,
+        epoch=task.c.epoch + 1,
+        attempt=task.c.attempt + 1,
+        worker_id=bindparam("worker"),
+        claimed_by=bindparam("account"),
+        claimed_at=NOW,
+    ),
+    TaskVerb.RUN: _move(TaskVerb.RUN),
+    TaskVerb.HOLD: _move(TaskVerb.HOLD),
+    TaskVerb.COMPLETE: _move(
+        TaskVerb.COMPLETE,
+        result=bindparam("outcome", type_=JSON),
+        error=sa.null(),
+        **_FREE,
+    ),
+    TaskVerb.FAIL: _move(TaskVerb.FAIL, error=optional("reason"), **_FREE),
+    TaskVerb.REQUEUE: _move(
+        TaskVerb.REQUEUE,
+        error=optional("reason"),
+        attempt=task.c.attempt - bindparam("refund", type_=sa.Integer()),
+        not_before=bindparam("retry_at", type_=Moment()),
+        **_UNCLAIMED,
+    ),
+    TaskVerb.CANCEL: _move(TaskVerb.CANCEL, **_FREE),
+    TaskVerb.RETRY: _move(
+        TaskVerb.RETRY,
+        attempt=0,
+        error=sa.null(),
+        result=sa.null(),
+        not_before=sa.null(),
+        **_UNCLAIMED,
+    ),
+}
+"""Each step of the task's machine as the guarded UPDATE that takes it; no row means: wrong state."""
+
+# A resumed worker gets a fresh epoch from its task, where epochs only grow.
+RAISE_EPOCH = Statement(
+    sa.update(task)
+    .where(task.c.id == bindparam("of"))
+    .values(epoch=task.c.epoch + 1)
+    .returning(task.c.epoch)
+)
+TASKS_DUE = Statement(
+    sa.select(task.c.id)
+    .where(
+        among(task.c.status, [TASK.initial]),
+        task.c.not_before > bindparam("since", type_=Moment()),
+        task.c.not_before <= NOW,
+    )
+    .limit(1)
+)

@@ -1,0 +1,191 @@
+"""Workers: read, moved, renewed, counted and expired."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import bindparam
+
+from buildd.states import HOLDING, LIVE, WORKER, WorkerVerb
+from buildd.store.columns import JSON, Moment, among
+from buildd.store.sql._parts import NOW, locked, matches, optional, page, seen
+from buildd.store.statement import Statement
+from buildd.store.tables import account, lease, worker, workspace
+
+_UNTIL = bindparam("until", type_=Moment())
+
+WORKER_COLUMNS = tuple(column.name for column in worker.columns)
+INSERT_WORKER = Statement(sa.insert(worker))
+WORKER_SEEN = Statement(
+    sa.select(worker).where(worker.c.id == bindparam("id"), seen(worker.c.workspace_id))
+)
+LOCK_WORKER = locked(
+    sa.select(worker).where(worker.c.id == bindparam("id"), seen(worker.c.workspace_id)), worker
+)
+WORKERS = page(
+    sa.select(worker).where(
+        seen(worker.c.workspace_id),
+        matches(worker.c.workspace_id, "workspace"),
+        matches(worker.c.task_id, "task"),
+        matches(worker.c.account_id, "account"),
+        matches(worker.c.status, "status"),
+    ),
+    worker.c.id,
+)
+HOLDER = Statement(
+    sa.select(worker.c.id).where(
+        worker.c.task_id == bindparam("task"), among(worker.c.status, HOLDING)
+    )
+)
+
+
+def _move(verb: WorkerVerb, **values: Any) -> Statement:
+    step = WORKER.step(verb)
+    return Statement(
+        sa.update(worker)
+        .where(worker.c.id == bindparam("of"), among(worker.c.status, step.sources))
+        .values(status=sa.literal_column(f"'{step.target.value}'"), updated_at=NOW, **values)
+        .returning(*worker.c)
+    )
+
+
+_QUIET = {"waiting_for": sa.null(), "pause_requested_at": sa.null()}
+_OVER = {
+    "completed_at": NOW,
+    "reserved": sa.literal_column("0"),
+    "held": sa.false(),
+    "error": optional("reason"),
+    "error_code": optional("reason_code"),
+    "ended_as": optional("report"),
+    **_QUIET,
+}
+_BEGUN = {"started_at": sa.func.coalesce(worker.c.started_at, NOW, type_=Moment())}
+
+MOVE_WORKER: dict[WorkerVerb, Statement] = {
+    WorkerVerb.START: _move(WorkerVerb.START, **_BEGUN),
+    WorkerVerb.RUN: _move(WorkerVerb.RUN, **_BEGUN),
+    WorkerVerb.ASK: _move(WorkerVerb.ASK, waiting_for=bindparam("question", type_=JSON)),
+    WorkerVerb.ANSWER: _move(WorkerVerb.ANSWER, waiting_for=sa.null()),
+    WorkerVerb.PAUSE: _move(
+        WorkerVerb.PAUSE,
+        held=sa.false(),
+        reserved=sa.literal_column("0"),
+        reserved_day=sa.null(),
+        **_QUIET,
+    ),
+    WorkerVerb.RESUME: _move(
+        WorkerVerb.RESUME,
+        epoch=bindparam("raised", type_=sa.Integer()),
+        lease_expires_at=_UNTIL,
+    ),
+    WorkerVerb.COMPLETE: _move(WorkerVerb.COMPLETE, progress=100, **_OVER),
+    WorkerVerb.FAIL: _move(WorkerVerb.FAIL, **_OVER),
+    WorkerVerb.LOSE: _move(WorkerVerb.LOSE, **_OVER),
+    WorkerVerb.RELEASE: _move(WorkerVerb.RELEASE, **_OVER),
+    WorkerVerb.CANCEL: _move(WorkerVerb.CANCEL, **_OVER),
+}
+"""Each step of the worker's machine as the guarded UPDATE that takes it; no row means: wrong state."""
+
+# The later of the two: a clock that steps back must not shorten a lease.
+RENEW = Statement(
+    sa.update(worker)
+    .where(worker.c.id == bindparam("of"))
+    .values(
+        lease_expires_at=sa.case((worker.c.lease_expires_at > _UNTIL, worker.c.lease_expires_at), else_=_UNTIL),
+        updated_at=NOW,
+    )
+    .returning(*worker.c),
+    ("progress", "turns", "session_id"),
+)
+REQUEST_PAUSE = Statement(
+    sa.update(worker)
+    .where(worker.c.id == bindparam("of"), among(worker.c.status, LIVE))
+    .values(pause_requested_at=sa.func.coalesce(worker.c.pause_requested_at, NOW, type_=Moment()))
+    .returning(*worker.c)
+)
+BOOK_COST = Statement(
+    sa.update(worker).where(worker.c.id == bindparam("of")).returning(*worker.c),
+    ("cost_usd", "reserved"),
+)
+RESERVE = Statement(
+    sa.update(worker).where(worker.c.id == bindparam("of")).returning(*worker.c),
+    ("reserved", "reserved_day"),
+)
+
+INSERT_LEASE = Statement(sa.insert(lease))
+HOLD = Statement(
+    sa.update(worker)
+    .where(worker.c.id == bindparam("of"))
+    .values(lease_expires_at=_UNTIL, updated_at=NOW)
+    .returning(*worker.c),
+    ("held", "epoch", "agent_id", "runner"),
+)
+# Started or resumed by a person, and waiting for an agent of its own account to take it up.
+UNHELD = locked(
+    sa.select(worker)
+    .where(
+        worker.c.account_id == bindparam("account"),
+        among(worker.c.status, [WORKER.step(WorkerVerb.RESUME).target]),
+        sa.not_(worker.c.held),
+        matches(worker.c.workspace_id, "workspace"),
+        matches(worker.c.task_id, "task"),
+    )
+    .order_by(worker.c.id)
+    .limit(1),
+    worker,
+    skip=True,
+)
+
+# The limit is in the UPDATE: a count before it lets racing claims past the limit.
+TAKE_ACCOUNT_SLOT = Statement(
+    sa.update(account)
+    .where(
+        account.c.id == bindparam("of"), account.c.live_workers < account.c.max_concurrent_workers
+    )
+    .values(live_workers=account.c.live_workers + 1)
+)
+TAKE_WORKSPACE_SLOT = Statement(
+    sa.update(workspace)
+    .where(
+        workspace.c.id == bindparam("of"),
+        sa.or_(
+            workspace.c.max_concurrent_workers.is_(None),
+            workspace.c.live_workers < workspace.c.max_concurrent_workers,
+        ),
+    )
+    .values(live_workers=workspace.c.live_workers + 1)
+)
+FREE_ACCOUNT_SLOT = Statement(
+    sa.update(account)
+    .where(account.c.id == bindparam("of"))
+    .values(
+        live_workers=account.c.live_workers - 1,
+        total_tasks=account.c.total_tasks + bindparam("done", type_=sa.Integer()),
+    )
+)
+FREE_WORKSPACE_SLOT = Statement(
+    sa.update(workspace)
+    .where(workspace.c.id == bindparam("of"))
+    .values(live_workers=workspace.c.live_workers - 1)
+)
+
+EXPIRED = Statement(
+    sa.select(worker.c.id)
+    .where(among(worker.c.status, LIVE), worker.c.lease_expires_at < NOW)
+    .order_by(worker.c.lease_expires_at)
+    .limit(100)
+)
+UNCONFIRMED_PAUSES = Statement(
+    sa.select(worker.c.id)
+    .where(
+        among(worker.c.status, LIVE),
+        worker.c.pause_requested_at < bindparam("before", type_=Moment()),
+    )
+    .limit(100)
+)
+EXTEND_ALL = Statement(
+    sa.update(worker)
+    .where(among(worker.c.status, LIVE), worker.c.lease_expires_at < _UNTIL)
+    .values(lease_expires_at=_UNTIL)
+)
