@@ -15,14 +15,14 @@ ENTRY_POINTS = "buildd.commands"
 
 COMMANDS = {
     "accounts": "Who claims: accounts, their keys, and where they may work.",
-    "admin-key": "Make an administrator's key.",
+    "admin-key": "Make an administrator's key, shown this once.",
     "config": "The settings, and where each comes from.",
     "db": "The database.",
-    "events": "What happened, and what happens.",
+    "events": "Print what happened, or what happens.",
     "help": "Help on a command, or on a topic: exit-codes, settings.",
     "sources": "Where tasks come from.",
     "tasks": "The work.",
-    "version": "The version of buildd.",
+    "version": "Show the version of buildd.",
     "workers": "The attempts at tasks.",
     "workspaces": "Repositories with their tasks.",
 }
@@ -36,11 +36,15 @@ _SHIPPED = {"demo": "See it all work, on an empty machine.", "server": "Run the 
 class Root(click.Group):
     """The nouns known here, and those that installed packages add."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         """All names; those of other packages come from their metadata alone."""
         return sorted({*COMMANDS, *_added()})
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+    def get_command(
+        self,
+        ctx: click.Context,  # noqa: ARG002 - click's signature
+        cmd_name: str,
+    ) -> click.Command | None:
         """Import the command."""
         if cmd_name in COMMANDS:
             module, _, name = _PLACES.get(cmd_name, f"{cmd_name}:{cmd_name}").partition(":")
@@ -83,7 +87,7 @@ def _checked(command: object, name: str) -> click.Command:
     return command
 
 
-def _version(ctx: click.Context, param: click.Parameter, wanted: bool) -> None:
+def _version(ctx: click.Context, _: click.Parameter, wanted: object) -> None:
     if wanted and not ctx.resilient_parsing:
         import buildd
 

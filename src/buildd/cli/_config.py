@@ -1,7 +1,7 @@
 """Where settings come from: the environment, `.env`, and the config file, in this order.
 
-Flags come before all of them: `prepare` puts what the files say into the environment, and click
-reads options from there. The client, the agent and the server command all get their settings so.
+Flags come before all of them: click takes what is found here for the options' defaults. Commands
+of other packages, the server's among them, find what the files say in the environment.
 """
 
 from __future__ import annotations
@@ -58,6 +58,7 @@ SETTINGS = (
     Setting("max_tasks", "how many tasks an agent works on at once"),
     Setting("executor", "what does an agent's work"),
     Setting("command", "the program of the `command` executor"),
+    Setting("state_dir", "where an agent keeps its worktrees and clones"),
     Setting("drain_timeout", "how many seconds an agent may take to stop"),
 )
 _BY_NAME = {setting.name: setting for setting in SETTINGS}
@@ -82,15 +83,19 @@ class Settings:
         found = self.found.get(name)
         return found.value if found else None
 
+    def default_map(self) -> dict[str, str]:
+        """What is set, by name: click's defaults for the options called the same."""
+        return {name: found.value for name, found in self.found.items()}
+
     def key_for(self, server: str) -> str | None:
-        """The API key to use with a server; whoever opens a database itself is its owner.
+        """The API key to use with a server.
 
         A `.env` comes with a directory, perhaps with somebody else's repository: a key from another
         place is not sent to a remote server that only a `.env` names.
         """
         key, address = self.found.get("api_key"), self.found.get("server")
-        if key is None or address is None or not server.startswith("http"):
-            return None
+        if key is None or address is None:
+            return key.value if key else None
         strange = address.source == DOTENV and address.value == server
         if strange and key.source != address.source and not _is_local(server):
             raise ConfigError(
@@ -163,7 +168,7 @@ def config_file(environ: Mapping[str, str] = os.environ) -> Path:
 def masked(setting: Setting, value: str) -> str:
     """A value as it may be shown: no keys, and no password of a database."""
     if setting.secret:
-        return f"{value[:10]}…" if len(value) > 24 else "…"
+        return f"{value[:10]}…" if value.startswith("buildd_") else "…"
     return hide_password(value)
 
 
@@ -175,7 +180,8 @@ def hide_password(url: str) -> str:
 
 def _is_local(server: str) -> bool:
     try:
-        return urlsplit(server).hostname in _LOOPBACK
+        parts = urlsplit(server)
+        return not parts.scheme.startswith("http") or parts.hostname in _LOOPBACK
     except ValueError:
         return False
 

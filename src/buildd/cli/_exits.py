@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import sys
@@ -65,7 +66,7 @@ def run(command: click.Command, arguments: Sequence[str], program: str) -> int:
         # The reader has gone, as `head` does. The interpreter's last flush must not complain.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return ExitCode.FAILURE
-    except Exception as problem:
+    except Exception as problem:  # noqa: BLE001 - the last place that can put it in one line
         return _end(problem, program)
     return answer if isinstance(answer, int) else ExitCode.OK
 
@@ -119,7 +120,5 @@ def _usage(problem: click.UsageError) -> str:
 
 def _say(line: str) -> None:
     # With nobody left to read stderr, the exit code still tells.
-    try:
+    with contextlib.suppress(OSError):
         click.echo(line, err=True)
-    except OSError:
-        pass

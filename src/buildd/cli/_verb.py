@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -25,7 +26,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 class Configured(click.Command):
-    """A command whose options may be set in the environment, in `.env` and in the config file."""
+    """A command whose options take their defaults from the settings of the same names."""
 
     def make_context(
         self,
@@ -35,7 +36,9 @@ class Configured(click.Command):
         **extra: Any,
     ) -> click.Context:
         """Read the settings before the options; they are the context's object."""
-        return super().make_context(info_name, args, parent, obj=_config.prepare(args), **extra)
+        settings = _config.prepare(args)
+        extra |= {"obj": settings, "default_map": settings.default_map()}
+        return super().make_context(info_name, args, parent, **extra)
 
 
 class Verb(Configured):
@@ -73,9 +76,17 @@ class Session:
 
     def connect(self) -> Client:
         """The façade, on the server or database that the settings name."""
+        import logging
+
         import buildd
 
-        return buildd.connect(self.server, api_key=self.settings.key_for(self.server))
+        if os.environ.get("BUILDD_DEBUG") != "1":  # What goes wrong is told once, in one line.
+            logging.getLogger("buildd").addHandler(logging.NullHandler())
+        # Whoever opens a database is its owner; a key would only be one for some server.
+        remote = self.server.startswith("http")
+        return buildd.connect(
+            self.server, api_key=self.settings.key_for(self.server) if remote else None
+        )
 
     def show(self, thing: BaseModel) -> None:
         """Print one thing: every field that has a value."""
@@ -172,7 +183,7 @@ def cleared(names: Iterable[str]) -> dict[str, Any]:
 def confirmed(function: F) -> F:
     """Ask before something is removed for good; without a terminal, `--yes` has to say so."""
 
-    def check(ctx: click.Context, param: click.Parameter, yes: bool) -> None:
+    def check(ctx: click.Context, _: click.Parameter, yes: object) -> None:
         if yes or ctx.resilient_parsing:
             return
         if sys.stdin is None or not sys.stdin.isatty():
@@ -255,7 +266,7 @@ def _json() -> click.Option:
 
 
 def _no_key() -> click.Option:
-    def refuse(ctx: click.Context, param: click.Parameter, value: str | None) -> None:
+    def refuse(ctx: click.Context, _: click.Parameter, value: str | None) -> None:
         if value is not None:
             raise click.UsageError(
                 "a key is not taken as a flag, where every process could read it: "

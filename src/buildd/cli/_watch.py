@@ -53,16 +53,16 @@ class View:
         self._note(event.type, dict(event.data))
         self.lines = (*self.lines, f"{event.at:%H:%M:%S}  {_feed.gist(event)}")[-LINES:]
 
-    def _note(self, type: EventType, data: dict[str, Any]) -> None:
-        if type is EventType.WORKER_STATUS:
+    def _note(self, kind: EventType, data: dict[str, Any]) -> None:
+        if kind is EventType.WORKER_STATUS:
             self.status = str(data.get("status", ""))
             self.question = self.question if self.status == "waiting_input" else ""
-        elif type is EventType.WORKER_WAITING:
+        elif kind is EventType.WORKER_WAITING:
             waiting = data.get("waitingFor")
             self.question = str(waiting.get("prompt")) if isinstance(waiting, dict) else ""
             self.status = "waiting_input"
-        elif type in (EventType.WORKER_COMPLETED, EventType.WORKER_ERROR):
-            self.status = "completed" if type is EventType.WORKER_COMPLETED else "error"
+        elif kind in (EventType.WORKER_COMPLETED, EventType.WORKER_ERROR):
+            self.status = "completed" if kind is EventType.WORKER_COMPLETED else "error"
             self.question = ""
         self.progress = data.get("progress", self.progress)
         self.turns = data.get("turns", self.turns)
@@ -137,7 +137,7 @@ def _shown(view: View) -> Iterator[Callable[[Event], None]]:
 
     console = Console(stderr=True, markup=False, highlight=False, emoji=False)
     with Live(get_renderable=view.render, console=console, refresh_per_second=4):
-        yield lambda event: None
+        yield lambda _: None
 
 
 def _pause(reader: _feed.Reader) -> None:

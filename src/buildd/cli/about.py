@@ -15,7 +15,7 @@ from buildd.cli._verb import Configured
 
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def version(as_json: bool) -> None:
+def version(*, as_json: bool) -> None:
     """Show the version of buildd."""
     import buildd
 
@@ -31,7 +31,7 @@ def config() -> None:
 @config.command(cls=Configured)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_obj
-def show(settings: _config.Settings, as_json: bool) -> None:
+def show(settings: _config.Settings, *, as_json: bool) -> None:
     """Show each setting with its source. Keys are masked."""
     rows = [
         {"name": each.name, "value": _config.masked(each, found.value), "source": found.source}
@@ -62,18 +62,17 @@ def help_(ctx: click.Context, topic: tuple[str, ...]) -> None:
         root = ctx.find_root()
         command, context = root.command, root
         for name in topic:
-            _, command, context = _below(command, context, name)
+            command, context = _below(command, context, name)
         click.echo(command.get_help(context))
 
 
 def _below(
     command: click.Command, context: click.Context, name: str
-) -> tuple[str, click.Command, click.Context]:
+) -> tuple[click.Command, click.Context]:
     if not isinstance(command, click.Group):
         raise click.UsageError(f"{context.command_path!r} has no commands of its own")
-    _, found, _ = command.resolve_command(context, [name])
-    assert found is not None
-    return name, found, click.Context(found, info_name=name, parent=context)
+    found = command.resolve_command(context, [name])[1] or command
+    return found, click.Context(found, info_name=name, parent=context)
 
 
 def _settings() -> None:

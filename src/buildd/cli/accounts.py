@@ -59,6 +59,7 @@ def accounts() -> None:
 @click.argument("name")
 @click.option(
     "--type",
+    "kind",
     type=click.Choice([each.value for each in AccountType]),
     default=AccountType.USER.value,
     show_default=True,
@@ -66,10 +67,10 @@ def accounts() -> None:
 )
 @_limits
 @pass_session
-def create(session: Session, name: str, type: str, **limits: Any) -> None:
+def create(session: Session, name: str, kind: str, **limits: Any) -> None:
     """Make an account. Its API key is shown this once."""
     with session.connect() as bd:
-        made = bd.accounts.create(type=AccountType(type), name=name, **given(**limits))
+        made = bd.accounts.create(type=AccountType(kind), name=name, **given(**limits))
     session.show(made)
     if not session.json:
         click.echo(
@@ -153,7 +154,7 @@ def revoke_key(session: Session, account_id: str, key_id: str) -> None:
 @click.option("--can-create/--no-create", default=False, show_default=True, help="Put tasks in.")
 @pass_session
 def grant(
-    session: Session, account_id: str, workspace_id: str, can_claim: bool, can_create: bool
+    session: Session, account_id: str, workspace_id: str, *, can_claim: bool, can_create: bool
 ) -> None:
     """Let an account work in a workspace; again: change what it may do there."""
     with session.connect() as bd:

@@ -31,8 +31,8 @@ def upgrade(database: str) -> None:
     """Make the tables, or bring them up to this version. A starting server does the same."""
     from buildd import store
 
-    store.upgrade(database)
-    click.echo(f"{_config.hide_password(database)} is up to date")
+    done = "was brought" if store.upgrade(database) else "is"
+    click.echo(f"{_config.hide_password(database)} {done} up to date")
 
 
 @click.command("admin-key", cls=Verb)

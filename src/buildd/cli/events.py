@@ -11,7 +11,7 @@ from buildd.cli._verb import Session, Verb, pass_session, workspace_option
 if TYPE_CHECKING:
     from buildd.events import Event, EventType
 
-QUIET = 1.0
+QUIET = 2.0
 """Seconds without an event after which the kept ones count as read to their end."""
 
 
@@ -27,15 +27,19 @@ QUIET = 1.0
 @click.option("--task", metavar="TASK_ID", help="Only about this task.")
 @click.option("--type", "types", multiple=True, help="Only this type; may be repeated.")
 @pass_session
-def events(
+def events(  # noqa: PLR0913 - an argument for each option
     session: Session,
+    *,
     follow: bool,
     after: int | None,
     workspace: str | None,
     task: str | None,
     types: tuple[str, ...],
 ) -> None:
-    """Print events, a line each (--json: a JSON document each)."""
+    """Print what happened, or what happens.
+
+    A line for each event; with --json, a JSON document on each line.
+    """
     from buildd.cli._feed import Reader
 
     wanted = _types(types)

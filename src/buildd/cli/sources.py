@@ -24,13 +24,15 @@ def sources() -> None:
 @sources.command()
 @click.argument("workspace_id")
 @click.argument("name")
-@click.option("--type", default="manual", show_default=True, help="manual, github, or a plugin's.")
+@click.option(
+    "--type", "kind", default="manual", show_default=True, help="manual, github, or a plugin's."
+)
 @click.option("--config", type=JsonObject(), help="What the type needs, a JSON object.")
 @pass_session
-def create(session: Session, workspace_id: str, name: str, type: str, **fields: Any) -> None:
+def create(session: Session, workspace_id: str, name: str, kind: str, **fields: Any) -> None:
     """Say where tasks of a workspace come from."""
     with session.connect() as bd:
-        made = bd.sources.create(workspace_id=workspace_id, type=type, name=name, **given(**fields))
+        made = bd.sources.create(workspace_id=workspace_id, type=kind, name=name, **given(**fields))
     session.show(made)
 
 

@@ -125,6 +125,7 @@ def create(
     title: str,
     workspace: str | None,
     depends_on: tuple[str, ...],
+    *,
     watched: bool,
     **options: Any,
 ) -> int:
@@ -262,7 +263,7 @@ def messages(session: Session, task_id: str, limit: int) -> None:
 @click.option("--type", "kind", help="Only this type: diff, summary, pull_request, …")
 @click.option("--content", is_flag=True, help="Print the contents instead of a list.")
 @pass_session
-def artifacts(session: Session, task_id: str, kind: str | None, content: bool) -> None:
+def artifacts(session: Session, task_id: str, kind: str | None, *, content: bool) -> None:
     """List what a task's attempts made, or print it (`--type diff --content | git apply`)."""
     with session.connect() as bd:
         found = [
