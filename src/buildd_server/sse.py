@@ -122,7 +122,7 @@ class _EventStream(EventSourceResponse):
         self._shutdown = shutdown
         super().__init__(
             self._frames(),
-            headers={POSITION_HEADER: str(subscription.position)},
+            headers={POSITION_HEADER: str(subscription.start)},
             sep="\n",
             ping=PING_SECONDS,
             ping_message_factory=lambda: ServerSentEvent(comment="ping", sep="\n"),

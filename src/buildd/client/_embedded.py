@@ -72,7 +72,7 @@ class EmbeddedTransport:
                 feed = self.embedding.broker.subscribe(
                     self._principal(), after, wanted, ready.set
                 ).result()
-                after = feed.position
+                after = feed.start if after is None else after
                 # A reader that fell too far behind is cut off, and reads on from where it stood.
                 with closing(feed), suppress(errors.Unavailable):
                     while not self.embedding.closed:
@@ -125,7 +125,7 @@ class AsyncEmbeddedTransport:
                 feed = await asyncio.wrap_future(
                     self.embedding.broker.subscribe(principal, after, wanted, wake)
                 )
-                after = feed.position
+                after = feed.start if after is None else after
                 # A reader that fell too far behind is cut off, and reads on from where it stood.
                 with closing(feed), suppress(errors.Unavailable):
                     while not self.embedding.closed:
