@@ -43,6 +43,8 @@ class Subscription:
     def __init__(
         self, feed: Feed, position: int, wanted: Filter, sight: Sight, notify: Callable[[], None]
     ) -> None:
+        self.start = position
+        """The `seq` after which it began, however much was heard since."""
         self.position = position
         """The `seq` up to which everything was handed out or passed over."""
         self.closed = False
