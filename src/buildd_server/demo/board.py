@@ -84,16 +84,18 @@ class Board:
             return
         who = self._accounts.get(event.account_id or "", row.by)
         match event.type:
-            case EventType.TASK_UPDATED | EventType.TASK_CANCELLED if "status" in event.data:
+            case EventType.TASK_UPDATED if event.data["status"] != TaskStatus.COMPLETED:
                 row.status = TaskStatus(str(event.data["status"]))
+            case EventType.TASK_CANCELLED:
+                row.status = TaskStatus.CANCELLED
             case EventType.WORKER_STATUS if event.data["status"] == WorkerStatus.STARTING:
                 row.by = who
                 self.say(f"{who} takes {row.title!r}")
             case EventType.WORKER_MESSAGE if event.data["role"] == Role.ASSISTANT:
-                row.note = str(event.data["content"]).strip()
-                self.say(f"{who}: {row.note}")
+                for row.note in str(event.data["content"]).strip().splitlines():
+                    self.say(f"{who}: {row.note}")
             case EventType.WORKER_COMPLETED:
-                row.note = ""
+                row.status, row.note = TaskStatus.COMPLETED, ""
                 self.say(f"{who} has done {row.title!r}")
             case EventType.WORKER_ERROR:
                 row.by, row.note = "", f"goes back: {event.data.get('error')}"

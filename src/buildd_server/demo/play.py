@@ -116,16 +116,13 @@ class Stage:
             "--command",
             shlex.join([sys.executable, coder.__file__]),
         ]
+        command += ["--state-dir", str(self.directory / "worktrees"), "--drain-timeout", "1"]
         for capability in AGENTS[name][2]:
             command += ["--capability", capability]
         return Part(
             f"agent-{name}",
             command,
-            {
-                "BUILDD_SERVER": url,
-                "BUILDD_API_KEY": self.play.keys[name],
-                "XDG_STATE_HOME": str(self.directory / "state"),
-            },
+            {"BUILDD_SERVER": url, "BUILDD_API_KEY": self.play.keys[name]},
         )
 
     def _read(self) -> Play:

@@ -9,11 +9,11 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from subprocess import DEVNULL
 
 import psutil
 
@@ -32,7 +32,7 @@ class Part:
     name: str
     command: list[str]
     environment: Mapping[str, str] = field(default_factory=dict)
-    process: subprocess.Popen[bytes] | None = None
+    process: psutil.Popen | None = None
     ends: int = 0
 
 
@@ -51,11 +51,11 @@ class Processes:
         if part not in self._parts:
             self._parts.append(part)
         with self._log(part).open("ab") as log:
-            part.process = subprocess.Popen(
+            part.process = psutil.Popen(
                 part.command,
                 cwd=self._directory,
                 env={**_clean(os.environ), **part.environment},
-                stdin=subprocess.DEVNULL,
+                stdin=DEVNULL,
                 stdout=log,
                 stderr=log,
                 # Ctrl-C reaches the demo alone, which ends the others in the right order.
@@ -84,22 +84,18 @@ class Processes:
         while self._parts:
             process = self._parts.pop().process
             if process is not None:
-                process.terminate()
-                with contextlib.suppress(subprocess.TimeoutExpired):
-                    process.wait(STOP_SECONDS)
-                process.kill()
-                process.wait()
+                _end([process])
         self._record.unlink(missing_ok=True)
 
     def _log(self, part: Part) -> Path:
         return self._logs / f"{part.name}.log"
 
     def _write_record(self) -> None:
-        running = [part.process.pid for part in self._parts if part.process]
-        known = {}
-        for pid in running:
-            with contextlib.suppress(psutil.NoSuchProcess):
-                known[pid] = psutil.Process(pid).create_time()
+        known = [
+            {"name": part.name, "pid": part.process.pid, "at": part.process.create_time()}
+            for part in self._parts
+            if part.process and part.process.is_running()
+        ]
         fresh = self._record.with_suffix(".new")
         fresh.write_text(json.dumps(known))
         fresh.replace(self._record)
@@ -111,16 +107,24 @@ def stop_leftovers(directory: Path) -> None:
     if not record.exists():
         return
     found = []
-    for pid, created in json.loads(record.read_text()).items():
+    for known in json.loads(record.read_text()):
         with contextlib.suppress(psutil.NoSuchProcess):
-            process = psutil.Process(int(pid))
-            if process.create_time() == created:
-                process.terminate()
+            process = psutil.Process(known["pid"])
+            if process.create_time() == known["at"]:
                 found.append(process)
-    for process in psutil.wait_procs(found, STOP_SECONDS)[1]:
-        process.kill()
-    psutil.wait_procs(found, STOP_SECONDS)
+    _end(found)
     record.unlink()
+
+
+def _end(processes: Sequence[psutil.Process]) -> None:
+    """Ask them to end, and insist after a while."""
+    for process in processes:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.terminate()
+    for process in psutil.wait_procs(processes, STOP_SECONDS)[1]:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
+    psutil.wait_procs(processes, STOP_SECONDS)
 
 
 def program(name: str) -> str:
@@ -134,5 +138,7 @@ def program(name: str) -> str:
 def _clean(environ: Mapping[str, str]) -> dict[str, str]:
     """The environment without settings that are meant for another server, repository or run."""
     return {
-        name: value for name, value in environ.items() if not name.startswith(("BUILDD_", "GIT_", "GITHUB_"))
+        name: value
+        for name, value in environ.items()
+        if not name.startswith(("BUILDD_", "GIT_", "GITHUB_"))
     }
