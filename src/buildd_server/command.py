@@ -17,6 +17,7 @@ from buildd_server.settings import DEFAULT_DATABASE, DEFAULT_HOST, DEFAULT_PORT,
     envvar="BUILDD_HOST",
     default=DEFAULT_HOST,
     show_default=True,
+    show_envvar=True,
     help="Address to listen on.",
 )
 @click.option(
@@ -25,6 +26,7 @@ from buildd_server.settings import DEFAULT_DATABASE, DEFAULT_HOST, DEFAULT_PORT,
     type=click.IntRange(0, 65535),
     default=DEFAULT_PORT,
     show_default=True,
+    show_envvar=True,
     help="Port to listen on; 0 takes a free one.",
 )
 @click.option(
@@ -32,6 +34,7 @@ from buildd_server.settings import DEFAULT_DATABASE, DEFAULT_HOST, DEFAULT_PORT,
     envvar=["BUILDD_DATABASE", "DATABASE_URL"],
     default=DEFAULT_DATABASE,
     show_default=True,
+    show_envvar=True,
     metavar="URL",
     help="sqlite:///FILE or postgresql://…; made or upgraded at start.",
 )

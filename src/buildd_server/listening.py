@@ -62,7 +62,9 @@ def sole_server(database: str) -> Iterator[None]:
     if path is None:
         yield
         return
-    lock = path.with_name(path.name + ".server.lock")
+    if path.is_dir():
+        raise ConfigError(f"cannot use the database {path}: it is a directory")
+    lock = path.with_name(f"{path.name}.server.lock")
     try:
         descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as problem:

@@ -79,10 +79,11 @@ class WaitingRoom:
         self._thread.start()
 
     def admit(self, operation: ClaimTasks, principal: Principal) -> Future[Claim]:
-        """Try, and wait if that brings nothing."""
+        """Try, and wait if that brings nothing. Cancelling the future ends the wait."""
         waiter = Waiter(operation, principal, elapsed() + operation.wait_seconds)
         with self._lock:
             self._waiters.add(waiter)
+        waiter.future.add_done_callback(lambda _: self._forget(waiter))
         self._try(waiter)
         return waiter.future
 
@@ -119,23 +120,24 @@ class WaitingRoom:
     def _tried(self, waiter: Waiter, attempt: Future[Claim]) -> None:
         error = attempt.exception()
         if error is not None:
-            self._leave(waiter, lambda: waiter.future.set_exception(error))
+            if waiter.future.set_running_or_notify_cancel():
+                waiter.future.set_exception(error)
             return
         claim = attempt.result()
         if claim.workers:
-            self._leave(waiter, lambda: waiter.future.set_result(claim))
+            if waiter.future.set_running_or_notify_cancel():
+                waiter.future.set_result(claim)
             return
         with self._lock:
             waiter.answer = claim
-            again = waiter.poked
+            again = waiter.poked and waiter in self._waiters
             waiter.trying = again
         if again:
             self._try(waiter)
 
-    def _leave(self, waiter: Waiter, answer: Callable[[], None]) -> None:
+    def _forget(self, waiter: Waiter) -> None:
         with self._lock:
             self._waiters.discard(waiter)
-        answer()
 
     def _run(self) -> None:
         while not self._stop.wait(_TICK_SECONDS):
@@ -151,5 +153,5 @@ class WaitingRoom:
             ]
             self._waiters.difference_update(waiter for waiter, _ in leaving)
         for waiter, answer in leaving:
-            if answer is not None:
+            if answer is not None and waiter.future.set_running_or_notify_cancel():
                 waiter.future.set_result(answer)
