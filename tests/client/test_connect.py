@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 import buildd
@@ -36,7 +38,7 @@ def bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 )
 @pytest.mark.parametrize("open_client", [buildd.connect, buildd.connect_async])
 def test_a_wrong_address_is_one_clear_line_that_repeats_no_secret(
-    open_client: type[buildd.Client], url: str
+    open_client: Callable[[str], object], url: str
 ) -> None:
     with pytest.raises(ConfigError, match="URL") as caught:
         open_client(url)
