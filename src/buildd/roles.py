@@ -1,7 +1,7 @@
 """The parts that plugins play: an executor does the work, a runner gives an agent a place to live.
 
-Outcomes are values. Nothing that matters is inferred from an exception, and an agent's judgement of an
-attempt is one `match` over the classes below.
+Outcomes are values. Nothing that matters is inferred from an exception, and an agent's judgement of
+an attempt is one `match` over the classes below.
 """
 
 from __future__ import annotations
@@ -87,12 +87,12 @@ class Session(Protocol):
 
     @property
     def scratch(self) -> Path:
-        """A directory beside `workdir` for files that must not be committed; it does not outlive the attempt."""
+        """A directory for files that must not be committed; it does not outlive the attempt."""
         ...
 
     @property
     def environment(self) -> Mapping[str, str]:
-        """What a program that works on this attempt should find in its environment, and nothing secret."""
+        """What programs that work on this attempt should find in their environment; no secrets."""
         ...
 
     async def say(
@@ -115,17 +115,17 @@ class Session(Protocol):
         turns: int | None = None,
         session_id: str | None = None,
     ) -> None:
-        """Give totals of the attempt so far; `progress` in percent. They travel with the heartbeat."""
+        """Give totals of the attempt so far; `progress` in percent. Heartbeats carry them."""
         ...
 
     async def ask(
         self,
         prompt: str,
         *,
-        type: QuestionType = QuestionType.QUESTION,
+        type: QuestionType = QuestionType.QUESTION,  # noqa: A002 - the API's own word
         options: Sequence[str] | None = None,
     ) -> str:
-        """Ask a person and wait for the answer, however long it takes; the lease is kept meanwhile."""
+        """Ask a person and wait for the answer, however long; the lease is kept meanwhile."""
         ...
 
     async def receive(self) -> Message:
@@ -134,7 +134,7 @@ class Session(Protocol):
 
     async def attach(
         self,
-        type: ArtifactType,
+        type: ArtifactType,  # noqa: A002 - the API's own word
         *,
         title: str | None = None,
         content: str | None = None,
@@ -145,7 +145,7 @@ class Session(Protocol):
 
 
 class Executor(Protocol):
-    """Does the work of one attempt at a time, for as many attempts at once as the agent has room for."""
+    """Does the work; one executor serves all attempts of an agent, several at once."""
 
     async def run(self, session: Session) -> Outcome:
         """Do the task. An exception counts as a retryable failure."""
@@ -174,7 +174,7 @@ class LaunchOrder:
     server: str
     """The server's URL, as the agent reaches it."""
     key: str = field(repr=False)
-    """The agent's credential. A runner hands it over privately: never in an argv, a URL or a log."""
+    """The agent's credential. A runner hands it over privately: in no argv, URL or log."""
     workspace_id: str | None = None
     max_tasks: int = 1
     arguments: tuple[str, ...] = ()

@@ -1,7 +1,7 @@
 """The `command` executor: any program, run by `sh -c` into which no text of a task ever goes.
 
 The task is on stdin and in the file `$BUILDD_TASK_FILE` (as JSON in `$BUILDD_TASK_JSON`). A line
-`::buildd progress=40` reports progress; all else that it prints are messages. Exit code 0 means done.
+`::buildd progress=40` reports progress; all else that it prints are messages. Exit code 0: done.
 """
 
 from __future__ import annotations
@@ -115,7 +115,7 @@ def _prompt(task: Task) -> str:
 
 @contextmanager
 def _pipe() -> Iterator[tuple[int, int]]:
-    """A pipe of our own: an event loop's would only end when the last background child lets go of it."""
+    """A pipe of our own: an event loop's would end only when every background child lets go."""
     reader, writer = os.pipe()
     os.set_blocking(reader, False)
     try:

@@ -1,8 +1,8 @@
 """The `local` runner: agents as processes on this machine, each in a session and group of its own.
 
-One directory per launch holds all there is to know about it: the order's settings in a private `.env`
-(an agent reads the one in its working directory, so no secret is in an argv or an environment), its
-log, and the identity of its process. A runner that starts anew finds its agents there.
+One directory per launch holds all there is to know about it: the order's settings in a private
+`.env` (an agent reads the one in its working directory, so no secret is in an argv or an
+environment), its log, and the identity of its process. A runner that starts anew finds them there.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-
 
 import anyio
 import anyio.to_thread
@@ -94,9 +93,10 @@ class LocalRunner:
         found = await anyio.to_thread.run_sync(process.find, ref.external_id)
         if found is not None:
             found.terminate()
-            with anyio.move_on_after(grace):
-                while (await self.observe(ref)).state is LaunchState.RUNNING:
-                    await anyio.sleep(_POLL)
+            for _ in range(int(grace / _POLL)):
+                if (await self.observe(ref)).state is not LaunchState.RUNNING:
+                    break
+                await anyio.sleep(_POLL)
         leader = int(ref.external_id.partition("@")[0])
         await process.stop(leader, ref.order_id, 0, variable=_LAUNCH)
         await self.observe(ref)

@@ -1,4 +1,4 @@
-"""What a command prints, on its way to becoming messages: whole lines, in batches, up to a limit."""
+"""What a command prints, on its way to being messages: whole lines, in batches, up to a limit."""
 
 from __future__ import annotations
 

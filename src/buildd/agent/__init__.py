@@ -41,7 +41,7 @@ __all__ = [
 ]
 
 
-def serve(
+def serve(  # noqa: PLR0913 - the fields of `AgentOptions`, for a call that reads like a sentence
     client: Client,
     handle: Handler,
     *,
@@ -56,9 +56,9 @@ def serve(
     """Do tasks with your own function, until SIGTERM or SIGINT; blocks.
 
     `handle(session)` returns the task's result as a dict, None, or an outcome such as
-    `Failed("…", retryable=False)`; an exception is a retryable failure. A coroutine function runs on
-    the event loop with a `Session`, any other in a thread with a `BlockingSession`. The keywords are
-    those of `AgentOptions`.
+    `Failed("…", retryable=False)`; an exception is a retryable failure. A coroutine function runs
+    on the event loop with a `Session`, any other in a thread with a `BlockingSession`. The keywords
+    are those of `AgentOptions`.
 
     The client needs an account's key. Raises `buildd.errors` that trying again cannot mend.
     """
@@ -82,8 +82,8 @@ async def _serve(client: Client, executor: Executor, options: AgentOptions) -> N
 async def serve_async(client: AsyncClient, executor: Executor, options: AgentOptions) -> None:
     """Do tasks with an executor until drained.
 
-    In the main thread the first SIGTERM or SIGINT drains: no new task is taken, what runs may finish
-    within `drain_timeout`, and is handed back after that. The second hands it back at once.
+    In the main thread the first SIGTERM or SIGINT drains: no new task is taken, what runs may
+    finish within `drain_timeout`, and is handed back after that. The second hands it back at once.
     """
     agent = Agent(client, executor, options)
     if threading.current_thread() is not threading.main_thread():

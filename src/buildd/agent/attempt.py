@@ -1,4 +1,4 @@
-"""One attempt as its executor sees it (`buildd.roles.Session`), and the one way in which it is stopped."""
+"""One attempt as its executor sees it (`buildd.roles.Session`), and the one way to stop it."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ _ORDERS = {
 
 
 class Attempt:
-    """The state of one attempt while it lives; `buildd.agent.session` takes it through its steps."""
+    """The state of one attempt while it lives; `buildd.agent.session` takes it to its end."""
 
     def __init__(
         self, claimed: Claimed, client: AsyncClient, owner: str, on_drain: Callable[[], None]
@@ -80,7 +80,7 @@ class Attempt:
         self._asking = anyio.Lock()
 
     def stop(self, reason: Stop, why: str = "") -> None:
-        """End the executor's work. The first reason stands, except that a lost lease ends all others."""
+        """End the executor's work. The first reason stands, but a lost lease outweighs all."""
         if self.stopped is None or reason is Stop.LOST:
             self.stopped, self.why = reason, why
         self.scope.cancel()
@@ -99,7 +99,7 @@ class Attempt:
         self._arrived.set()
 
     async def call(self, send: Callable[[], Awaitable[R]]) -> R:
-        """A call under the lease, repeated while the server is away; a lost lease stops the attempt."""
+        """A call under the lease, repeated while the server is away; a lost lease stops all."""
         try:
             return await persist(send)
         except OVER as problem:
@@ -172,7 +172,7 @@ class Attempt:
         self,
         prompt: str,
         *,
-        type: QuestionType = QuestionType.QUESTION,
+        type: QuestionType = QuestionType.QUESTION,  # noqa: A002 - the API's own word
         options: Sequence[str] | None = None,
     ) -> str:
         """Ask a person and wait for the answer."""
@@ -200,7 +200,7 @@ class Attempt:
 
     async def attach(
         self,
-        type: ArtifactType,
+        type: ArtifactType,  # noqa: A002 - the API's own word
         *,
         title: str | None = None,
         content: str | None = None,

@@ -1,4 +1,4 @@
-"""What an attempt leaves to look at: its commits on the branch, the diff and a summary as artifacts."""
+"""What an attempt leaves to look at: commits on its branch, the diff and a summary as artifacts."""
 
 from __future__ import annotations
 

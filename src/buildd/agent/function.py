@@ -1,7 +1,8 @@
-"""The executor for your own callable: a coroutine function on the loop, any other in a worker thread."""
+"""The executor for your own callable: coroutine functions on the loop, any other in a thread."""
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import CancelledError
@@ -99,7 +100,7 @@ class BlockingSession:
         self,
         prompt: str,
         *,
-        type: QuestionType = QuestionType.QUESTION,
+        type: QuestionType = QuestionType.QUESTION,  # noqa: A002 - the API's own word
         options: Sequence[str] | None = None,
     ) -> str:
         """Ask a person and wait for the answer."""
@@ -111,7 +112,7 @@ class BlockingSession:
 
     def attach(
         self,
-        type: ArtifactType,
+        type: ArtifactType,  # noqa: A002 - the API's own word
         *,
         title: str | None = None,
         content: str | None = None,
@@ -127,7 +128,7 @@ class BlockingSession:
             raise Stopped(self._attempt.stopped)
         try:
             return anyio.from_thread.run(call)
-        except CancelledError:
+        except (CancelledError, asyncio.CancelledError):  # which of the two is up to the loop
             raise Stopped(self._attempt.stopped) from None
 
 

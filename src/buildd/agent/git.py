@@ -1,12 +1,14 @@
 """The git command, run so that nothing a task wrote can make it run anything else.
 
 Arguments are lists, hooks and file-system monitors are off, it never asks for a password, and its
-environment holds none of the agent's secrets, because a repository's own configuration can name programs.
+environment holds none of the agent's secrets, because a repository's configuration can name
+programs.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
@@ -27,10 +29,9 @@ _SETTINGS = {
 }
 
 # What git and its transports need of the person's own set-up, and no more.
-_PASSED = frozenset(
-    "PATH HOME USER LOGNAME TMPDIR XDG_CONFIG_HOME SSH_AUTH_SOCK GIT_SSH GIT_SSH_COMMAND GIT_ASKPASS "
-    "SSH_ASKPASS GIT_CONFIG_GLOBAL GIT_CONFIG_SYSTEM GIT_CONFIG_NOSYSTEM GIT_SSL_CAINFO SSL_CERT_FILE "
-    "SSL_CERT_DIR http_proxy https_proxy no_proxy all_proxy HTTPS_PROXY NO_PROXY ALL_PROXY".split()
+_PASSED = re.compile(
+    r"PATH|HOME|USER|LOGNAME|TMPDIR|XDG_CONFIG_HOME|SSH_\w+|GIT_(SSH|SSL|CONFIG|ASKPASS)\w*"
+    r"|SSL_CERT_\w+|(?i:https?|all|no)_proxy"
 )
 
 _ENVIRONMENT = {
@@ -75,7 +76,7 @@ async def _run(
     arguments: tuple[str, ...], at: Path, stdin: str, extra: Mapping[str, str]
 ) -> subprocess.CompletedProcess[bytes]:
     settings = [part for pair in _SETTINGS.items() for part in ("-c", "=".join(pair))]
-    inherited = {name: value for name, value in os.environ.items() if name in _PASSED}
+    inherited = {name: value for name, value in os.environ.items() if _PASSED.fullmatch(name)}
     try:
         return await anyio.run_process(
             ["git", *settings, *arguments],
@@ -86,12 +87,19 @@ async def _run(
             start_new_session=True,
         )
     except FileNotFoundError:
-        if not at.is_dir():
-            raise GitFailed(f"the directory {at} is gone") from None
-        raise ConfigError("git is not installed, or not in PATH") from None
+        raise _missing(at) from None
+
+
+def _missing(at: Path) -> Exception:
+    if not at.is_dir():
+        return GitFailed(f"the directory {at} is gone")
+    return ConfigError("git is not installed, or not in PATH")
 
 
 def _said(stderr: bytes) -> str:
     lines = [line.strip() for line in stderr.decode(errors="replace").splitlines() if line.strip()]
-    fatal = [line for line in lines if line.startswith(("fatal:", "error:", "remote:", " !"))]
-    return (fatal or lines or [""])[-1][:500]
+    # The first complaint is about the cause, the ones after it about its consequences.
+    told = [
+        line for line in lines if line.startswith(("fatal:", "error:", "remote:", "ssh:", "! "))
+    ]
+    return (told or lines or [""])[0][:500]

@@ -1,8 +1,8 @@
 """The keeper of one lease: renews it, reports totals, and brings back orders and messages.
 
-When renewing fails for too long the agent must assume that somebody else may soon hold the task. It
-goes on thinking, because an attempt may have cost real money and the server may only have restarted,
-but it causes no side effect (`confirm`) before the server has answered again under the same epoch.
+When renewing fails for too long the agent must assume that somebody else may soon hold the task.
+It goes on thinking, because an attempt may have cost real money and the server may only have
+restarted, but it causes no side effect (`confirm`) before the server has answered again.
 """
 
 from __future__ import annotations
@@ -123,7 +123,7 @@ class LeaseKeeper:
         await self.confirm()
 
     async def confirm(self) -> None:
-        """Return once the server has just confirmed the lease; raises one of `OVER` when it is lost."""
+        """Return once the server has just confirmed the lease; raises one of `OVER` if not."""
         await persist(self.beat)
 
     async def settle(self, until: float | None) -> None:

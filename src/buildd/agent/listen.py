@@ -1,4 +1,4 @@
-"""The doorbell of one attempt: its events, so that orders and answers need not wait for a heartbeat."""
+"""The doorbell of one attempt: its events, so that orders and answers wait for no heartbeat."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The agent's main loop: claim while there is room, and stop claiming when it is time to end.
 
-The server wakes a waiting claim, so an idle agent sends one request a minute and starts work at once.
+The server wakes a waiting claim, so an idle agent asks once a minute and still starts at once.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Agent:
         self._desk = Desk(executor, options)
 
     def drain(self) -> None:
-        """Stop claiming and let what runs finish, for `drain_timeout` at most; again: hand it back now.
+        """Stop claiming; what runs has `drain_timeout` to finish. Again: hand it back now.
 
         To be called on the agent's event loop.
         """

@@ -31,13 +31,16 @@ class AgentOptions:
     max_tasks: int = 3
     """How many at once; in a single run, how many in total."""
     single_run: bool = False
-    """Take `max_tasks` in total and end, at once when nothing is claimable; always so for `action` accounts."""
+    """Take `max_tasks` in total and end, at once when nothing is claimable.
+
+    Always so for `action` accounts.
+    """
     task_id: str | None = None
     """A task to ask for first."""
     capabilities: tuple[str, ...] = ()
     """What this agent can do, for tasks that require it."""
     checkout: bool = True
-    """Whether attempts work in a git worktree of the workspace; else each gets an empty directory."""
+    """Whether attempts get a git worktree of the workspace's repository, or an empty directory."""
     drain_timeout: float = 30.0
     """Seconds that running attempts have to finish when the agent is asked to end."""
     state_dir: Path = field(default_factory=default_state_dir)

@@ -1,4 +1,4 @@
-"""Where one attempt is on this machine: its work directory, its scratch directory, and what becomes of them."""
+"""Where one attempt is on this machine: its directories, and what becomes of them."""
 
 from __future__ import annotations
 

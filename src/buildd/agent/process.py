@@ -35,10 +35,12 @@ GRACE = 5.0
 
 _POLL = 0.05
 _SWEEPS = 40
-_SAME_START = 2.0  # seconds by which a corrected wall clock may shift the start of a process
+_SAME_START = 2.0
+"""Seconds by which a corrected wall clock may shift the start of a process."""
 
-# A child that outlives a killed agent would go on working for nobody. The kernel's own tie is set by
-# the child itself, here in a fresh interpreter: code between fork and exec of a threaded process is unsafe.
+# A child that outlives a killed agent would go on working for nobody. The kernel's own tie is set
+# by the child itself, in a fresh interpreter, because code between fork and exec of a threaded
+# process is unsafe.
 _TETHER = """
 import ctypes, os, signal, sys
 ctypes.CDLL(None).prctl(1, int(signal.SIGKILL))
@@ -126,7 +128,7 @@ def _alive(processes: set[psutil.Process]) -> set[psutil.Process]:
     import psutil
 
     def lives(process: psutil.Process) -> bool:
-        # `psutil.wait_procs` would reap our own children and steal their exit status from the event loop.
+        # `psutil.wait_procs` would reap our own children, and the event loop miss their exit.
         try:
             return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
         except psutil.Error:

@@ -1,4 +1,4 @@
-"""The final report of an attempt: told until the server has heard it, or has said that nobody listens."""
+"""The final report of an attempt: told until the server has heard it, or does not want it."""
 
 from __future__ import annotations
 

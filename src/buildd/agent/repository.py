@@ -1,4 +1,4 @@
-"""Where a worktree comes from: the workspace's checkout on this machine, or a cached clone of its repo."""
+"""Where worktrees come from: the workspace's checkout on this machine, or a cached clone."""
 
 from __future__ import annotations
 
@@ -50,23 +50,26 @@ class Repository:
 
 
 async def find(workspace: Workspace, state: Path) -> Repository | None:
-    """The repository of a workspace: its checkout here, else a fresh clone or fetch of its repo, else None.
+    """The repository of a workspace: its checkout here, else a clone, fetched now, else None.
 
     Raises `GitFailed` if the repo cannot be fetched.
     """
-    if workspace.local_path:
-        path = Path(workspace.local_path).expanduser()
-        if path.is_absolute() and path.is_dir():
-            if await succeeds("rev-parse", "--git-dir", at=path):
-                return Repository(path.resolve(), remote=False)
-            log.warning("%s is not a git repository", path)
+    path = _checkout(workspace)
+    if path is not None:
+        if await succeeds("rev-parse", "--git-dir", at=path):
+            return Repository(path, remote=False)
+        log.warning("%s is not a git repository", path)
     if workspace.repo:
         return Repository(await _clone(workspace.repo, state / "repositories"), remote=True)
     return None
 
 
+def _checkout(workspace: Workspace) -> Path | None:
+    path = Path(workspace.local_path or "").expanduser()
+    return path.resolve() if path.is_absolute() and path.is_dir() else None
+
+
 async def _clone(url: str, clones: Path) -> Path:
-    clones.mkdir(parents=True, exist_ok=True)
     path = clones / f"{hashlib.sha256(url.encode()).hexdigest()[:24]}.git"
     async with exclusive(path.with_suffix(".lock")):
         if not path.exists():

@@ -1,4 +1,4 @@
-"""One claim to its end, as a pipeline: prepare, run, judge, report. Each step hands the next one a value."""
+"""One claim to its end, as a pipeline: prepare, run, judge, report."""
 
 from __future__ import annotations
 

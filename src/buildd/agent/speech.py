@@ -1,4 +1,4 @@
-"""What an attempt says, sent in order by its own loop, so that a slow server never stops the work."""
+"""What an attempt says, sent in order by its own loop: a slow server never stops the work."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""The place where one attempt works: a git worktree on the attempt's own branch, or an empty directory.
+"""The git worktree of one attempt, on the attempt's own branch.
 
-Work is never thrown away: a worktree is removed only when all it holds is committed on the attempt's
-branch in the repository; otherwise it stays and the agent says where.
+Work is never thrown away: a worktree is removed only when all it holds is committed on the
+attempt's branch in the repository; otherwise it stays and the agent says where.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ class Worktree:
         await git("symbolic-ref", "HEAD", self.ref, at=self.path)
 
     async def changes(self, scratch: Path) -> Changes:
-        """What was committed since the start; `scratch` holds the diff, however large, for a moment."""
+        """What was committed since the start; `scratch` holds the diff for a moment."""
         span = f"{self.start}..{self.ref}"
         log = await git("log", f"--max-count={_LISTED}", "--format=%H %s", span, "--", at=self.path)
         commits = [Commit(*line.partition(" ")[::2]) for line in log.splitlines()]
@@ -116,8 +116,8 @@ class Worktree:
         )
 
     async def remove(self) -> bool:
-        """Remove the worktree if nothing would be lost; an attempt that changed nothing leaves no branch."""
-        if not self.path.is_dir() or not await self._is_safe():
+        """Remove the worktree if nothing would be lost; without a commit the branch goes too."""
+        if not await self._is_safe():
             return False
         await git("worktree", "remove", "--", str(self.path), at=self.repository.path)
         if await ask("rev-parse", self.ref, at=self.repository.path) == self.start:
@@ -137,15 +137,18 @@ async def add(repository: Repository, branch: str, path: Path) -> Worktree:
         raise GitFailed(f"{branch!r} is not a name git allows for a branch")
     base, tip = await repository.base(), await repository.tip(branch)
     start = base if tip is None else await git("merge-base", base, tip, at=repository.path)
-    if not (path / ".git").exists():
+    if not _is_there(path):
         await _check_out(repository, branch, path, tip or base)
     return Worktree(path, repository, branch, start, await _identity(path))
 
 
+def _is_there(path: Path) -> bool:
+    return (path / ".git").exists()
+
+
 async def _check_out(repository: Repository, branch: str, path: Path, commit: str) -> None:
-    if path.resolve().is_relative_to(repository.path):
+    if path.is_relative_to(repository.path):
         raise GitFailed(f"the state directory must not lie inside the repository {repository.path}")
-    path.parent.mkdir(parents=True, exist_ok=True)
     await git("worktree", "prune", at=repository.path)
     ref = f"refs/heads/{branch}"
     if await ask("rev-parse", "--verify", "--quiet", ref, at=repository.path) is None:

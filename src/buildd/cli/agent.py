@@ -66,9 +66,9 @@ if TYPE_CHECKING:
 def agent(settings: _config.Settings, /, **flags: Any) -> None:
     """Claim tasks, have each done on a branch of its own, and report.
 
-    The key is BUILDD_API_KEY, in the environment or in .env; it is never a flag. SIGTERM drains: no
-    new task is taken, and what does not finish in time is handed back; a second SIGTERM hands it back
-    at once.
+    The key is BUILDD_API_KEY, in the environment or in .env; it is never a flag. SIGTERM drains:
+    no new task is taken, and what does not finish in time is handed back; a second SIGTERM hands
+    it back at once.
     """
     _talk()
     executor = _executor(flags)

@@ -1,4 +1,4 @@
-"""The contract with plugin authors. Hooks only hand over names and factories; the rest is `buildd.roles`."""
+"""The contract with plugin authors. Hooks only hand over factories; the rest is `buildd.roles`."""
 
 from __future__ import annotations
 
@@ -40,9 +40,9 @@ class RegisterExecutor(Protocol):
 
 @hookspec
 def register_runners(register: RegisterRunner) -> None:
-    """Offer places where an agent process can live. Called once, at load; import heavy things in the factory."""
+    """Offer places where an agent can live. Called once; import heavy things in the factory."""
 
 
 @hookspec
 def register_executors(register: RegisterExecutor) -> None:
-    """Offer ways to do the work. Called once, at load; import heavy things in the factory."""
+    """Offer ways to do the work. Called once; import heavy things in the factory."""

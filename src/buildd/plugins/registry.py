@@ -36,7 +36,7 @@ class Register(Generic[T]):
         return tuple(sorted(self._factories))
 
     def make(self, name: str, config: Config | None = None) -> T:
-        """Make the thing of that name. Raises `ConfigError` if there is none, or its config is wrong."""
+        """Make the thing of that name. Raises `ConfigError` if there is none."""
         if name not in self._factories:
             known = ", ".join(self.names) or "none"
             raise ConfigError(f"there is no {self.kind} {name!r}; installed: {known}")

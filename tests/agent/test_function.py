@@ -1,0 +1,211 @@
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import pytest
+
+from buildd import agent
+from buildd.agent import BlockingSession, Failed, Session, Stopped
+from buildd.errors import Forbidden
+from buildd.models import ArtifactType
+from buildd.states import TaskStatus, WorkerStatus
+
+from .conftest import Office, OfficeMaker, git
+
+
+def serve(office: Office, handle: agent.Handler, **options: object) -> None:
+    """Run an agent until there is nothing left to claim."""
+    settings: dict[str, object] = {"single_run": True, "state_dir": office.state, **options}
+    agent.serve(office.account, handle, **settings)  # type: ignore[arg-type]
+
+
+def test_a_plain_function_does_a_task(office: Office, repository: Path) -> None:
+    task = office.task()
+
+    def handle(session: BlockingSession) -> dict[str, int]:
+        session.say("on it")
+        session.report(progress=40)
+        (session.workdir / "login.py").write_text("fixed\n")
+        return {"answer": 42}
+
+    serve(office, handle)
+    done, worker = office.read(task), office.worker(task)
+    assert done.status is TaskStatus.COMPLETED
+    assert done.result is not None
+    assert done.result["answer"] == 42
+    assert done.result["branch"] == worker.branch
+    assert done.result["filesChanged"] == 1
+    assert office.said(worker) == "on it"
+    assert git(repository, "show", f"{worker.branch}:login.py") == "fixed"
+    assert git(repository, "log", "-1", "--format=%an <%ae>", worker.branch) == (
+        "buildd agent <noreply@buildd.dev>"
+    )
+
+
+def test_a_coroutine_function_does_a_task(office: Office) -> None:
+    task = office.task()
+
+    async def handle(session: Session) -> None:
+        await session.attach(ArtifactType.LINK, title="docs", content="https://example.com")
+
+    serve(office, handle)
+    assert office.read(task).status is TaskStatus.COMPLETED
+    assert office.artifacts(office.worker(task))["link"].content == "https://example.com"
+
+
+def test_the_checkout_is_untouched(office: Office, repository: Path) -> None:
+    (repository / "README.md").write_text("being edited\n")
+    (repository / "new.txt").write_text("not added\n")
+    before = git(repository, "status", "--porcelain"), git(repository, "rev-parse", "HEAD")
+    office.task()
+
+    def handle(session: BlockingSession) -> None:
+        assert (session.workdir / "README.md").read_text() == "a shop\n"
+        assert not session.workdir.is_relative_to(repository)
+        (session.workdir / "README.md").write_text("changed by the task\n")
+
+    serve(office, handle)
+    assert (
+        git(repository, "status", "--porcelain"),
+        git(repository, "rev-parse", "HEAD"),
+    ) == before
+    assert (repository / "README.md").read_text() == "being edited\n"
+    assert git(repository, "worktree", "list").count("\n") == 0
+
+
+def test_a_task_without_changes_leaves_no_branch(office: Office, repository: Path) -> None:
+    task = office.task()
+    serve(office, lambda _: None)
+    assert office.read(task).status is TaskStatus.COMPLETED
+    assert git(repository, "branch", "--list", "buildd/*") == ""
+    assert "diff" not in office.artifacts(office.worker(task))
+
+
+def test_an_exception_is_a_retryable_failure(office: Office) -> None:
+    task = office.task()
+
+    def handle(_: BlockingSession) -> None:
+        raise ZeroDivisionError("no way")
+
+    serve(office, handle)
+    assert office.read(task).status is TaskStatus.PENDING
+    worker = office.worker(task)
+    assert (worker.status, worker.error) == (WorkerStatus.ERROR, "ZeroDivisionError: no way")
+    assert "in handle" in (office.artifacts(worker)["summary"].content or "")
+
+
+def test_a_failure_for_good_ends_the_task(office: Office) -> None:
+    task = office.task()
+    serve(office, lambda _: Failed("impossible", retryable=False))
+    failed = office.read(task)
+    assert (failed.status, failed.error) == (TaskStatus.FAILED, "impossible")
+
+
+@pytest.mark.parametrize("wrong", [42, {"a": object()}, {"a": "\0"}])
+def test_what_cannot_be_a_result_fails_for_good(office: Office, wrong: object) -> None:
+    task = office.task()
+    serve(office, lambda _: wrong)  # type: ignore[arg-type, return-value]
+    assert office.read(task).status is TaskStatus.FAILED
+
+
+def test_a_task_that_takes_too_long_is_stopped(office: Office) -> None:
+    task = office.task(timeout_seconds=1)
+    ended = threading.Event()
+
+    def handle(session: BlockingSession) -> None:
+        try:
+            session.receive()
+        except Stopped:
+            ended.set()
+            raise
+
+    serve(office, handle)
+    assert office.worker(task).error_code == "timeout"
+    assert ended.wait(10)
+
+
+def test_a_question_is_answered(office: Office) -> None:
+    task = office.task()
+
+    def answer() -> None:
+        for event in office.owner.events(0, task_id=task.id):
+            if event.type == "worker:waiting":
+                assert event.worker_id is not None
+                office.owner.workers.answer(id=event.worker_id, content="blue")
+                return
+
+    person = threading.Thread(target=answer)
+    person.start()
+    serve(office, lambda session: {"colour": session.ask("Which colour?", options=["blue", "red"])})  # type: ignore[arg-type, union-attr]
+    person.join()
+    result = office.read(task).result
+    assert result is not None
+    assert result["colour"] == "blue"
+
+
+def test_cancel_reaches_a_waiting_handler_before_the_next_heartbeat(office: Office) -> None:
+    task = office.task()
+    ended = threading.Event()
+
+    def handle(session: BlockingSession) -> None:
+        office.owner.tasks.cancel(id=task.id)
+        try:
+            session.receive()
+        except Stopped:
+            assert session.stopping
+            ended.set()
+
+    serve(office, handle)
+    assert ended.wait(10)
+    assert office.read(task).status is TaskStatus.CANCELLED
+    assert office.worker(task).error_code == "cancelled"
+
+
+def test_a_person_pauses_and_the_work_is_kept(office: Office, repository: Path) -> None:
+    task = office.task()
+
+    def handle(session: BlockingSession) -> None:
+        (session.workdir / "half.txt").write_text("half\n")
+        office.owner.workers.pause(id=session.worker.id)
+        session.receive()
+
+    serve(office, handle)
+    worker = office.worker(task)
+    assert worker.status is WorkerStatus.PAUSED
+    assert git(repository, "show", f"{worker.branch}:half.txt") == "half"
+
+
+def test_many_tasks_never_more_than_max_at_once(office: Office) -> None:
+    tasks = [office.task(f"task {number}") for number in range(6)]
+    running, most, lock = 0, 0, threading.Lock()
+    two = threading.Barrier(2, timeout=30)
+
+    def handle(_: BlockingSession) -> None:
+        nonlocal running, most
+        with lock:
+            running += 1
+            most = max(most, running)
+        two.wait()
+        with lock:
+            running -= 1
+
+    for _ in range(3):
+        serve(office, handle, max_tasks=2)
+    assert {office.read(task).status for task in tasks} == {TaskStatus.COMPLETED}
+    assert most == 2
+
+
+def test_a_workspace_without_a_repository_gives_an_empty_directory(
+    open_office: OfficeMaker,
+) -> None:
+    office = open_office()
+    task = office.task()
+    serve(office, lambda session: {"files": len(list(session.workdir.iterdir()))})  # type: ignore[arg-type, union-attr]
+    assert office.read(task).result == {"files": 0}
+    assert list((office.state / "worktrees").iterdir()) == []
+
+
+def test_an_administrator_cannot_claim(office: Office) -> None:
+    with pytest.raises(Forbidden):
+        agent.serve(office.owner, lambda _: None, state_dir=office.state)

@@ -1,0 +1,182 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from buildd.agent import repository as repositories
+from buildd.agent import worktree
+from buildd.agent.git import GitFailed
+from buildd.agent.repository import Repository
+from buildd.models import Workspace
+
+from .conftest import git
+
+pytestmark = pytest.mark.anyio
+
+HOSTILE = 'a "title"; $(touch pwned) `id`\n# not a comment\n\nSigned-off-by: nobody'
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+def workspace(**place: str) -> Workspace:
+    now = "2026-01-31T08:00:00Z"
+    return Workspace(id="ws_1", name="shop", created_at=now, updated_at=now, **place)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def local(repository: Path) -> Repository:
+    return Repository(repository, remote=False)
+
+
+@pytest.mark.parametrize(
+    "branch", ["--upload-pack=touch pwned", "a b", "a..b", "x.lock", "@{-1}", "a\nb", "", "-f"]
+)
+async def test_a_name_git_does_not_allow_is_refused(
+    local: Repository, tmp_path: Path, branch: str
+) -> None:
+    with pytest.raises(GitFailed, match="not a name git allows"):
+        await worktree.add(local, branch, tmp_path / "tree")
+    assert not (tmp_path / "tree").exists()
+
+
+async def test_a_hostile_message_is_only_text(local: Repository, tmp_path: Path) -> None:
+    tree = await worktree.add(local, "buildd/one", tmp_path / "tree")
+    (tree.path / "new.txt").write_text("new\n")
+    await tree.checkpoint(HOSTILE)
+    assert git(tree.path, "log", "-1", "--format=%B") == HOSTILE
+    assert not list(tmp_path.rglob("pwned"))
+
+
+async def test_hooks_of_the_repository_do_not_run(local: Repository, tmp_path: Path) -> None:
+    for hook in ("pre-commit", "post-commit", "post-checkout", "commit-msg"):
+        path = local.path / ".git" / "hooks" / hook
+        path.write_text(f"#!/bin/sh\ntouch {tmp_path}/ran\nexit 1\n")
+        path.chmod(0o755)
+    tree = await worktree.add(local, "buildd/one", tmp_path / "tree")
+    (tree.path / "new.txt").write_text("new\n")
+    await tree.checkpoint("work")
+    assert not (tmp_path / "ran").exists()
+
+
+async def test_work_on_another_branch_comes_back(local: Repository, tmp_path: Path) -> None:
+    tree = await worktree.add(local, "buildd/one", tmp_path / "tree")
+    git(tree.path, "switch", "--quiet", "--create", "elsewhere")
+    (tree.path / "a.txt").write_text("a\n")
+    git(tree.path, "add", ".")
+    git(tree.path, "commit", "--quiet", "--message=a")
+    git(tree.path, "switch", "--quiet", "--detach")
+    (tree.path / "b.txt").write_text("b\n")
+    await tree.checkpoint("the rest")
+    changes = await tree.changes(tmp_path)
+    assert [commit.subject for commit in changes.commits] == ["a", "the rest"]
+    assert changes.files == ("a.txt", "b.txt")
+
+
+async def test_unrelated_work_is_kept_and_not_called_done(
+    local: Repository, tmp_path: Path
+) -> None:
+    tree = await worktree.add(local, "buildd/one", tmp_path / "tree")
+    (tree.path / "a.txt").write_text("a\n")
+    await tree.checkpoint("a")
+    git(tree.path, "switch", "--quiet", "--detach", tree.start)
+    (tree.path / "b.txt").write_text("b\n")
+    with pytest.raises(GitFailed, match="does not follow"):
+        await tree.checkpoint("b")
+    assert not await tree.remove()
+    assert (tree.path / "b.txt").exists()
+
+
+async def test_a_lock_left_by_a_killed_git_is_no_obstacle(
+    local: Repository, tmp_path: Path
+) -> None:
+    tree = await worktree.add(local, "buildd/one", tmp_path / "tree")
+    Path(git(tree.path, "rev-parse", "--absolute-git-dir"), "index.lock").touch()
+    (tree.path / "a.txt").write_text("a\n")
+    await tree.checkpoint("a")
+    assert await tree.remove()
+    assert git(local.path, "show", "buildd/one:a.txt") == "a"
+
+
+async def test_a_dirty_worktree_is_not_removed(local: Repository, tmp_path: Path) -> None:
+    tree = await worktree.add(local, "buildd/one", tmp_path / "tree")
+    (tree.path / "a.txt").write_text("a\n")
+    assert not await tree.remove()
+
+
+async def test_a_restarted_attempt_goes_on_from_its_branch(
+    local: Repository, tmp_path: Path
+) -> None:
+    first = await worktree.add(local, "buildd/one", tmp_path / "tree")
+    (first.path / "a.txt").write_text("a\n")
+    await first.checkpoint("a")
+    again = await worktree.add(local, "buildd/one", tmp_path / "tree")
+    assert again == first
+    assert await first.remove()
+    elsewhere = await worktree.add(local, "buildd/one", tmp_path / "other")
+    assert (elsewhere.path / "a.txt").exists()
+    assert elsewhere.start == first.start
+
+
+async def test_a_large_diff_is_cut_and_says_so(local: Repository, tmp_path: Path) -> None:
+    tree = await worktree.add(local, "buildd/one", tmp_path / "tree")
+    (tree.path / "big.txt").write_text("0123456789\n" * 100_000)
+    await tree.checkpoint("big")
+    changes = await tree.changes(tmp_path)
+    assert changes.truncated
+    assert len(changes.diff) == worktree.DIFF_LIMIT
+
+
+async def test_a_person_who_is_known_to_git_commits(
+    local: Repository, tmp_path: Path, empty_home: Path
+) -> None:
+    (empty_home / ".gitconfig").write_text("[user]\nname = Max\nemail = max@example.com\n")
+    tree = await worktree.add(local, "buildd/one", tmp_path / "tree")
+    (tree.path / "a.txt").write_text("a\n")
+    await tree.checkpoint("a")
+    assert git(tree.path, "log", "-1", "--format=%an") == "Max"
+
+
+async def test_a_repo_is_cloned_once_and_fetched_each_time(
+    repository: Path, tmp_path: Path
+) -> None:
+    place, state = workspace(repo=str(repository)), tmp_path / "state"
+    first = await repositories.find(place, state)
+    assert first is not None
+    assert first.remote
+    (repository / "later.txt").write_text("later\n")
+    git(repository, "add", ".")
+    git(repository, "commit", "--quiet", "--message=later")
+    again = await repositories.find(place, state)
+    assert again == first
+    tree = await worktree.add(first, "buildd/one", tmp_path / "tree")
+    assert (tree.path / "later.txt").exists()
+    (tree.path / "work.txt").write_text("work\n")
+    await tree.checkpoint("work")
+    await tree.push()
+    assert git(repository, "show", "buildd/one:work.txt") == "work"
+    assert await tree.remove()
+
+
+async def test_the_checkout_here_comes_before_the_repo(repository: Path, tmp_path: Path) -> None:
+    place = workspace(repo="/nowhere.git", local_path=str(repository))
+    assert await repositories.find(place, tmp_path) == Repository(repository, remote=False)
+
+
+async def test_a_repo_that_is_none_is_told_in_gits_own_line(tmp_path: Path) -> None:
+    with pytest.raises(GitFailed, match=r"does not (exist|appear to be a git repository)"):
+        await repositories.find(workspace(repo=str(tmp_path / "nothing")), tmp_path / "state")
+
+
+async def test_a_repository_without_a_commit_says_what_to_do(tmp_path: Path) -> None:
+    git(tmp_path, "init", "--quiet", "empty")
+    with pytest.raises(GitFailed, match="no commit yet: make the first one"):
+        await worktree.add(Repository(tmp_path / "empty", remote=False), "b", tmp_path / "tree")
+
+
+async def test_a_state_directory_inside_the_repository_is_refused(local: Repository) -> None:
+    with pytest.raises(GitFailed, match="must not lie inside"):
+        await worktree.add(local, "buildd/one", local.path / "state" / "tree")
