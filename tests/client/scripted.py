@@ -10,8 +10,12 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-SILENCE = b""
-"""Accepts the request, and says nothing until the client gives up."""
+
+class Held(bytes):
+    """Sent, and then nothing more until the client gives up."""
+
+
+SILENCE = Held()
 
 
 @dataclass(frozen=True)
@@ -91,10 +95,9 @@ class ScriptedServer:
                 return
             with connection, connection.makefile("rb") as reader:
                 self.received.append(_read(reader))
-                if answer is SILENCE:
+                connection.sendall(answer)
+                if isinstance(answer, Held):
                     reader.read()  # returns when the client hangs up
-                else:
-                    connection.sendall(answer)
 
 
 def _read(lines: Any) -> Received:

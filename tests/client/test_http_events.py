@@ -9,7 +9,7 @@ import pytest
 from buildd import errors
 from buildd.events import EventType
 from tests.client.conftest import Half, Scripted
-from tests.client.scripted import frame, problem, reply, stream
+from tests.client.scripted import Held, frame, problem, reply, stream
 
 
 def test_a_cut_stream_goes_on_after_the_last_event_seen(half: Half, scripted: Scripted) -> None:
@@ -74,6 +74,15 @@ def test_a_restarting_server_is_waited_for(half: Half, scripted: Scripted) -> No
         stream(frame(2)),
     )
     assert half.take(server.url, 2, after=0) == [1, 2]
+
+
+def test_a_stream_that_falls_silent_is_taken_up_again(
+    half: Half, scripted: Scripted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(f"{half.module}.SILENCE_SECONDS", 0.2)
+    server = scripted(Held(stream(frame(1))), stream(frame(2)))
+    assert half.take(server.url, 2, after=0) == [1, 2]
+    assert server.received[1].headers["last-event-id"] == "1"
 
 
 @pytest.mark.parametrize(
