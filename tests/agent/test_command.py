@@ -1,0 +1,193 @@
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import anyio
+import pytest
+
+from buildd.agent import AgentOptions, serve_async
+from buildd.client import as_async
+from buildd.errors import ConfigError
+from buildd.states import TaskStatus, WorkerStatus
+from buildd_runners.command import CommandExecutor
+
+from .conftest import Office, OfficeMaker, git
+
+HOSTILE = "'; touch pwned; $(touch pwned) `touch pwned`\n\"&& touch pwned #"
+
+
+def run(office: Office, command: str, *, pass_env: tuple[str, ...] = ()) -> None:
+    """Do one task with a command."""
+
+    async def work() -> None:
+        async with as_async(office.account) as client:
+            options = AgentOptions(max_tasks=1, single_run=True, state_dir=office.state)
+            await serve_async(client, CommandExecutor(command, pass_env), options)
+
+    anyio.run(work)
+
+
+def test_success_with_commits(office: Office, repository: Path) -> None:
+    task = office.task(description="It fails at night.", context={"pr": 7})
+    run(
+        office,
+        "cp $BUILDD_TASK_FILE told.md; git add . && git commit -qm mine; "
+        "cat >stdin.md; echo half way; echo '::buildd progress=40'; echo done >&2",
+    )
+    done, worker = office.read(task), office.worker(task)
+    assert done.status is TaskStatus.COMPLETED
+    assert done.result is not None
+    assert done.result["exitCode"] == 0
+    assert done.result["branch"] == worker.branch
+    assert done.result["filesChanged"] == 2
+    assert git(repository, "log", "--format=%s", f"main..{worker.branch}").splitlines() == [
+        "buildd: Fix the login test",
+        "mine",
+    ]
+    prompt = git(repository, "show", f"{worker.branch}:stdin.md")
+    assert prompt == git(repository, "show", f"{worker.branch}:told.md")
+    assert prompt.startswith("# Fix the login test\n\nIt fails at night.\n\n## Context")
+    assert office.said(worker) == "half way\ndone"
+    found = office.artifacts(worker)
+    assert "+It fails at night." in (found["diff"].content or "")
+    assert "done\n(exit code 0)" in (found["summary"].content or "")
+    assert not any((office.state / "worktrees").iterdir())
+    assert not any((office.state / "scratch").iterdir())
+
+
+def test_failure_carries_the_last_lines(office: Office) -> None:
+    task = office.task()
+    run(office, "echo first; echo 'the reason' >&2; exit 3")
+    worker = office.worker(task)
+    assert (worker.status, worker.error) == (
+        WorkerStatus.ERROR,
+        "exit code 3: first\nthe reason",
+    )
+    assert office.read(task).status is TaskStatus.PENDING
+
+
+def test_a_killed_command_says_by_what(office: Office) -> None:
+    task = office.task()
+    run(office, "kill -9 $$")
+    assert office.worker(task).error == "killed by SIGKILL"
+
+
+def test_hostile_text_is_inert(office: Office, repository: Path, tmp_path: Path) -> None:
+    task = office.task(HOSTILE, description=HOSTILE, context={HOSTILE: HOSTILE})
+    run(office, "cat > prompt.md")
+    worker = office.worker(task)
+    assert office.read(task).status is TaskStatus.COMPLETED
+    assert HOSTILE in git(repository, "show", f"{worker.branch}:prompt.md")
+    assert not list(tmp_path.rglob("pwned"))
+
+
+def test_the_environment_holds_what_is_allowed_and_no_key(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BUILDD_API_KEY", office.key)
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-secret")
+    monkeypatch.setenv("MY_TOOL", "passed")
+    task = office.task()
+    run(office, "tr '\\0' '\\n' < /proc/$$/environ; cat /proc/$$/cmdline", pass_env=("MY_TOOL",))
+    worker = office.worker(task)
+    said = office.said(worker)
+    assert office.key not in said
+    assert "buildd_lease_" not in said
+    assert "sk-secret" not in said
+    assert "MY_TOOL=passed" in said
+    assert f"BUILDD_TASK_ID={task.id}" in said
+    assert f"BUILDD_WORKER_ID={worker.id}" in said
+    assert f"BUILDD_BRANCH={worker.branch}" in said
+
+
+def test_a_key_is_never_passed_on() -> None:
+    with pytest.raises(ConfigError, match="BUILDD_API_KEY is never passed"):
+        CommandExecutor("true", ("BUILDD_API_KEY",))
+
+
+def test_what_stays_in_the_background_neither_holds_nor_outlives_the_attempt(
+    office: Office, tmp_path: Path
+) -> None:
+    task = office.task()
+    run(office, f"sleep 300 & echo $! > {tmp_path}/pid; echo started")
+    assert office.read(task).status is TaskStatus.COMPLETED
+    assert not Path(f"/proc/{(tmp_path / 'pid').read_text().strip()}/cmdline").exists() or (
+        Path(f"/proc/{(tmp_path / 'pid').read_text().strip()}/cmdline").read_bytes() == b""
+    )
+
+
+def test_too_much_output_is_cut_and_said(office: Office) -> None:
+    task = office.task()
+    run(office, "yes 'a line of output' | head -c 3000000; echo the end")
+    worker = office.worker(task)
+    said = office.said(worker)
+    assert len(said) < 1_100_000
+    assert "it is not shown" in said
+    assert "the end" in (office.artifacts(worker)["summary"].content or "")
+
+
+def test_bytes_that_are_no_text_are_shown_somehow(office: Office) -> None:
+    task = office.task()
+    run(office, r"printf 'a\000b\377c\033[31mred\033[0m\r\n12%%\r100%%\nno newline'")
+    said = office.said(office.worker(task))
+    assert said == "a�b�cred\n100%\nno newline"
+
+
+def test_a_repo_is_cloned_and_pushed_to(
+    open_office: OfficeMaker, repository: Path, tmp_path: Path
+) -> None:
+    bare = tmp_path / "shop.git"
+    git(tmp_path, "clone", "--quiet", "--bare", str(repository), str(bare))
+    office = open_office(repo=str(bare))
+    task = office.task()
+    run(office, "echo new > new.txt")
+    assert office.read(task).status is TaskStatus.COMPLETED
+    assert git(bare, "show", f"{office.worker(task).branch}:new.txt") == "new"
+
+
+def test_a_push_that_is_refused_is_a_retryable_failure_and_loses_nothing(
+    open_office: OfficeMaker, repository: Path, tmp_path: Path
+) -> None:
+    bare = tmp_path / "shop.git"
+    git(tmp_path, "clone", "--quiet", "--bare", str(repository), str(bare))
+    hook = bare / "hooks" / "pre-receive"
+    hook.write_text("#!/bin/sh\necho 'no pushing on Fridays' >&2\nexit 1\n")
+    hook.chmod(0o755)
+    office = open_office(repo=str(bare))
+    task = office.task()
+    run(office, "echo new > new.txt")
+    worker = office.worker(task)
+    assert office.read(task).status is TaskStatus.PENDING
+    assert "no pushing on Fridays" in (worker.error or "")
+    [clone] = (office.state / "repositories").glob("*.git")
+    assert git(clone, "show", f"{worker.branch}:new.txt") == "new"
+
+
+def test_a_repo_that_cannot_be_cloned_fails_with_gits_line(
+    open_office: OfficeMaker, tmp_path: Path
+) -> None:
+    office = open_office(repo=str(tmp_path / "nothing"))
+    task = office.task()
+    run(office, "true")
+    assert "does not appear to be a git repository" in (office.worker(task).error or "")
+
+
+def test_a_command_that_removes_its_worktree_fails_clearly(office: Office) -> None:
+    task = office.task()
+    run(office, 'rm -rf "$PWD"')
+    worker = office.worker(task)
+    assert worker.status is WorkerStatus.ERROR
+    assert "is gone" in (worker.error or "")
+
+
+def test_nothing_but_sh_and_git_is_needed(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    git_at = shutil.which("git")
+    assert git_at is not None
+    monkeypatch.setenv("PATH", os.path.dirname(git_at))  # noqa: PTH120 - a PATH is text
+    monkeypatch.delenv("LANG", raising=False)
+    task = office.task()
+    run(office, "echo héllo > ü.txt; echo héllo")
+    assert office.read(task).status is TaskStatus.COMPLETED
+    assert office.said(office.worker(task)) == "héllo"

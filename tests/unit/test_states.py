@@ -1,0 +1,54 @@
+"""The two machines as tables: the sets derived from them hold what they say."""
+
+from __future__ import annotations
+
+import pytest
+
+from buildd.states import (
+    CLOSED,
+    ENDED,
+    HOLDING,
+    LIVE,
+    TASK,
+    WORKER,
+    Machine,
+    TaskStatus,
+    TaskVerb,
+    WorkerStatus,
+    WorkerVerb,
+)
+
+
+@pytest.mark.parametrize("machine", [WORKER, TASK], ids=["worker", "task"])
+def test_each_verb_has_exactly_one_step(machine: Machine) -> None:
+    verbs = [step.verb for step in machine.steps]
+    assert sorted(verbs) == sorted(type(verbs[0]))
+
+
+@pytest.mark.parametrize("machine", [WORKER, TASK], ids=["worker", "task"])
+def test_every_status_can_be_reached(machine: Machine) -> None:
+    reached = {machine.initial}
+    for _ in machine.statuses:
+        reached |= {step.target for step in machine.steps if step.sources & reached}
+    assert reached == set(machine.statuses)
+
+
+def test_nothing_leaves_a_workers_end() -> None:
+    assert not any(step.sources & ENDED for step in WORKER.steps)
+
+
+def test_retry_is_the_only_way_back_and_never_from_completed() -> None:
+    leaving = {step.verb for step in TASK.steps if step.sources & CLOSED}
+    assert leaving == {TaskVerb.RETRY}
+    assert TaskStatus.COMPLETED not in TASK.step(TaskVerb.RETRY).sources
+
+
+def test_a_workers_statuses_are_partitioned() -> None:
+    assert HOLDING | ENDED == set(WorkerStatus)
+    assert not HOLDING & ENDED
+    assert HOLDING - LIVE == {WorkerStatus.PAUSED}
+
+
+def test_only_resume_leads_out_of_a_pause_without_an_end() -> None:
+    out = {step.verb for step in WORKER.steps if WorkerStatus.PAUSED in step.sources}
+    assert {v for v in out if WORKER.step(v).target not in ENDED} == {WorkerVerb.RESUME}
