@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from collections import deque
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -52,7 +52,6 @@ class Board:
         self._accounts = accounts
         self._recent: deque[str] = deque(maxlen=RECENT)
         self._live: Live | None = None
-        self._began = time.monotonic()
 
     def show(self) -> AbstractContextManager[Any]:
         """Keep the table on the screen while the block runs, if there is a screen."""
@@ -70,9 +69,9 @@ class Board:
         """Whether no task has anything left to happen to it."""
         return all(row.status in CLOSED for row in self._rows.values())
 
-    def say(self, sentence: str) -> None:
-        """Tell one step."""
-        line = f"{time.monotonic() - self._began:5.1f} s  {sentence}"
+    def say(self, sentence: str, at: datetime | None = None) -> None:
+        """Tell one step, and when it happened if that was not now."""
+        line = f"{(at or datetime.now(UTC)).astimezone():%H:%M:%S}  {sentence}"
         self._recent.append(line)
         if self._live is None:
             click.echo(line)
@@ -90,16 +89,16 @@ class Board:
                 row.status = TaskStatus.CANCELLED
             case EventType.WORKER_STATUS if event.data["status"] == WorkerStatus.STARTING:
                 row.by = who
-                self.say(f"{who} takes {row.title!r}")
+                self.say(f"{who} takes {row.title!r}", event.at)
             case EventType.WORKER_MESSAGE if event.data["role"] == Role.ASSISTANT:
                 for row.note in str(event.data["content"]).strip().splitlines():
-                    self.say(f"{who}: {row.note}")
+                    self.say(f"{who}: {row.note}", event.at)
             case EventType.WORKER_COMPLETED:
                 row.status, row.note = TaskStatus.COMPLETED, ""
-                self.say(f"{who} has done {row.title!r}")
+                self.say(f"{who} has done {row.title!r}", event.at)
             case EventType.WORKER_ERROR:
                 row.by, row.note = "", f"goes back: {event.data.get('error')}"
-                self.say(f"{row.title!r} {row.note}")
+                self.say(f"{row.title!r} {row.note}", event.at)
             case _:
                 pass
 

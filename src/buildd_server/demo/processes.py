@@ -10,7 +10,7 @@ import contextlib
 import json
 import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from subprocess import DEVNULL
@@ -84,7 +84,7 @@ class Processes:
         while self._parts:
             process = self._parts.pop().process
             if process is not None:
-                _end([process])
+                _end(process)
         self._record.unlink(missing_ok=True)
 
     def _log(self, part: Part) -> Path:
@@ -112,19 +112,19 @@ def stop_leftovers(directory: Path) -> None:
             process = psutil.Process(known["pid"])
             if process.create_time() == known["at"]:
                 found.append(process)
-    _end(found)
+    # The server last, so that the agents can hand back what they hold.
+    for process in reversed(found):
+        _end(process)
     record.unlink()
 
 
-def _end(processes: Sequence[psutil.Process]) -> None:
-    """Ask them to end, and insist after a while."""
-    for process in processes:
-        with contextlib.suppress(psutil.NoSuchProcess):
-            process.terminate()
-    for process in psutil.wait_procs(processes, STOP_SECONDS)[1]:
-        with contextlib.suppress(psutil.NoSuchProcess):
+def _end(process: psutil.Process) -> None:
+    """Ask it to end, and insist after a while."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        process.terminate()
+        if psutil.wait_procs([process], STOP_SECONDS)[1]:
             process.kill()
-    psutil.wait_procs(processes, STOP_SECONDS)
+            process.wait()
 
 
 def program(name: str) -> str:
