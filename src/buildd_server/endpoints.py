@@ -52,6 +52,9 @@ class _Endpoint:
 
     async def answer(self, request: Request) -> Response:
         """Decode the operation, have it done, encode its answer."""
+        if b"%2f" in request.scope["raw_path"].lower():
+            # Decoded, it reads as a border between two parts of the path, which it is not.
+            raise errors.NotFound
         verb = self._verbs["GET" if request.method == "HEAD" else request.method]
         body = b"" if verb.reads() else await read_body(request)
         operation = wire.decode(verb, request.path_params, query_of(request), body)

@@ -82,8 +82,8 @@ def sole_server(database: str) -> Iterator[None]:
 
 
 def shown(database: str) -> str:
-    """A database URL as it may be printed: without its password."""
-    return _url(database).render_as_string(hide_password=True)
+    """A database URL as it may be printed: without its password, wherever it stands."""
+    return _url(database).set(query={}).render_as_string(hide_password=True)
 
 
 def _sqlite_file(database: str) -> Path | None:

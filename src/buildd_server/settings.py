@@ -12,12 +12,11 @@ from buildd.lease import LeaseTimes
 DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 3000
 DEFAULT_DATABASE = "sqlite:///buildd.db"
-ADMIN_KEY_LENGTH = 16
 
 
 @dataclass(frozen=True)
 class Settings:
-    """Where a server listens, what it stores in, and its secrets. Raises `ConfigError`."""
+    """Where a server listens, what it stores in, and its secrets."""
 
     host: str = DEFAULT_HOST
     port: int = DEFAULT_PORT
@@ -26,13 +25,12 @@ class Settings:
     secret: bytes | None = field(default=None, repr=False)
     lease: LeaseTimes = field(default_factory=LeaseTimes)
 
-    def __post_init__(self) -> None:
-        if self.admin_key is not None and len(self.admin_key) < ADMIN_KEY_LENGTH:
-            raise ConfigError(f"BUILDD_ADMIN_KEY must have at least {ADMIN_KEY_LENGTH} characters")
-
     @classmethod
     def of(cls, environ: Mapping[str, str], *, host: str, port: int, database: str) -> Settings:
-        """Settings from flags and, for what must never stand in an argv, the environment."""
+        """Settings from flags and, for what must never stand in an argv, the environment.
+
+        Raises `ConfigError`.
+        """
         secret = _given(environ, "BUILDD_SECRET")
         return cls(
             host=host,

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -151,3 +153,27 @@ def test_streams_end_when_the_server_stops(start: Callable[..., Running]) -> Non
     with server.client() as owner, stream(owner) as (_, events):
         server.stop()
         assert list(events) == []
+
+
+def test_a_stream_ends_with_its_key(served: Running, admin: httpx2.Client) -> None:
+    account = made(admin, "/api/accounts", type="user", name="Gone")
+    with served.client(account["apiKey"]) as client, stream(client) as (_, events):
+        admin.delete(f"/api/accounts/{account['id']}/keys/{account['keyId']}")
+        assert {json.loads(event.data)["type"] for event in events} <= {"account:updated"}
+
+
+def test_what_is_no_longer_kept_is_said(start: Callable[..., Running], tmp_path: Path) -> None:
+    server = start(admin_key=None)
+    with server.client() as owner:
+        workspace = made(owner, "/api/workspaces", name="shop")
+        for number in range(4):
+            made(owner, "/api/tasks", workspaceId=workspace["id"], title=f"task {number}")
+        with closing(sqlite3.connect(tmp_path / "own.db")) as database, database:
+            database.execute("DELETE FROM event WHERE seq < (SELECT max(seq) FROM event)")
+        with stream(owner, last=1, types="task:created") as (_, events):
+            reset, kept = islice(events, 2)
+        with stream(owner, after=0) as (_, events):
+            oldest = next(events)
+    assert (reset.event, json.loads(reset.data)["type"]) == ("reset", "reset")
+    assert int(reset.id) == int(kept.id) - 1
+    assert (kept.event, oldest.id) == ("message", kept.id)

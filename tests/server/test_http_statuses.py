@@ -63,6 +63,11 @@ def test_nothing_is_at_an_unknown_path(admin: httpx2.Client) -> None:
         problem(admin.get(path), 404, "not_found")
 
 
+def test_an_encoded_slash_divides_nothing(admin: httpx2.Client, cast: Cast) -> None:
+    problem(admin.post(f"/api/tasks/{cast.task}%2Fcancel"), 404, "not_found")
+    assert admin.get(f"/api/tasks/{cast.task}").json()["status"] == "pending"
+
+
 def test_a_wrong_method_is_told_which_ones_there_are(admin: httpx2.Client) -> None:
     response = admin.put("/api/tasks")
     problem(response, 405, "method_not_allowed")

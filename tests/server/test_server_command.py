@@ -129,9 +129,9 @@ def test_an_open_address_needs_an_admin_key(launch: Launch) -> None:
 
 
 def test_an_admin_key_that_is_too_short(launch: Launch) -> None:
-    err = one_line(launch.refusal("--port", "0", BUILDD_ADMIN_KEY="short"))
-    assert "BUILDD_ADMIN_KEY must have at least 16" in err
-    assert "short" not in err.removeprefix("Error: BUILDD_ADMIN_KEY")
+    err = one_line(launch.refusal("--port", "0", BUILDD_ADMIN_KEY="tiny"))
+    assert "BUILDD_ADMIN_KEY" in err
+    assert "tiny" not in err
 
 
 @pytest.mark.parametrize("ttl", ["soon", "0", "nan", "-60"])
