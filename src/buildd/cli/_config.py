@@ -84,8 +84,10 @@ class Settings:
         return found.value if found else None
 
     def default_map(self) -> dict[str, str]:
-        """What is set, by name: click's defaults for the options called the same."""
-        return {name: found.value for name, found in self.found.items()}
+        """What is set, by name: click's defaults for the options called the same. No secrets."""
+        return {
+            name: found.value for name, found in self.found.items() if not _BY_NAME[name].secret
+        }
 
     def key_for(self, server: str) -> str | None:
         """The API key to use with a server.

@@ -62,12 +62,10 @@ def run(command: click.Command, arguments: Sequence[str], program: str) -> int:
     try:
         answer = command.main(args=list(arguments), prog_name=program, standalone_mode=False)
         sys.stdout.flush()
-    except BrokenPipeError:
-        # The reader has gone, as `head` does. The interpreter's last flush must not complain.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return ExitCode.FAILURE
     except Exception as problem:  # noqa: BLE001 - the last place that can put it in one line
-        return _end(problem, program)
+        _give_up_output()
+        quiet = isinstance(problem, BrokenPipeError)  # The reader has gone, as `head` does.
+        return ExitCode.FAILURE if quiet else _end(problem, program)
     return answer if isinstance(answer, int) else ExitCode.OK
 
 
@@ -116,6 +114,13 @@ def _verdict(problem: Exception) -> tuple[ExitCode, str]:
 def _usage(problem: click.UsageError) -> str:
     said = problem.format_message().rstrip(".")
     return f"{said} (see '{problem.ctx.command_path} --help')" if problem.ctx else said
+
+
+def _give_up_output() -> None:
+    try:
+        sys.stdout.flush()
+    except OSError:  # Else the interpreter's own last flush would fail too, with words of its own.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _say(line: str) -> None:

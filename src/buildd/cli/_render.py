@@ -61,7 +61,7 @@ def json_line(thing: BaseModel) -> None:
 
 def line(text: str) -> None:
     """Print one line, at once."""
-    sys.stdout.write(" ".join(printable(text).splitlines()) + "\n")
+    sys.stdout.write(" ".join(printable(text).splitlines()).rstrip() + "\n")
     sys.stdout.flush()
 
 
