@@ -36,8 +36,8 @@ READ_RETRIES = 2
 NOT_SENT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.ProxyError)
 GATEWAY_STATUSES = {502, 503, 504}
 
-KEEP_ALIVE_SECONDS = 3.0
-"""Less than the five after which a server closes an idle connection, so that no verb meets it."""
+KEEP_ALIVE_SECONDS = 30.0
+"""Less than servers and gateways keep an idle connection, so that no verb meets one as it closes."""
 
 
 class HttpTransport:
