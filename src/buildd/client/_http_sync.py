@@ -37,7 +37,7 @@ NOT_SENT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.ProxyError)
 GATEWAY_STATUSES = {502, 503, 504}
 
 KEEP_ALIVE_SECONDS = 30.0
-"""Less than servers and gateways keep an idle connection, so that no verb meets one as it closes."""
+"""Less than servers and gateways keep an idle connection, so that no verb meets its end."""
 
 
 class HttpTransport:
