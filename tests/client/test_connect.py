@@ -57,6 +57,8 @@ def test_a_key_that_cannot_be_one_is_refused_without_being_shown(key: str) -> No
     with pytest.raises(ConfigError, match="API key") as caught:
         buildd.connect("http://127.0.0.1:1", api_key=key)
     assert key == "" or key not in str(caught.value)
+    with buildd.connect("http://127.0.0.1:1") as bd, pytest.raises(ConfigError, match="API key"):
+        bd.with_key(key)
 
 
 def test_without_an_address_it_is_the_environment_then_this_machine(

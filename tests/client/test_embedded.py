@@ -136,11 +136,19 @@ def test_a_slow_reader_misses_nothing(sqlite_url: str) -> None:
     assert seen == list(range(1, 1502))
 
 
-@pytest.mark.parametrize("url", ["sqlite:////nowhere/at/all/team.db", "postgresql://127.0.0.1:1/x"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "sqlite:////nowhere/at/all/team.db",
+        "postgresql://127.0.0.1:1/x",
+        "postgresql://me:hunter2@127.0.0.1:1,127.0.0.1:2/x",
+    ],
+)
 def test_a_database_that_is_not_there_is_one_clear_line(url: str) -> None:
     with pytest.raises(buildd.BuilddError) as caught:
         buildd.connect(url)
     assert "\n" not in str(caught.value)
+    assert "hunter2" not in str(caught.value)
 
 
 def test_an_empty_key_is_not_the_owner_s(sqlite_url: str) -> None:

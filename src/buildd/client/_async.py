@@ -13,7 +13,7 @@ from typing import Any, Generic, ParamSpec, Self, TypeVar
 from pydantic import ValidationError
 
 from buildd import operations as ops
-from buildd.client._transport import AsyncTransport
+from buildd.client._transport import AsyncTransport, checked
 from buildd.events import Event, EventType, Filter
 from buildd.operations import Operation
 from buildd.wire import invalid
@@ -56,6 +56,7 @@ class AsyncAccounts(AsyncResource):
     create_key = AsyncVerb(ops.CreateKey)
     revoke_key = AsyncVerb(ops.RevokeKey)
     create_admin_key = AsyncVerb(ops.CreateAdminKey)
+    revoke_admin_key = AsyncVerb(ops.RevokeAdminKey)
     grant = AsyncVerb(ops.GrantWorkspace)
     grants = AsyncVerb(ops.ListGrants)
     revoke_grant = AsyncVerb(ops.RevokeGrant)
@@ -177,7 +178,7 @@ class AsyncClient:
 
     def with_key(self, key: str) -> AsyncClient:
         """The same connection with another key: an account's, or the token of a lease."""
-        return AsyncClient(self.transport.with_key(key))
+        return AsyncClient(self.transport.with_key(checked(key)))
 
     async def aclose(self) -> None:
         """Let go of the connection, or of the embedded broker."""

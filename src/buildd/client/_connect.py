@@ -8,6 +8,7 @@ from buildd import environment
 from buildd.client._async import AsyncClient
 from buildd.client._embedded import AsyncEmbeddedTransport, EmbeddedTransport, Embedding
 from buildd.client._sync import Client
+from buildd.client._transport import checked
 from buildd.errors import ConfigError
 
 HTTP = {"http", "https"}
@@ -28,20 +29,22 @@ def connect(url: str | None = None, *, api_key: str | None = None) -> Client:
     """
     address = (url or environment.server()).strip()
     if not _is_server(address):
-        return Client(EmbeddedTransport(_embed(address), _checked(api_key), owns=True))
+        key = _key(api_key)
+        return Client(EmbeddedTransport(_embed(address), key, owns=True))
     from buildd.client._http_sync import HttpTransport
 
-    return Client(HttpTransport(address, _server_key(api_key)))
+    return Client(HttpTransport(address, _key(api_key, environment.api_key())))
 
 
 def connect_async(url: str | None = None, *, api_key: str | None = None) -> AsyncClient:
     """As `connect`, for an event loop. Opening a database blocks for a moment."""
     address = (url or environment.server()).strip()
     if not _is_server(address):
-        return AsyncClient(AsyncEmbeddedTransport(_embed(address), _checked(api_key), owns=True))
+        key = _key(api_key)
+        return AsyncClient(AsyncEmbeddedTransport(_embed(address), key, owns=True))
     from buildd.client._http_async import AsyncHttpTransport
 
-    return AsyncClient(AsyncHttpTransport(address, _server_key(api_key)))
+    return AsyncClient(AsyncHttpTransport(address, _key(api_key, environment.api_key())))
 
 
 def as_async(client: Client) -> AsyncClient:
@@ -67,11 +70,11 @@ def _is_server(address: str) -> bool:
     """Whether it is a server's URL. No error repeats it, because it may hold a password."""
     try:
         parts = urlsplit(address)
+        if parts.scheme in DATABASES:
+            return False
         _ = parts.port
     except ValueError:
         raise ConfigError(f"the broker's URL is malformed; it looks like {FORMS}") from None
-    if parts.scheme in DATABASES:
-        return False
     if parts.scheme not in HTTP:
         raise ConfigError(f"the broker's URL must look like {FORMS}")
     _check_server(parts)
@@ -88,11 +91,6 @@ def _check_server(parts: SplitResult) -> None:
         )
 
 
-def _server_key(given: str | None) -> str | None:
-    return _checked(environment.api_key() if given is None else given)
-
-
-def _checked(key: str | None) -> str | None:
-    if key is not None and not (key and key.isascii() and key.isprintable() and " " not in key):
-        raise ConfigError("the API key is empty, or holds a space or a line break")
-    return key
+def _key(given: str | None, default: str | None = None) -> str | None:
+    key = default if given is None else given
+    return None if key is None else checked(key)

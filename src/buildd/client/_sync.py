@@ -15,7 +15,7 @@ from typing import Any, Generic, ParamSpec, Self, TypeVar
 from pydantic import ValidationError
 
 from buildd import operations as ops
-from buildd.client._transport import Transport
+from buildd.client._transport import Transport, checked
 from buildd.events import Event, EventType, Filter
 from buildd.operations import Operation
 from buildd.wire import invalid
@@ -58,6 +58,7 @@ class Accounts(Resource):
     create_key = Verb(ops.CreateKey)
     revoke_key = Verb(ops.RevokeKey)
     create_admin_key = Verb(ops.CreateAdminKey)
+    revoke_admin_key = Verb(ops.RevokeAdminKey)
     grant = Verb(ops.GrantWorkspace)
     grants = Verb(ops.ListGrants)
     revoke_grant = Verb(ops.RevokeGrant)
@@ -179,7 +180,7 @@ class Client:
 
     def with_key(self, key: str) -> Client:
         """The same connection with another key: an account's, or the token of a lease."""
-        return Client(self.transport.with_key(key))
+        return Client(self.transport.with_key(checked(key)))
 
     def close(self) -> None:
         """Let go of the connection, or of the embedded broker."""

@@ -5,10 +5,18 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Generator
 from typing import Protocol, TypeVar
 
+from buildd.errors import ConfigError
 from buildd.events import Event, Filter
 from buildd.operations import Operation
 
 R = TypeVar("R")
+
+
+def checked(key: str) -> str:
+    """A key as it can travel. Raises `ConfigError`, which does not repeat it."""
+    if not (key and key.isascii() and key.isprintable() and " " not in key):
+        raise ConfigError("the API key is empty, or holds a space or a line break")
+    return key
 
 
 class AsyncTransport(Protocol):

@@ -37,8 +37,10 @@ class Failure(Enum):
 
     STATEMENT = auto()
     """This statement was refused; the rest of the transaction can go on after a rollback to it."""
+    CONFLICT = auto()
+    """Another transaction was in the way, and all of this one is rolled back: try it again."""
     TRANSACTION = auto()
-    """All of it is rolled back and may be tried again: a deadlock, a lock, a full disk."""
+    """All of it is rolled back, and trying again would not help: a full disk, a lock never released."""
     CONNECTION = auto()
     """The connection is gone, and with it whatever was not committed."""
 
@@ -76,7 +78,7 @@ def database_of(url: str) -> Database:
     """The database a URL names. Raises `ConfigError` for one that is not understood."""
     try:
         parsed = make_url(url)
-    except ArgumentError:
+    except (ArgumentError, ValueError):  # ValueError: a port that is no number
         raise ConfigError("the database URL cannot be read; try sqlite:///buildd.db") from None
     match parsed.get_backend_name():
         case "sqlite":
@@ -198,6 +200,8 @@ class Postgres:
         state = getattr(error, "sqlstate", None)
         if state is None or state.startswith(("08", "57P")):
             return Failure.CONNECTION
+        if state.startswith("40"):
+            return Failure.CONFLICT
         return Failure.STATEMENT if state.startswith(("22", "23", "42")) else Failure.TRANSACTION
 
     def translate(self, error: Exception) -> BuilddError:
