@@ -18,6 +18,7 @@ from pydantic.alias_generators import to_camel
 
 from buildd import errors, wire
 from buildd.cli._app import COMMANDS, root
+from buildd.cli._config import SETTINGS
 from buildd.cli._exits import MEANING
 from buildd.cli.agent import agent
 from buildd.client._async import AsyncVerb, resources
@@ -42,6 +43,12 @@ ABOUT_EVENTS = """\
 ABOUT_COMMANDS = """\
 Every command that speaks to a broker takes `--server URL` (a server's or a database's; default:
 `BUILDD_SERVER`, else `http://127.0.0.1:3000`) and `--json` for the API's own JSON.\
+"""
+ABOUT_SETTINGS = """\
+Flags win, then the environment, then `.env` in the working directory, then the config file
+`~/.config/buildd/config.toml` (or in `$XDG_CONFIG_HOME/buildd`, or in `$BUILDD_CONFIG_DIR`).
+`DATABASE_URL` is read when nothing else names the database. Keys are never flags, and a key from
+elsewhere is not sent to a remote server that only `.env` names.\
 """
 SHARED_OPTIONS = {"`--server URL`", "`--json`", "`--help`"}
 ABOUT_ERRORS = """\
@@ -126,6 +133,9 @@ def commands() -> str:
     }
     parts = [NOTE, "# Commands", ABOUT_COMMANDS, "## Exit codes"]
     parts += _table(("code", "meaning"), ((f"`{code}`", text) for code, text in MEANING.items()))
+    parts += ["## Settings", ABOUT_SETTINGS]
+    settings = ((f"`{s.variable}`", f"`{s.name}`", s.meaning, s.default or "") for s in SETTINGS)
+    parts += _table(("variable", "in the file", "meaning", "default"), settings)
     for name, command in sorted(tree.items()):
         parts += _command(command, click.Context(command, info_name=f"buildd {name}"))
     return _page([*parts, *_command(agent, click.Context(agent, info_name="buildd-agent"))])

@@ -113,6 +113,7 @@ def _ending(problem: BaseException) -> click.Command:
             4,
             "A valid key is needed. (set BUILDD_API_KEY, or api_key in the config file)",
         ),
+        (ExceptionGroup("both", [errors.Forbidden("not you")]), 4, "not you"),
         (OSError(28, "No space left on device"), 1, "No space left on device"),
         (FileNotFoundError(2, "No such file or directory", "x"), 1, "x: No such file or directory"),
         (

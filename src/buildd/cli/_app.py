@@ -62,7 +62,10 @@ class Root(click.Group):
             meant = f"; did you mean {near[0]!r}?" if near else ""
             raise click.UsageError(f"there is no command {name!r}{meant}", ctx)
         if name not in COMMANDS and not name.startswith("-"):
-            _config.prepare(args)
+            from buildd.cli._verb import asks_for_help
+
+            lenient = asks_for_help(args, resilient_parsing=ctx.resilient_parsing)
+            _config.prepare(lenient=lenient)
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -118,15 +118,15 @@ class Settings:
                 os.environ[variable] = value
 
 
-def prepare(arguments: Sequence[str]) -> Settings:
+def prepare(*, lenient: bool) -> Settings:
     """Load the settings and export them, before a command reads its options.
 
-    A malformed file keeps nobody from reading the help.
+    A malformed file is an error, but not to those who only ask for help: they are `lenient`.
     """
     try:
         settings = load()
     except ConfigError:
-        if not {"-h", "--help"} & set(arguments):
+        if not lenient:
             raise
         settings = Settings({}, {})
     settings.export()

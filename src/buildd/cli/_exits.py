@@ -62,6 +62,8 @@ def run(command: click.Command, arguments: Sequence[str], program: str) -> int:
     try:
         answer = command.main(args=list(arguments), prog_name=program, standalone_mode=False)
         sys.stdout.flush()
+    except KeyboardInterrupt:
+        return ExitCode.INTERRUPTED
     except Exception as problem:  # noqa: BLE001 - the last place that can put it in one line
         _give_up_output()
         quiet = isinstance(problem, BrokenPipeError)  # The reader has gone, as `head` does.
@@ -80,6 +82,8 @@ def printable(text: str) -> str:
 
 
 def _end(problem: Exception, program: str) -> ExitCode:
+    while isinstance(problem, ExceptionGroup) and len(problem.exceptions) == 1:
+        problem = problem.exceptions[0]
     if isinstance(problem, click.exceptions.NoArgsIsHelpError):
         click.echo(problem.format_message(), err=True)
         return ExitCode.USAGE

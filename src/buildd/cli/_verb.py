@@ -36,7 +36,7 @@ class Configured(click.Command):
         **extra: Any,
     ) -> click.Context:
         """Read the settings before the options; they are the context's object."""
-        settings = _config.prepare(args)
+        settings = _config.prepare(lenient=asks_for_help(args, **extra))
         extra |= {"obj": settings, "default_map": settings.default_map()}
         return super().make_context(info_name, args, parent, **extra)
 
@@ -119,6 +119,11 @@ class Session:
         from buildd.cli import _render
 
         _render.document(thing) if self.json else _render.line(sentence)
+
+
+def asks_for_help(arguments: Sequence[str], *, resilient_parsing: bool = False, **_: Any) -> bool:
+    """Whether a command is only asked what it is, by a person or by a shell that completes it."""
+    return resilient_parsing or bool({"-h", "--help"} & set(arguments))
 
 
 def pass_session(function: Callable[..., R]) -> Callable[..., R]:

@@ -79,7 +79,8 @@ def _settings() -> None:
     line(
         "Flags come first, then the environment, .env in the working directory, and the config file"
     )
-    line(f"{_config.config_file()}. Keys are never taken as flags.")
+    line(f"{_config.config_file()}. Keys are never taken as flags, and a key from")
+    line("elsewhere is not sent to a remote server that only .env names.")
     line("")
     for each in _config.SETTINGS:
         line(f"  {each.variable:<22} {each.name:<14} {each.meaning}")
