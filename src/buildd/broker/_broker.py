@@ -15,15 +15,15 @@ from buildd.broker import _policy
 from buildd.broker._context import HANDLERS, Context
 from buildd.broker.audience import Audience
 from buildd.broker.feed import Feed, Subscription
-from buildd.broker.principals import Doorkeeper, Principal
+from buildd.broker.principals import Doorkeeper, Principal, PrincipalKind
 from buildd.broker.reaper import Reaper
 from buildd.broker.waiting import WaitingRoom
 from buildd.clock import Clock
 from buildd.errors import BuilddError, ConfigError, NotAuthenticated, Unavailable
 from buildd.events import Event, EventType, Filter
 from buildd.lease import LeaseTimes
-from buildd.models import Claim
-from buildd.operations import ClaimTasks, Operation
+from buildd.models import Claim, Claimed
+from buildd.operations import ClaimTasks, Operation, ReleaseTask
 from buildd.store import Database, Refused, Store, Transaction, database_of
 from buildd.store.sql import accounts as sql
 from buildd.store.sql import events as sql_events
@@ -63,7 +63,7 @@ class Broker:
         try:
             self._pepper = settings.secret or self._store.write(_pepper).result()
             self._doors = Doorkeeper(self._store, self._pepper, settings.admin_key)
-            self._waiting = WaitingRoom(self._claim_once)
+            self._waiting = WaitingRoom(self._claim_once, self._give_back)
             self._feed = Feed(self._store, bell, self._hear)
         except BaseException:
             self._store.close()
@@ -150,7 +150,7 @@ class Broker:
 
         if operation.reads():
             return self._store.read(work)
-        return self._store.write(cast("Callable[[Transaction], R | Refused]", work), principal.name)
+        return self._store.write(cast("Callable[[Transaction], R | Refused]", work), principal.account_id or "")
 
     def _claim_once(self, operation: ClaimTasks, principal: Principal) -> Future[Claim]:
         try:
@@ -159,6 +159,18 @@ class Broker:
             refused: Future[Claim] = Future()
             refused.set_exception(error)
             return refused
+
+    def _give_back(self, claimed: Claimed) -> None:
+        """Nobody is there any more to hear of this claim."""
+        lease = Principal(
+            PrincipalKind.LEASE,
+            account_id=claimed.worker.account_id,
+            worker_id=claimed.id,
+            task_id=claimed.task_id,
+            workspace_id=claimed.worker.workspace_id,
+            epoch=claimed.lease.epoch,
+        )
+        self.submit(ReleaseTask(id=claimed.task_id, reason="drain"), lease)
 
     def _hear(self, event: Event) -> None:
         self._waiting.hear(event)

@@ -112,6 +112,15 @@ def create_admin_key(ctx: Context, op: ops.CreateAdminKey) -> AdminKey:
     return AdminKey(id=key_id, api_key=secret)
 
 
+@handles(ops.RevokeAdminKey)
+def revoke_admin_key(ctx: Context, op: ops.RevokeAdminKey) -> ops.Deleted:
+    """Make an administrator's key useless; the one from the environment is not the database's."""
+    if ctx.tx.first(sql.REVOKE_ADMIN_KEY, of=op.id, now=ctx.tx.now) is None:
+        raise NotFound
+    _announce(ctx, None)
+    return ops.Deleted(id=op.id)
+
+
 @handles(ops.GrantWorkspace)
 def grant_workspace(ctx: Context, op: ops.GrantWorkspace) -> Grant:
     """Make or change a grant."""
@@ -160,5 +169,5 @@ def _mint(ctx: Context, account_id: str | None) -> tuple[str, str]:
     return key_id, secret
 
 
-def _announce(ctx: Context, account_id: str) -> None:
+def _announce(ctx: Context, account_id: str | None) -> None:
     ctx.emit(EventType.ACCOUNT_UPDATED, {}, account_id=account_id)

@@ -64,7 +64,7 @@ def move(ctx: Context, worker: Row, verb: WorkerVerb, **values: Any) -> Row:
     moved = ctx.tx.first(sql.MOVE_WORKER[verb], of=worker.id, now=ctx.tx.now, **values)
     if moved is None:
         raise WrongState(
-            f"{verb.value} does not apply to a worker that is {worker.status}", status=worker.status
+            f"{verb.value} does not apply to a worker that is {worker.status}", current=worker.status
         )
     if verb is WorkerVerb.PAUSE or WORKER.step(verb).target not in LIVE:
         _stand_down(ctx, worker, done=verb is WorkerVerb.COMPLETE)
@@ -79,7 +79,7 @@ def move_task(ctx: Context, task: Row, verb: TaskVerb, **values: Any) -> Row:
     moved = ctx.tx.first(sql_tasks.MOVE_TASK[verb], of=task.id, now=ctx.tx.now, **values)
     if moved is None:
         raise WrongState(
-            f"{verb.value} does not apply to a task that is {task.status}", status=task.status
+            f"{verb.value} does not apply to a task that is {task.status}", current=task.status
         )
     kind = EventType.TASK_CANCELLED if verb is TaskVerb.CANCEL else EventType.TASK_UPDATED
     ctx.emit_task(kind, moved, **_told(moved), previousStatus=task.status)

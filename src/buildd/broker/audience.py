@@ -30,9 +30,10 @@ class Audience:
 
     def refresh(self, tx: Transaction) -> None:
         """Read the grants anew. Raises `NotAuthenticated` if the key no longer stands."""
+        key_id = self.principal.key_id
+        if key_id is not None and tx.first(sql.KEY_STANDS, id=key_id) is None:
+            raise NotAuthenticated("this key was revoked")
         if self.principal.kind is not PrincipalKind.ACCOUNT:
             return
-        if tx.first(sql.KEY_STANDS, id=self.principal.key_id) is None:
-            raise NotAuthenticated("this key was revoked")
         grants = tx.all(sql.GRANTS, account=self.principal.account_id)
         self._workspaces = frozenset(grant.workspace_id for grant in grants)

@@ -85,7 +85,7 @@ def list_comments(ctx: Context, op: ops.ListComments) -> list[Comment]:
 @handles(ops.UpdateComment)
 def update_comment(ctx: Context, op: ops.UpdateComment) -> Comment:
     """Change it, or mark it resolved or not."""
-    row = ctx.tx.first(sql.COMMENT, id=op.id, viewer=ctx.viewer)
+    row = ctx.tx.first(sql.LOCK_COMMENT, id=op.id, viewer=ctx.viewer)
     if row is None:
         raise NotFound("there is no such comment")
     if op.changes().get("content", row.content) != row.content and row.author != ctx.principal.name:

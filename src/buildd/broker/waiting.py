@@ -16,14 +16,20 @@ from buildd import routing
 from buildd.broker.principals import Principal
 from buildd.clock import elapsed
 from buildd.events import Event, EventType
-from buildd.models import Claim
+from buildd.models import Claim, Claimed
 from buildd.operations import ClaimTasks
 from buildd.routing import RunnerPreference
-from buildd.states import TASK
+from buildd.states import ENDED, TASK, WORKER, WorkerVerb
 
 Attempt = Callable[[ClaimTasks, Principal], "Future[Claim]"]
 
 _TICK_SECONDS = 0.25
+_OPENS = {
+    *ENDED,
+    WORKER.step(WorkerVerb.PAUSE).target,
+    WORKER.step(WorkerVerb.RESUME).target,
+}
+"""What a worker must have become to free a slot, or to be there to take up."""
 
 
 @dataclass(eq=False)
@@ -42,8 +48,9 @@ class Waiter:
         """Whether the event is of a kind that can make something claimable for this one."""
         if event.type is EventType.ACCOUNT_UPDATED:
             return event.account_id == self.principal.account_id
-        if event.type is EventType.WORKER_STATUS:  # a slot, or a worker to take up
-            return event.account_id == self.principal.account_id
+        if event.type is EventType.WORKER_STATUS:
+            mine = event.account_id == self.principal.account_id
+            return mine and event.data.get("status") in _OPENS
         if event.data.get("status") != TASK.initial:
             return False
         return self._fits(event)
@@ -70,8 +77,9 @@ class Waiter:
 class WaitingRoom:
     """Holds the waiting claims and lets them try again."""
 
-    def __init__(self, attempt: Attempt) -> None:
+    def __init__(self, attempt: Attempt, give_back: Callable[[Claimed], None]) -> None:
         self._attempt = attempt
+        self._give_back = give_back
         self._waiters: set[Waiter] = set()
         self._lock = threading.Lock()
         self._stop = threading.Event()
@@ -127,6 +135,9 @@ class WaitingRoom:
         if claim.workers:
             if waiter.future.set_running_or_notify_cancel():
                 waiter.future.set_result(claim)
+            else:
+                for claimed in claim.workers:
+                    self._give_back(claimed)
             return
         with self._lock:
             waiter.answer = claim

@@ -76,7 +76,7 @@ def heartbeat(ctx: Context, op: ops.Heartbeat) -> Beat | Refused:
         return Refused(fence.lost(worker))
     renewed = _renew(ctx, worker, op)
     if op.status is not None and WorkerStatus(worker.status) is WorkerStatus.IDLE:
-        raise WrongState("start the worker first", status=worker.status)
+        raise WrongState("start the worker first", current=worker.status)
     if op.status is not None and WORKER.allows(WorkerVerb.RUN, WorkerStatus(worker.status)):
         renewed = attempts.move(ctx, renewed, WorkerVerb.RUN)
         attempts.run_task(ctx, renewed)
@@ -112,7 +112,7 @@ def pause_worker(ctx: Context, op: ops.PauseWorker) -> Worker:
         return model(Worker, pause_now(ctx, worker))
     asked = ctx.tx.first(sql.REQUEST_PAUSE, of=op.id, now=ctx.tx.now)
     if asked is None:
-        raise WrongState(f"a worker that is {worker.status} cannot be paused", status=worker.status)
+        raise WrongState(f"a worker that is {worker.status} cannot be paused", current=worker.status)
     ctx.emit_worker(
         EventType.WORKER_STATUS,
         asked,

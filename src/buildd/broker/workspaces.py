@@ -44,7 +44,9 @@ def get_workspace(ctx: Context, op: ops.GetWorkspace) -> Workspace:
 @handles(ops.UpdateWorkspace)
 def update_workspace(ctx: Context, op: ops.UpdateWorkspace) -> Workspace:
     """Change what was given; the rest stays."""
-    row = _workspace(ctx, op.id)
+    row = ctx.tx.first(sql.LOCK_WORKSPACE, id=op.id)
+    if row is None:
+        raise NotFound("there is no such workspace")
     kept = {name: getattr(row, name) for name in ops.CreateWorkspace.model_fields}
     changed = ctx.tx.first(
         sql.CHANGE_WORKSPACE, of=op.id, **{**kept, **op.changes()}, updated_at=ctx.tx.now
@@ -86,7 +88,7 @@ def list_sources(ctx: Context, op: ops.ListSources) -> list[Source]:
 @handles(ops.UpdateSource)
 def update_source(ctx: Context, op: ops.UpdateSource) -> Source:
     """Change what was given; the rest stays."""
-    row = ctx.tx.first(sql.SOURCE, id=op.id)
+    row = ctx.tx.first(sql.LOCK_SOURCE, id=op.id)
     if row is None:
         raise NotFound
     kept = {"name": row.name, "config": row.config}

@@ -95,6 +95,14 @@ class CreateAdminKey(Operation[AdminKey]):
     access = Access.ADMIN
 
 
+class RevokeAdminKey(Operation[Deleted]):
+    """Make an administrator's key useless, on every server within five seconds."""
+
+    http = delete("/api/admin-keys/{id}")
+    access = Access.ADMIN
+    id: Id
+
+
 class GrantWorkspace(Operation[Grant]):
     """Let an account work in a workspace; a second call changes what it may do."""
 

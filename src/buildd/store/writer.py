@@ -94,11 +94,11 @@ class Writer:
         try:
             outcomes = self._commit(sorted(batch, key=lambda job: job.order))
         except Exception as error:  # noqa: BLE001 - whatever it is, somebody waits for an answer
-            if len(batch) > 1 and not isinstance(error, OutcomeUnknown):
-                for job in batch:
+            again = len(batch) > 1 or self._may_pass(error)
+            for job in batch:
+                if again and not isinstance(error, OutcomeUnknown):
                     self._settle_alone(job)
-            else:
-                for job in batch:
+                else:
                     job.future.set_exception(self._explained(error))
             return
         self._answer(outcomes)
@@ -110,7 +110,7 @@ class Writer:
                 outcomes = self._commit([job])
             except Exception as error:  # noqa: BLE001 - see above
                 problem = error
-                if self._database.failure(error) is None:
+                if not self._may_pass(error):
                     break
             else:
                 self._answer(outcomes)
@@ -157,6 +157,9 @@ class Writer:
             if meaning is None or meaning is Failure.STATEMENT:
                 return self._explained(error)
             raise
+
+    def _may_pass(self, error: Exception) -> bool:
+        return self._database.failure(error) in {Failure.CONFLICT, Failure.CONNECTION}
 
     def _explained(self, error: Exception) -> BuilddError:
         if isinstance(error, BuilddError):

@@ -67,6 +67,12 @@ REVOKE_KEY = Statement(
     .values(revoked_at=sa.func.coalesce(api_key.c.revoked_at, NOW, type_=Moment()))
     .returning(*api_key.c)
 )
+REVOKE_ADMIN_KEY = Statement(
+    sa.update(api_key)
+    .where(api_key.c.id == bindparam("of"), api_key.c.account_id.is_(None))
+    .values(revoked_at=sa.func.coalesce(api_key.c.revoked_at, NOW, type_=Moment()))
+    .returning(*api_key.c)
+)
 REVOKE_ALL_KEYS = Statement(
     sa.update(api_key)
     .where(api_key.c.account_id == bindparam("owner"), api_key.c.revoked_at.is_(None))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from sqlalchemy import bindparam
 
-from buildd.store.sql._parts import change, optional, page, seen
+from buildd.store.sql._parts import change, locked, optional, page, seen
 from buildd.store.statement import Statement
 from buildd.store.tables import artifact, attachment, comment, message, worker
 
@@ -20,10 +20,11 @@ ARTIFACTS = page(
 )
 
 INSERT_COMMENT = Statement(sa.insert(comment))
-COMMENT = Statement(
+LOCK_COMMENT = locked(
     sa.select(comment)
     .join(worker, worker.c.id == comment.c.worker_id)
-    .where(comment.c.id == bindparam("id"), seen(worker.c.workspace_id))
+    .where(comment.c.id == bindparam("id"), seen(worker.c.workspace_id)),
+    comment,
 )
 COMMENTS = page(
     sa.select(comment).where(comment.c.artifact_id == optional("artifact")), comment.c.id

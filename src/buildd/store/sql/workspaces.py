@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from sqlalchemy import bindparam
 
-from buildd.store.sql._parts import change, optional, page, seen
+from buildd.store.sql._parts import change, locked, optional, page, seen
 from buildd.store.statement import Statement
 from buildd.store.tables import source, workspace
 
@@ -13,6 +13,7 @@ INSERT_WORKSPACE = Statement(sa.insert(workspace))
 WORKSPACE = Statement(
     sa.select(workspace).where(workspace.c.id == bindparam("id"), seen(workspace.c.id))
 )
+LOCK_WORKSPACE = locked(sa.select(workspace).where(workspace.c.id == bindparam("id")), workspace)
 WORKSPACES = page(sa.select(workspace).where(seen(workspace.c.id)), workspace.c.id)
 CHANGE_WORKSPACE = change(
     workspace,
@@ -34,6 +35,7 @@ DELETE_WORKSPACE = Statement(
 
 INSERT_SOURCE = Statement(sa.insert(source))
 SOURCE = Statement(sa.select(source).where(source.c.id == bindparam("id")))
+LOCK_SOURCE = locked(sa.select(source).where(source.c.id == bindparam("id")), source)
 SOURCES = page(
     sa.select(source).where(source.c.workspace_id == optional("workspace")), source.c.id
 )

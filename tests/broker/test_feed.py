@@ -1,0 +1,134 @@
+"""The feed: every event once and in order for everybody who may see it, however slow or late."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from buildd import operations as ops
+from buildd.broker import ADMIN, Broker, Principal, Subscription
+from buildd.errors import NotAuthenticated
+from buildd.events import EventType, Filter
+from tests.broker.conftest import House
+
+
+class Listener:
+    """Reads a subscription as a transport does: woken, then drained."""
+
+    def __init__(
+        self,
+        broker: Broker,
+        principal: Principal = ADMIN,
+        after: int | None = None,
+        wanted: Filter | None = None,
+    ) -> None:
+        self._woken = threading.Event()
+        self.subscription: Subscription = broker.subscribe(
+            principal, after, wanted or Filter(), self._woken.set
+        ).result()
+        self.seen: list[int] = []
+
+    def until(self, last: int) -> list[int]:
+        """Everything up to an event that will come."""
+        while not self.seen or self.seen[-1] < last:
+            self.seen += [notice.event.seq for notice in self.subscription.drain()]
+            if not self.seen or self.seen[-1] < last:
+                self._woken.wait(5)
+                self._woken.clear()
+        return self.seen
+
+    def until_refused(self) -> None:
+        """Drain until the subscription is ended."""
+        while True:
+            self.subscription.drain()
+            self._woken.wait(5)
+            self._woken.clear()
+
+
+def test_many_writers_leave_no_gap(house: House) -> None:
+    live, late = Listener(house.broker), Listener(house.broker, after=0)
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda _: house.task(), range(200)))
+    last = house.broker.position
+    while last < 200:
+        last = house.broker.position
+    assert live.until(last) == list(range(live.seen[0], last + 1))
+    assert len(live.seen) == 200
+    assert late.until(last) == list(range(1, last + 1))
+
+
+def test_a_listener_that_does_not_drain_loses_nothing(house: House) -> None:
+    listener = Listener(house.broker)
+    for _ in range(30):
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(lambda _: house.task(), range(50)))
+    first = listener.subscription.drain()[0].event.seq
+    listener.seen = list(range(first, listener.subscription.position + 1))[:1000]
+    last = first + 1499
+    assert listener.until(last) == list(range(first, last + 1))
+
+
+def test_events_of_another_process_arrive(house: House) -> None:
+    url = house.broker._store.database.url.render_as_string(hide_password=False)
+    listener = Listener(house.broker)
+    other = Broker.open(url)
+    other.execute(ops.CreateTask(workspace_id=house.workspace.id, title="x"), ADMIN)
+    other.close()
+    [seq] = listener.until(listener.subscription.position + 1)
+    assert seq == house.broker.position
+
+
+def test_a_filter_passes_only_what_was_asked_for(house: House) -> None:
+    task = house.task()
+    house.task()
+    wanted = Filter(task_id=task.id, types=frozenset({EventType.TASK_CANCELLED}))
+    listener = Listener(house.broker, after=0, wanted=wanted)
+    house.admin(ops.CancelTask(id=task.id))
+    while not (notices := listener.subscription.drain()):
+        pass
+    assert [n.event.type for n in notices] == [EventType.TASK_CANCELLED]
+
+
+def test_an_account_hears_of_its_workspaces_only_and_at_once_of_a_new_one(house: House) -> None:
+    account = house.account()
+    house.admin(
+        ops.RevokeGrant(account_id=str(account.account_id), workspace_id=house.workspace.id)
+    )
+    listener = Listener(house.broker, account, after=0)
+    hidden = house.task()
+    house.admin(
+        ops.GrantWorkspace(
+            account_id=str(account.account_id), workspace_id=house.workspace.id
+        )
+    )
+    start = house.broker.position
+    while house.broker.position <= start:
+        pass
+    seen: list[str] = []
+    while hidden.id not in seen:
+        house.admin(ops.UpdateTask(id=hidden.id, priority=1))
+        seen += [n.event.task_id or "" for n in listener.subscription.drain()]
+
+
+def test_a_revoked_key_ends_the_stream(house: House) -> None:
+    made = house.admin(ops.CreateAccount(type="user", name="x"))
+    account = house.broker.authenticate(made.api_key).result()
+    listener = Listener(house.broker, account)
+    house.admin(ops.RevokeKey(account_id=made.id, id=made.key_id))
+    with pytest.raises(NotAuthenticated):
+        listener.until_refused()
+    with pytest.raises(NotAuthenticated):
+        house.broker.authenticate(made.api_key).result()
+
+
+def test_a_revoked_admin_key_opens_nothing(house: House) -> None:
+    made = house.admin(ops.CreateAdminKey())
+    admin = house.broker.authenticate(made.api_key).result()
+    listener = Listener(house.broker, admin)
+    house.broker.execute(ops.RevokeAdminKey(id=made.id), admin)
+    with pytest.raises(NotAuthenticated):
+        listener.until_refused()
+    with pytest.raises(NotAuthenticated):
+        house.broker.authenticate(made.api_key).result()

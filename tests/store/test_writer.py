@@ -1,0 +1,161 @@
+"""Group commit: one bad operation harms no other, and nothing is answered before it is durable."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from buildd.errors import AlreadyExists, BuilddError, InternalError, NotFound, Unavailable
+from buildd.store import Refused, Statement, Store, Transaction, database_of
+from buildd.store.sql.accounts import INSERT_SETTING, SETTING
+from buildd.store.tables import setting
+
+
+@pytest.fixture
+def store(database_url: str) -> Iterator[Store]:
+    store = Store(database_of(database_url), None, committed=lambda: None)
+    yield store
+    store.close()
+
+
+def put(name: str, value: str = "v") -> Statement:
+    def work(tx: Transaction) -> str:
+        tx.run(INSERT_SETTING, name=name, value=value)
+        return name
+
+    return work  # type: ignore[return-value]
+
+
+def get(store: Store, name: str) -> str | None:
+    row = store.read(lambda tx: tx.first(SETTING, name=name)).result()
+    return None if row is None else str(row.value)
+
+
+def blocked(store: Store) -> threading.Event:
+    """Keep every writer busy until the event is set, so that what follows forms one batch."""
+    gate = threading.Event()
+    for _ in range(store.database.writers):
+        store.write(lambda _: gate.wait())
+    return gate
+
+
+def test_a_batch_keeps_the_good_and_fails_the_bad(store: Store) -> None:
+    gate = blocked(store)
+    good = store.write(put("a"))
+    twice = store.write(put("a"))
+
+    def broken(tx: Transaction) -> None:
+        tx.run(INSERT_SETTING, name="half", value="x")
+        raise NotFound
+
+    refused = store.write(broken)
+    buggy = store.write(lambda tx: {}["no such key"])
+    last = store.write(put("z"))
+    gate.set()
+    assert (good.result(), last.result()) == ("a", "z")
+    with pytest.raises(AlreadyExists):
+        twice.result()
+    with pytest.raises(NotFound):
+        refused.result()
+    with pytest.raises(InternalError):
+        buggy.result()
+    assert (get(store, "a"), get(store, "half"), get(store, "z")) == ("v", None, "v")
+
+
+def test_what_refused_work_wrote_stays(store: Store) -> None:
+    def work(tx: Transaction) -> Refused:
+        tx.run(INSERT_SETTING, name="bill", value="5")
+        return Refused(NotFound("not yours"))
+
+    with pytest.raises(NotFound, match="not yours"):
+        store.write(work).result()
+    assert get(store, "bill") == "5"
+
+
+def test_a_savepoint_within_an_operation_takes_back_its_own_part_only(store: Store) -> None:
+    def work(tx: Transaction) -> None:
+        tx.run(INSERT_SETTING, name="outer", value="x")
+        with pytest.raises(RuntimeError), tx.savepoint():
+            tx.run(INSERT_SETTING, name="inner", value="x")
+            raise RuntimeError
+
+    store.write(work).result()
+    assert (get(store, "outer"), get(store, "inner")) == ("x", None)
+
+
+def test_cancelled_before_it_ran_is_never_run(store: Store) -> None:
+    gate = blocked(store)
+    future = store.write(put("never"))
+    assert future.cancel()
+    gate.set()
+    store.write(put("after")).result()
+    assert get(store, "never") is None
+
+
+def test_a_closed_store_finishes_what_it_took_and_takes_no_more(store: Store) -> None:
+    futures = [store.write(put(f"n{i}")) for i in range(100)]
+    store.close()
+    assert [f.result() for f in futures] == [f"n{i}" for i in range(100)]
+    with pytest.raises(Unavailable):
+        store.write(put("late"))
+    with pytest.raises(Unavailable):
+        store.read(lambda tx: None)
+
+
+def test_readers_cannot_write(store: Store) -> None:
+    with pytest.raises(BuilddError):
+        store.read(lambda tx: tx.run(INSERT_SETTING, name="x", value="y")).result()
+
+
+def test_a_lost_connection_is_replaced(postgres_url: str) -> None:
+    store = Store(database_of(postgres_url), None, committed=lambda: None)
+    kill = Statement(
+        sa.text(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE pid <> pg_backend_pid() AND datname = current_database()"
+        ).columns(sa.column("gone", sa.Boolean))
+    )
+    store.write(put("before")).result()
+    get(store, "before")
+    store.write(lambda tx: len(tx.all(kill))).result()
+    assert store.write(put("after")).result() == "after"
+    assert get(store, "after") == "v"
+    store.close()
+
+
+def test_what_was_answered_survives_kill_nine(database_url: str) -> None:
+    script = """
+import sys
+from buildd.store import Store, database_of
+from buildd.store.sql.accounts import INSERT_SETTING
+store = Store(database_of(sys.argv[1]), None, committed=lambda: None)
+for i in range(100000):
+    store.write(lambda tx: tx.run(INSERT_SETTING, name=f"k{i}", value="v")).result()
+    print(i, flush=True)
+"""
+    child = subprocess.Popen(
+        [sys.executable, "-c", script, database_url],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2] / "src")},
+    )
+    assert child.stdout is not None
+    answered = [child.stdout.readline() for _ in range(200)]
+    child.kill()
+    answered += child.stdout.readlines()
+    child.wait()
+    child.stdout.close()
+    last = int([line for line in answered if line.endswith("\n")][-1])
+    store = Store(database_of(database_url), None, committed=lambda: None)
+    kept = store.read(
+        lambda tx: tx.all(Statement(sa.select(setting.c.name).where(setting.c.name.like("k%"))))
+    ).result()
+    store.close()
+    assert {row.name for row in kept} >= {f"k{i}" for i in range(last + 1)}
