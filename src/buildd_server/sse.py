@@ -9,7 +9,6 @@ from typing import Annotated
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 from sse_starlette import EventSourceResponse, ServerSentEvent
-from sse_starlette.sse import SendTimeoutError
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -27,7 +26,8 @@ from buildd_server.waiting import Shutdown, settled
 PING_SECONDS = 15
 SEND_SECONDS = 30
 """How long one frame may take to leave before its reader counts as gone."""
-GRACE_SECONDS = 1
+GRACE_SECONDS = 0.5
+"""How long a stop waits for a stream to end by itself; a reader that is stuck is cut off."""
 POSITION_HEADER = "X-Buildd-Seq"
 
 
@@ -127,19 +127,24 @@ class _EventStream(EventSourceResponse):
             ping=PING_SECONDS,
             ping_message_factory=lambda: ServerSentEvent(comment="ping", sep="\n"),
             send_timeout=SEND_SECONDS,
-            # At a stop the frames end by themselves; only a reader that is stuck is cut off.
-            shutdown_grace_period=GRACE_SECONDS,
+            # The library notices a stop too, and must not cut off what is about to end by itself.
+            shutdown_grace_period=2 * GRACE_SECONDS,
         )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the stream, and let go of the subscription however it ends."""
         try:
-            with self._shutdown.calling(self._ready.set):
-                await super().__call__(scope, receive, send)
-        except SendTimeoutError:
-            pass
+            async with asyncio.timeout(None) as patience:
+                with self._shutdown.calling(lambda: self._stop(patience)):
+                    await super().__call__(scope, receive, send)
+        except TimeoutError:
+            pass  # The reader is stuck; it resumes when it comes back.
         finally:
             self._subscription.close()
+
+    def _stop(self, patience: asyncio.Timeout) -> None:
+        self._ready.set()
+        patience.reschedule(asyncio.get_running_loop().time() + GRACE_SECONDS)
 
     async def _frames(self) -> AsyncIterator[bytes]:
         yield b": subscribed\n\n"

@@ -148,6 +148,15 @@ def test_a_stream_is_only_for_get(admin: httpx2.Client) -> None:
     problem(admin.post("/api/events"), 405, "method_not_allowed")
 
 
+def test_a_reader_that_leaves_is_forgotten(start: Callable[..., Running]) -> None:
+    server = start(admin_key=None)
+    listeners = server.broker._feed._listeners
+    with server.client() as owner, stream(owner):
+        assert len(listeners) == 1
+    while listeners:
+        pass  # The server sees the end of the connection a moment later.
+
+
 def test_streams_end_when_the_server_stops(start: Callable[..., Running]) -> None:
     server = start(admin_key=None)
     with server.client() as owner, stream(owner) as (_, events):

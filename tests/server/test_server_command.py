@@ -124,6 +124,13 @@ def test_a_second_server_on_the_same_file(launch: Launch) -> None:
     assert "another buildd server is using" in one_line(err)
 
 
+def test_a_killed_server_leaves_the_file_to_the_next(launch: Launch) -> None:
+    process, _ = launch.serving()
+    process.kill()
+    process.wait()
+    launch.serving()
+
+
 def test_an_open_address_needs_an_admin_key(launch: Launch) -> None:
     assert "BUILDD_ADMIN_KEY" in one_line(launch.refusal("--host", "::", "--port", "0"))
 
