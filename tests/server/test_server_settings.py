@@ -1,0 +1,58 @@
+"""Settings: what counts as set, what counts as this machine, and what is never shown."""
+
+from __future__ import annotations
+
+import pytest
+
+from buildd.errors import ConfigError
+from buildd_server.listening import listen, shown
+from buildd_server.settings import Settings, is_loopback
+
+
+def of(environ: dict[str, str]) -> Settings:
+    return Settings.of(environ, host="127.0.0.1", port=3000, database="sqlite:///buildd.db")
+
+
+def test_an_empty_line_of_an_env_file_sets_nothing() -> None:
+    empty = of({"BUILDD_ADMIN_KEY": "", "BUILDD_SECRET": " ", "BUILDD_LEASE_TTL": ""})
+    assert empty == of({})
+    assert empty.admin_key is None
+    assert empty.secret is None
+
+
+def test_secrets_are_read_and_not_shown() -> None:
+    settings = of({"BUILDD_ADMIN_KEY": "a long enough key", "BUILDD_SECRET": "pepper"})
+    assert (settings.admin_key, settings.secret) == ("a long enough key", b"pepper")
+    assert "key" not in repr(settings).replace("admin_key", "")
+    assert "pepper" not in repr(settings)
+
+
+def test_a_lease_is_set_in_seconds() -> None:
+    assert of({"BUILDD_LEASE_TTL": "12.5"}).lease.ttl == 12.5
+
+
+@pytest.mark.parametrize("host", ["localhost", "LOCALHOST", "127.0.0.1", "127.1.2.3", "::1"])
+def test_addresses_of_this_machine_only(host: str) -> None:
+    assert is_loopback(host)
+
+
+@pytest.mark.parametrize("host", ["", "10.0.0.1", "::", "example.com", "localhost.example", "127"])
+def test_addresses_that_others_may_reach(host: str) -> None:
+    assert not is_loopback(host)
+
+
+def test_passwords_are_not_printed() -> None:
+    for url in ("postgres://u:hunter2@h/d", "postgresql://h/d?user=u&password=hunter2"):
+        assert "hunter2" not in shown(url)
+
+
+def test_every_address_of_a_name_gets_the_same_port() -> None:
+    sockets = listen("localhost", 0)
+    assert len({each.getsockname()[1] for each in sockets}) == 1
+    for each in sockets:
+        each.close()
+
+
+def test_a_url_that_is_none_is_refused_in_words() -> None:
+    with pytest.raises(ConfigError, match="--database must be a URL such as sqlite:///"):
+        shown("nonsense")
