@@ -6,6 +6,7 @@ import json
 import socket
 import threading
 from collections.abc import Callable
+from typing import Any
 
 import httpx2
 import pytest
@@ -80,7 +81,7 @@ def test_a_page_that_is_not_full_is_the_last(admin: httpx2.Client, cast: Cast) -
 def test_a_claim_waits_and_is_woken(served: Running, admin: httpx2.Client, cast: Cast) -> None:
     with served.client(cast.key) as client:
         assert len(made(client, "/api/workers/claim")["workers"]) == 1
-        answer: list[dict[str, object]] = []
+        answer: list[dict[str, Any]] = []
 
         def wait() -> None:
             answer.append(made(client, "/api/workers/claim", waitSeconds=60))
@@ -89,7 +90,7 @@ def test_a_claim_waits_and_is_woken(served: Running, admin: httpx2.Client, cast:
         waiting.start()
         task = made(admin, "/api/tasks", workspaceId=cast.workspace, title="Next")
         waiting.join()
-    (worker,) = answer[0]["workers"]  # type: ignore[misc]
+    (worker,) = answer[0]["workers"]
     assert worker["taskId"] == task["id"]
 
 

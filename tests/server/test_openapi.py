@@ -13,6 +13,7 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 from starlette.routing import Mount, Route, Router
 
 from buildd.operations import OPERATIONS
+from buildd_server.auth import Authenticated
 from buildd_server.schemas import wire_path
 from tests.server.serving import Running
 
@@ -46,14 +47,15 @@ def test_every_operation_is_in_it(document: dict[str, Any]) -> None:
 
 def test_every_route_is_in_it(served: Running, document: dict[str, Any]) -> None:
     served_paths = set()
-    app = served.server.config.app
-    for route in app.routes:
+    for route in served.server._app.routes:
         if isinstance(route, Mount):
+            assert isinstance(route.app, Authenticated)
             router = route.app._app
             assert isinstance(router, Router)
             inner = [each for each in router.routes if isinstance(each, Route)]
             served_paths |= {f"{route.path}{each.path}" for each in inner}
         else:
+            assert isinstance(route, Route)
             served_paths.add(route.path)
     documented = {re.sub(r"{\w+}", "{}", path) for path in document["paths"]}
     assert {re.sub(r"{\w+}", "{}", path) for path in served_paths - {"/"}} == documented

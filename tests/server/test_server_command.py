@@ -47,7 +47,7 @@ class Launch:
 
     def serving(self, *arguments: str, **environ: str) -> tuple[subprocess.Popen[str], str]:
         """A server that has said where it listens, and its address."""
-        process = self.popen("--port", "0", *arguments, **environ)
+        process = self.popen("--port", "0", *arguments, before=None, **environ)
         assert process.stdout is not None
         match = ADDRESS.search(process.stdout.readline())
         assert match, process.communicate()[1]
