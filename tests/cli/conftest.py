@@ -101,13 +101,14 @@ def embedded(cli: Cli, sqlite_url: str) -> Cli:
     return cli
 
 
-@pytest.fixture
-def server(tmp_path: Path, sqlite_url: str) -> Iterator[str]:
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A real server that asks everybody for a key: its address."""
+    home = tmp_path_factory.mktemp("server")
     process = subprocess.Popen(
-        [sys.executable, "-m", "buildd_server", "--port", "0", "--database", sqlite_url],
-        cwd=tmp_path,
-        env={**environ_of(tmp_path), "BUILDD_ADMIN_KEY": ADMIN_KEY},
+        [sys.executable, "-m", "buildd_server", "--port", "0"],
+        cwd=home,
+        env={**environ_of(home), "BUILDD_ADMIN_KEY": ADMIN_KEY},
         stdout=subprocess.PIPE,
         encoding="utf-8",
     )
@@ -116,3 +117,10 @@ def server(tmp_path: Path, sqlite_url: str) -> Iterator[str]:
     yield next(word for word in line.split() if word.startswith("http://"))
     process.terminate()
     process.communicate(timeout=30)
+
+
+@pytest.fixture
+def remote(cli: Cli, server: str) -> Cli:
+    """The command line of an administrator of the server."""
+    cli.environ |= {"BUILDD_SERVER": server, "BUILDD_API_KEY": ADMIN_KEY}
+    return cli
