@@ -38,19 +38,16 @@ def main(url: str) -> None:
 @contextmanager
 def own_server() -> Iterator[str]:
     """A server on a free port, for as long as the block runs."""
-    with tempfile.TemporaryDirectory() as directory:
-        server = subprocess.Popen(
-            [Path(sys.executable).with_name("buildd"), "server", "--port", "0"],
-            cwd=directory,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
+    command = [Path(sys.executable).with_name("buildd"), "server", "--port", "0"]
+    with (
+        tempfile.TemporaryDirectory() as directory,
+        subprocess.Popen(command, cwd=directory, stdout=subprocess.PIPE, text=True) as server,
+    ):
         try:
             assert server.stdout is not None
             yield next(word for word in server.stdout.readline().split() if "://" in word)
         finally:
             server.terminate()
-            server.wait()
 
 
 if __name__ == "__main__":
