@@ -12,8 +12,7 @@ from buildd.client import as_async
 from buildd.errors import ConfigError
 from buildd.states import TaskStatus, WorkerStatus
 from buildd_runners.command import CommandExecutor
-
-from .conftest import Office, OfficeMaker, git
+from tests.agent.office import Office, OfficeMaker, git
 
 HOSTILE = "'; touch pwned; $(touch pwned) `touch pwned`\n\"&& touch pwned #"
 

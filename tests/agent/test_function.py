@@ -10,8 +10,7 @@ from buildd.agent import BlockingSession, Failed, Session, Stopped
 from buildd.errors import Forbidden
 from buildd.models import ArtifactType
 from buildd.states import TaskStatus, WorkerStatus
-
-from .conftest import Office, OfficeMaker, git
+from tests.agent.office import Office, OfficeMaker, git
 
 
 def serve(office: Office, handle: agent.Handler, **options: object) -> None:

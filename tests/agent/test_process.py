@@ -48,14 +48,13 @@ def wait_for(path: Path) -> int:
 
 
 async def start(tmp_path: Path, *argv: str, mark: str = "wkr_1") -> anyio.abc.Process:
-    with Path(os.devnull).open("r+b") as null:
+    null = os.open(os.devnull, os.O_RDWR)
+    try:
         return await process.spawn(
-            argv,
-            cwd=tmp_path,
-            environment=environment(mark),
-            stdin=null.fileno(),
-            stdout=null.fileno(),
+            argv, cwd=tmp_path, environment=environment(mark), stdin=null, stdout=null
         )
+    finally:
+        os.close(null)
 
 
 async def test_a_daemon_that_left_group_and_session_dies_too(tmp_path: Path) -> None:
@@ -107,7 +106,7 @@ anyio.run(main)
     assert not child.is_running() or child.status() == "zombie"
 
 
-def test_orphans_of_a_dead_agent_are_swept(tmp_path: Path) -> None:
+def test_orphans_of_a_dead_agent_are_swept() -> None:
     dead = subprocess.Popen(["true"])
     owner = process.identity(dead.pid)
     dead.wait()

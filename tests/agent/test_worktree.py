@@ -9,8 +9,7 @@ from buildd.agent import worktree
 from buildd.agent.git import GitFailed
 from buildd.agent.repository import Repository
 from buildd.models import Workspace
-
-from .conftest import git
+from tests.agent.office import git
 
 pytestmark = pytest.mark.anyio
 

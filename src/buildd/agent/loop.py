@@ -63,12 +63,14 @@ class Agent:
     async def run(self) -> None:
         """Work until drained, or, in a single run, until its tasks are done.
 
-        Raises `buildd.errors` that trying again cannot mend, such as a revoked key; what runs is
-        brought to its end before.
+        Raises `buildd.errors` that trying again cannot mend, such as a revoked key or a workspace
+        that is not there; what runs is brought to its end before.
         """
         account = await self._client.accounts.me()
         if account.type is AccountType.ACTION or self._options.single_run:
             self._left = self._options.max_tasks
+        if self._options.workspace_id:
+            await self._client.workspaces.get(id=self._options.workspace_id)
         swept = await anyio.to_thread.run_sync(sweep_orphans)
         if swept:
             log.warning("ended %d processes that a killed agent left behind", swept)

@@ -1,0 +1,289 @@
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psutil
+import pytest
+
+from buildd.broker import Broker
+from buildd.states import TaskStatus, WorkerStatus
+from buildd_server.app import create_app
+from buildd_server.listening import listen
+from buildd_server.serving import Server
+from buildd_server.settings import Settings
+from tests.agent.office import Office, OfficeMaker, git
+
+WAIT_FOR_A_FILE = 'touch begun; until test -e "$GATE"; do sleep 0.05; done; echo work > work.txt'
+
+
+@contextmanager
+def serving(broker: Broker, port: int = 0) -> Iterator[int]:
+    """A real server of the broker on loopback; gives its port."""
+    [listener] = listen("127.0.0.1", port)
+    with listener:
+        server = Server(create_app(broker, Settings()))
+        thread = threading.Thread(target=server.run, args=[[listener]])
+        thread.start()
+        try:
+            yield listener.getsockname()[1]
+        finally:
+            server.should_exit = True
+            thread.join()
+
+
+def until(condition: Callable[[], object], seconds: float = 30) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.02)
+
+
+@dataclass
+class Agents:
+    """Starts real `buildd-agent` processes."""
+
+    office: Office
+    address: str
+    cwd: Path
+    running: list[subprocess.Popen[str]] = field(default_factory=list)
+
+    def start(self, command: str, *flags: str, **environment: str) -> subprocess.Popen[str]:
+        inherited = {k: v for k, v in os.environ.items() if not k.startswith(("BUILDD", "GITHUB"))}
+        settings = {"BUILDD_SERVER": self.address, "BUILDD_API_KEY": self.office.key}
+        argv = [sys.executable, "-m", "buildd.cli.agent", f"--state-dir={self.office.state}"]
+        agent = subprocess.Popen(
+            [*argv, "--executor=command", f"--command={command}", *flags],
+            cwd=self.cwd,
+            env={**inherited, **settings, **environment},
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        self.running.append(agent)
+        return agent
+
+    def __enter__(self) -> Agents:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for agent in self.running:
+            agent.kill()
+            agent.communicate()
+
+    def end(self, agent: subprocess.Popen[str]) -> tuple[int, str]:
+        """Wait for an agent: its exit code and what it told."""
+        _, told = agent.communicate(timeout=60)
+        return agent.returncode, told
+
+
+@pytest.fixture
+def agents(office: Office, tmp_path: Path) -> Iterator[Agents]:
+    with serving(office.broker) as port:
+        with Agents(office, f"http://127.0.0.1:{port}", tmp_path) as made:
+            yield made
+
+
+def begun(office: Office) -> bool:
+    return any((office.state / "worktrees").glob("*/begun"))
+
+
+def test_it_works_until_it_is_asked_to_end(agents: Agents) -> None:
+    office = agents.office
+    agent = agents.start("echo hello > hello.txt", "--workspace", office.workspace_id)
+    tasks = [office.task(f"task {number}") for number in range(4)]
+    until(lambda: all(office.read(task).status is TaskStatus.COMPLETED for task in tasks))
+    agent.terminate()
+    code, told = agents.end(agent)
+    assert code == 0
+    assert told.count(" completed after ") == 4
+    assert office.key not in told
+
+
+def test_the_settings_may_stand_in_dotenv(agents: Agents) -> None:
+    office = agents.office
+    task = office.task()
+    (agents.cwd / ".env").write_text(
+        f"BUILDD_SERVER={agents.address}\nBUILDD_API_KEY={office.key}\n"
+    )
+    agent = agents.start("true", BUILDD_SERVER="", BUILDD_API_KEY="")
+    until(lambda: office.read(task).status is TaskStatus.COMPLETED)
+    agent.terminate()
+    assert agents.end(agent)[0] == 0
+
+
+def test_a_drain_lets_what_runs_finish(agents: Agents, tmp_path: Path) -> None:
+    office, gate = agents.office, tmp_path / "gate"
+    task, later = office.task(), office.task("later", priority=-1)
+    flags = ("--max-tasks=1", "--drain-timeout=60", "--pass-env=GATE")
+    agent = agents.start(WAIT_FOR_A_FILE, *flags, GATE=str(gate))
+    until(lambda: begun(office))
+    agent.terminate()
+    gate.touch()
+    assert agents.end(agent)[0] == 0
+    assert office.read(task).status is TaskStatus.COMPLETED
+    assert office.read(later).status is TaskStatus.PENDING
+
+
+@pytest.mark.parametrize("signals", [1, 2])
+def test_a_drain_hands_back_with_the_work_kept_and_the_attempt_refunded(
+    agents: Agents, repository: Path, signals: int
+) -> None:
+    office = agents.office
+    task = office.task()
+    timeout = {1: "--drain-timeout=0", 2: "--drain-timeout=600"}[signals]
+    agent = agents.start("echo half > half.txt; touch begun; sleep 600", timeout)
+    until(lambda: begun(office))
+    for _ in range(signals):
+        agent.terminate()
+        time.sleep(0.1)  # two signals of one kind at once would be one
+    code, told = agents.end(agent)
+    assert (code, "handed back" in told) == (0, True)
+    back, worker = office.read(task), office.worker(task)
+    assert (back.status, back.attempt) == (TaskStatus.PENDING, 0)
+    assert (worker.status, worker.error_code) == (WorkerStatus.ERROR, "released")
+    assert git(repository, "show", f"{worker.branch}:half.txt") == "half"
+
+
+def test_a_cancelled_task_leaves_no_process(agents: Agents) -> None:
+    office = agents.office
+    task = office.task()
+    daemon = "setsid sh -c 'trap \"\" TERM; (sleep 600 & echo $! > begun; wait) &' & sleep 600"
+    agents.start(daemon)
+    until(lambda: begun(office))
+    [written] = (office.state / "worktrees").glob("*/begun")
+    until(lambda: written.read_text().strip())
+    child = psutil.Process(int(written.read_text()))
+    office.owner.tasks.cancel(id=task.id)
+    until(lambda: not child.is_running() or child.status() == psutil.STATUS_ZOMBIE)
+    assert office.worker(task).error_code == "cancelled"
+
+
+def test_a_server_that_goes_away_and_comes_back_is_waited_for(
+    office: Office, repository: Path, tmp_path: Path
+) -> None:
+    gate = tmp_path / "gate"
+    task = office.task()
+    with ExitStack() as stack:
+        with serving(office.broker) as port:
+            agents = stack.enter_context(Agents(office, f"http://127.0.0.1:{port}", tmp_path))
+            agent = agents.start(WAIT_FOR_A_FILE, "--pass-env=GATE", GATE=str(gate))
+            until(lambda: begun(office))
+        gate.touch()
+        until(lambda: "work.txt" in git(repository, "log", "--all", "--name-only"))
+        stack.enter_context(serving(office.broker, port))
+        until(lambda: office.read(task).status is TaskStatus.COMPLETED)
+        later = office.task("later")
+        until(lambda: office.read(later).status is TaskStatus.COMPLETED)
+        agent.terminate()
+        assert agents.end(agent)[0] == 0
+
+
+def test_a_killed_agent_s_task_is_finished_by_another(
+    open_office: OfficeMaker, repository: Path, tmp_path: Path
+) -> None:
+    office = open_office(ttl=2.0, local_path=str(repository))
+    task = office.task()
+    with (
+        serving(office.broker) as port,
+        Agents(office, f"http://127.0.0.1:{port}", tmp_path) as agents,
+    ):
+        first = agents.start("echo $$ > begun; exec sleep 600")
+        until(lambda: begun(office))
+        first.send_signal(signal.SIGKILL)
+        agents.end(first)
+        second = agents.start("echo done > done.txt")
+        until(lambda: office.read(task).status is TaskStatus.COMPLETED)
+        second.terminate()
+        assert agents.end(second)[0] == 0
+    assert office.read(task).attempt == 2
+    assert git(repository, "show", f"{office.worker(task).branch}:done.txt") == "done"
+
+
+def test_in_github_actions_it_takes_the_dispatched_task_first_and_ends(
+    agents: Agents, tmp_path: Path
+) -> None:
+    office = agents.office
+    other, wanted = office.task("other", priority=9), office.task("wanted")
+    event = tmp_path / "event.json"
+    event.write_text(json.dumps({"client_payload": {"task_id": wanted.id}}))
+    code, _ = agents.end(
+        agents.start("true", "--max-tasks=1", GITHUB_ACTIONS="true", GITHUB_EVENT_PATH=str(event))
+    )
+    assert code == 0
+    assert office.read(wanted).status is TaskStatus.COMPLETED
+    assert office.read(other).status is TaskStatus.PENDING
+
+
+def test_an_action_account_ends_at_once_when_nothing_is_claimable(
+    open_office: OfficeMaker, tmp_path: Path
+) -> None:
+    office = open_office()
+    action = office.owner.accounts.create(type="action", name="ci")  # type: ignore[arg-type]
+    office.key = action.api_key
+    with (
+        serving(office.broker) as port,
+        Agents(office, f"http://127.0.0.1:{port}", tmp_path) as agents,
+    ):
+        assert agents.end(agents.start("true"))[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("flags", "environment", "code", "told"),
+    [
+        ((), {"BUILDD_API_KEY": ""}, 2, "BUILDD_API_KEY is not set"),
+        ((), {"BUILDD_API_KEY": "buildd_nonsense"}, 4, "key"),
+        (("--server=http://127.0.0.1:1",), {}, 5, "http://127.0.0.1:1"),
+        (("--server=nonsense",), {}, 2, "URL must look like"),
+        (("--max-tasks=0",), {}, 2, "max-tasks"),
+        (("--drain-timeout=-1",), {}, 2, "drain-timeout"),
+        (("--executor=nonsense",), {}, 2, "there is no executor 'nonsense'; installed: command"),
+        (("--executor=claude",), {}, 2, "not part of this version"),
+        (("--command=",), {}, 2, "needs a command to run"),
+        (("--pass-env=BUILDD_API_KEY",), {}, 2, "never passed"),
+        (("--workspace=ws_none",), {}, 3, "ws_none"),
+        ((), {"PATH": "/nowhere"}, 2, "git is not installed"),
+        (("--state-dir=/dev/null/x",), {}, 2, "--state-dir /dev/null/x"),
+    ],
+)
+def test_what_is_wrong_is_told_in_one_line(
+    agents: Agents, flags: tuple[str, ...], environment: dict[str, str], code: int, told: str
+) -> None:
+    agent = agents.start("true", *flags, **environment)
+    ended, said = agents.end(agent)
+    [line] = [each for each in said.splitlines() if "error:" in each]
+    assert told in line
+    assert ended == code
+    assert "Traceback" not in said
+
+
+def test_a_key_that_is_revoked_ends_the_agent(agents: Agents) -> None:
+    office = agents.office
+    agent = agents.start("true", "--max-tasks=1")
+    task = office.task()
+    until(lambda: office.read(task).status is TaskStatus.COMPLETED)
+    office.owner.accounts.delete(id=office.account_id)
+    code, said = agents.end(agent)
+    assert (code, "Traceback" in said) == (4, False)
+
+
+def test_a_short_lease_is_kept_through_a_long_run(
+    open_office: OfficeMaker, repository: Path, tmp_path: Path
+) -> None:
+    office = open_office(ttl=1.0, local_path=str(repository))
+    task = office.task()
+    with (
+        serving(office.broker) as port,
+        Agents(office, f"http://127.0.0.1:{port}", tmp_path) as agents,
+    ):
+        agents.start("sleep 4")
+        until(lambda: office.read(task).status is TaskStatus.COMPLETED)
+    assert office.read(task).attempt == 1
