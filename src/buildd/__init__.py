@@ -8,6 +8,7 @@ Importing this loads nothing: each name is fetched from its home when it is firs
 
 from __future__ import annotations
 
+from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -227,6 +228,7 @@ def __dir__() -> list[str]:
     return __all__
 
 
+@cache
 def _version() -> str:
     from importlib.metadata import PackageNotFoundError, version
 
