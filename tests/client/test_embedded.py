@@ -163,3 +163,50 @@ def test_a_closed_client_says_so_and_closes_again_quietly(sqlite_url: str) -> No
     with pytest.raises(buildd.ConfigError, match="this client is closed"):
         bd.tasks.list()
     assert list(bd.events(0)) == []
+
+
+def claimer(bd: buildd.Client) -> tuple[buildd.Workspace, str]:
+    """A workspace, and the key of an account that may claim there."""
+    workspace = bd.workspaces.create(name="shop")
+    account = bd.accounts.create(type=buildd.AccountType.USER, name="Max")
+    bd.accounts.grant(account_id=account.id, workspace_id=workspace.id)
+    return workspace, account.api_key
+
+
+def test_a_claim_that_waits_is_answered_when_the_client_closes(database_url: str) -> None:
+    bd = buildd.connect(database_url)
+    _, key = claimer(bd)
+    begun = threading.Event()
+    answers: list[object] = []
+
+    def claim() -> None:
+        agent = bd.with_key(key)
+        agent.accounts.me()
+        begun.set()
+        try:
+            answers.extend(agent.workers.claim(wait_seconds=60).workers)
+        except buildd.BuilddError as refusal:
+            # The client was closed before the claim was there.
+            assert isinstance(refusal, (buildd.ConfigError, buildd.Unavailable))  # noqa: PT017
+
+    claiming = threading.Thread(target=claim)
+    claiming.start()
+    assert begun.wait(30)
+    bd.close()
+    claiming.join(30)
+    assert not claiming.is_alive()
+    assert answers == []
+
+
+def test_a_claim_that_was_given_up_takes_no_task(database_url: str) -> None:
+    async def main(bd: buildd.Client, key: str) -> None:
+        async with as_async(bd) as twin:
+            with anyio.move_on_after(0.1):
+                await twin.with_key(key).workers.claim(wait_seconds=60)
+
+    with buildd.connect(database_url) as bd:
+        workspace, key = claimer(bd)
+        anyio.run(main, bd, key)
+        task = bd.tasks.create(workspace_id=workspace.id, title="Fix it")
+        [claimed] = bd.with_key(key).workers.claim().workers
+        assert claimed.task_id == task.id

@@ -141,10 +141,12 @@ class WaitingRoom:
             return
         with self._lock:
             waiter.answer = claim
-            again = waiter.poked and waiter in self._waiters
+            again = waiter.poked and waiter in self._waiters and not self._stop.is_set()
             waiter.trying = again
         if again:
             self._try(waiter)
+        elif self._stop.is_set():
+            self._dismiss(lambda _: True)
 
     def _forget(self, waiter: Waiter) -> None:
         with self._lock:
