@@ -38,7 +38,7 @@ def main(url: str) -> None:
 @contextmanager
 def own_server() -> Iterator[str]:
     """A server on a free port, for as long as the block runs."""
-    command = [Path(sys.executable).with_name("buildd"), "server", "--port", "0"]
+    command = [str(Path(sys.executable).with_name("buildd")), "server", "--port", "0"]
     with (
         tempfile.TemporaryDirectory() as directory,
         subprocess.Popen(command, cwd=directory, stdout=subprocess.PIPE, text=True) as server,
