@@ -19,6 +19,9 @@ from buildd.operations import Operation
 
 O = TypeVar("O", bound=Operation[Any])  # noqa: E741 - reads as "operation"
 
+_SAID = {"extra_forbidden": "unknown field", "missing": "is required"}
+"""Where pydantic's words would not help somebody who does not know pydantic."""
+
 PROBLEM_JSON = "application/problem+json"
 BODY_LIMIT = 4 * 1024 * 1024
 """Bytes of a JSON body; attachments travel another way."""
@@ -63,9 +66,7 @@ def encode(operation: Operation[Any]) -> Request:
     return Request(http.method.value, path, {}, body)
 
 
-def decode(
-    operation: type[O], path: Mapping[str, str], query: Mapping[str, str], body: bytes
-) -> O:
+def decode(operation: type[O], path: Mapping[str, str], query: Mapping[str, str], body: bytes) -> O:
     """The operation a request asks for. Raises `Invalid` that names each wrong field."""
     fields = dict(query) if operation.reads() else {**_no_query(query), **_object(body)}
     for name in operation.http.path_fields:
@@ -83,7 +84,7 @@ def invalid(problem: ValidationError) -> errors.Invalid:
     found = [
         {
             "field": ".".join(str(part) for part in each["loc"]) or "body",
-            "message": each["msg"].removeprefix("Value error, "),
+            "message": _SAID.get(each["type"]) or each["msg"].removeprefix("Value error, "),
         }
         for each in problem.errors(include_url=False, include_input=False, include_context=False)
     ]

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import re
-from typing import Any
-
 from buildd import operations as ops
 from buildd.broker import attempts, fence, ledger
 from buildd.broker._context import Context, handles, model
 from buildd.broker.principals import Principal, PrincipalKind
-from buildd.budget import ZERO, budget_day, estimate
+from buildd.broker.why import no_work, reason, why_not_me
+from buildd.budget import ZERO, budget_day
 from buildd.errors import Forbidden, Invalid, NotClaimable, NotFound
 from buildd.events import EventType
 from buildd.ids import Kind, Secret, digest, new_id, new_secret
 from buildd.models import Claim, Claimed, NewLease, Reason, ReasonCode, Task, Worker
 from buildd.routing import AccountType
-from buildd.states import TASK, WORKER, TaskStatus, TaskVerb
+from buildd.states import WORKER, TaskVerb
 from buildd.store import Row
 from buildd.store.sql import accounts as sql_accounts
 from buildd.store.sql import claims as sql
@@ -76,12 +75,15 @@ def _principal(account: Row) -> Principal:
 
 
 def _take(ctx: Context, op: ops.ClaimTasks, account: Row) -> Claimed | None:
-    if account.live_workers >= account.max_concurrent_workers:
-        return None
-    room = ledger.room(account)
-    if room <= ZERO:
-        return None
-    task = ctx.tx.first(sql.NEXT_TASK, **_wanted(ctx, op, account), room=room)
+    task = ctx.tx.first(
+        sql.NEXT_TASK,
+        account=account.id,
+        workspace=op.workspace_id,
+        task=op.task_id,
+        capabilities=op.capabilities,
+        now=ctx.tx.now,
+        day=budget_day(ctx.tx.now),
+    )
     if task is None:
         return None
     try:
@@ -93,26 +95,13 @@ def _take(ctx: Context, op: ops.ClaimTasks, account: Row) -> Claimed | None:
     return _lease(ctx, worker, op)
 
 
-def _wanted(ctx: Context, op: ops.ClaimTasks, account: Row) -> dict[str, Any]:
-    return {
-        "now": ctx.tx.now,
-        "day": budget_day(ctx.tx.now),
-        "workspace": op.workspace_id,
-        "task": op.task_id,
-        "account": account.id,
-        "account_type": account.type,
-        "capabilities": op.capabilities,
-        "estimate": estimate(None, account.max_cost_per_task),
-    }
-
-
 class _OutranError(Exception):
     """Another claim took the last slot or the last dollar since the predicate was asked."""
 
 
 def _afford(ctx: Context, account: Row, task: Row) -> None:
     """Take a slot and reserve the money; each is a conditional update that no race can pass."""
-    amount = estimate(task.max_cost, account.max_cost_per_task)
+    amount = task.estimate
     if not (
         attempts.take_slots(ctx, account.id, task.workspace_id)
         and ledger.reserve(ctx, account.id, account.max_cost_per_day, amount)
@@ -142,7 +131,7 @@ def _engage(ctx: Context, op: ops.ClaimTasks, account: Row, task: Row) -> Row:
         "lease_expires_at": ctx.tx.now,
         "progress": 0,
         "cost_usd": ZERO,
-        "reserved": estimate(task.max_cost, account.max_cost_per_task),
+        "reserved": task.estimate,
         "reserved_day": budget_day(ctx.tx.now),
         "turns": 0,
         "created_at": ctx.tx.now,
@@ -225,47 +214,14 @@ def _see_agent(ctx: Context, op: ops.ClaimTasks, account: Row) -> None:
 
 
 def _why(ctx: Context, op: ops.ClaimTasks, account: Row) -> Reason:
-    """The first thing that stood in the way."""
+    """What stood in the way: of a named task exactly, else of any task at all."""
+    if op.task_id is not None:
+        return why_not_me(ctx, op, op.task_id)
     if account.live_workers >= account.max_concurrent_workers:
-        return Reason(
-            code=ReasonCode.NO_SLOT,
-            message="all of the account's worker slots are taken",
-            limit=account.max_concurrent_workers,
-            current=account.live_workers,
-        )
-    granted = ctx.tx.first(
-        sql_accounts.CLAIM_GRANT, account=account.id, workspace=op.workspace_id
-    )
+        return reason(ReasonCode.NO_SLOT, account)
+    granted = ctx.tx.first(sql_accounts.CLAIM_GRANT, account=account.id, workspace=op.workspace_id)
     if granted is None:
-        return Reason(code=ReasonCode.NO_GRANT, message="the account has no canClaim grant here")
-    if ledger.room(account) <= ZERO or (op.task_id and _too_dear(ctx, op.task_id, account)):
-        return Reason(
-            code=ReasonCode.NO_BUDGET,
-            message="the account's budget for today does not allow it",
-            limit=float(account.max_cost_per_day),
-            current=float(account.spent_today + account.reserved_today),
-        )
-    return _why_not_this(ctx, op.task_id) if op.task_id else _no_work()
-
-
-def _too_dear(ctx: Context, task_id: str, account: Row) -> bool:
-    task = ctx.tx.first(sql_tasks.TASK_SEEN, id=task_id, viewer=ctx.viewer)
-    return task is not None and estimate(task.max_cost, account.max_cost_per_task) > ledger.room(account)
-
-
-def _why_not_this(ctx: Context, task_id: str) -> Reason:
-    task = ctx.tx.first(sql_tasks.TASK_SEEN, id=task_id, viewer=ctx.viewer)
-    if task is None:
-        raise NotFound("there is no such task")
-    if TaskStatus(task.status) is not TASK.initial:
-        return Reason(code=ReasonCode.NOT_PENDING, message=f"the task is {task.status}")
-    if task.open_dependencies or (task.not_before and task.not_before > ctx.tx.now):
-        return Reason(code=ReasonCode.NOT_READY, message="the task waits for others or for its time")
-    return Reason(
-        code=ReasonCode.NOT_ROUTED_HERE,
-        message="the task's route, capabilities or workspace limits exclude this account now",
-    )
-
-
-def _no_work() -> Reason:
-    return Reason(code=ReasonCode.NO_WORK, message="no task is claimable by this account now")
+        return reason(ReasonCode.NO_GRANT, account)
+    if account.used_today >= account.max_cost_per_day:
+        return reason(ReasonCode.NO_BUDGET, account)
+    return no_work()

@@ -92,6 +92,7 @@ class AsyncTasks(AsyncResource):
     cancel = AsyncVerb(ops.CancelTask)
     retry = AsyncVerb(ops.RetryTask)
     release = AsyncVerb(ops.ReleaseTask)
+    why = AsyncVerb(ops.WhyTask)
 
 
 class AsyncWorkers(AsyncResource):

@@ -94,6 +94,7 @@ class Tasks(Resource):
     cancel = Verb(ops.CancelTask)
     retry = Verb(ops.RetryTask)
     release = Verb(ops.ReleaseTask)
+    why = Verb(ops.WhyTask)
 
 
 class Workers(Resource):

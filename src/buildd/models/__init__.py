@@ -13,6 +13,7 @@ from buildd.models.records import (
 )
 from buildd.models.tasks import Task
 from buildd.models.workers import (
+    AccountWhy,
     Beat,
     Claim,
     Claimed,
@@ -23,12 +24,14 @@ from buildd.models.workers import (
     Reason,
     ReasonCode,
     WaitingFor,
+    Why,
     Worker,
 )
 from buildd.models.workspaces import Source, Workspace
 
 __all__ = [
     "Account",
+    "AccountWhy",
     "AdminKey",
     "Agent",
     "Artifact",
@@ -55,6 +58,7 @@ __all__ = [
     "Source",
     "Task",
     "WaitingFor",
+    "Why",
     "Worker",
     "Workspace",
 ]

@@ -8,7 +8,8 @@ from enum import StrEnum
 from buildd.models._model import Count, Id, LongText, Model, Name, Percent, Prompt, Text, Time, Usd
 from buildd.models.records import Message
 from buildd.models.tasks import Task
-from buildd.states import WorkerStatus
+from buildd.routing import AccountType
+from buildd.states import TaskStatus, WorkerStatus
 
 
 class QuestionType(StrEnum):
@@ -73,12 +74,16 @@ class ReasonCode(StrEnum):
     """Why a claim brought nothing."""
 
     NO_WORK = "no_work"
-    NO_SLOT = "no_slot"
-    NO_BUDGET = "no_budget"
-    NO_GRANT = "no_grant"
     NOT_PENDING = "not_pending"
-    NOT_ROUTED_HERE = "not_routed_here"
     NOT_READY = "not_ready"
+    NOT_YET = "not_yet"
+    NO_GRANT = "no_grant"
+    WRONG_ROUTE = "wrong_route"
+    MISSING_CAPABILITIES = "missing_capabilities"
+    NO_SLOT = "no_slot"
+    NO_WORKSPACE_SLOT = "no_workspace_slot"
+    NO_BUDGET = "no_budget"
+    NO_WORKSPACE_BUDGET = "no_workspace_budget"
 
 
 class Reason(Model):
@@ -88,6 +93,25 @@ class Reason(Model):
     message: str
     limit: float | None = None
     current: float | None = None
+
+
+class AccountWhy(Model):
+    """What one account lacks to take a task; nothing unmet means that it may."""
+
+    account_id: Id
+    name: Name
+    type: AccountType
+    unmet: list[Reason]
+
+
+class Why(Model):
+    """Why a task waits: for every account the exact requirements that are not met."""
+
+    task_id: Id
+    status: TaskStatus
+    claimable: bool
+    """Whether some account may take it now."""
+    accounts: list[AccountWhy]
 
 
 class Claimed(Model):

@@ -38,6 +38,7 @@ from buildd.operations.tasks import (
     ReleaseTask,
     RetryTask,
     UpdateTask,
+    WhyTask,
 )
 from buildd.operations.workers import (
     MAX_WAIT_SECONDS,
@@ -97,6 +98,7 @@ OPERATIONS: tuple[type[Operation[Any]], ...] = (
     CancelTask,
     RetryTask,
     ReleaseTask,
+    WhyTask,
     ClaimTasks,
     CreateWorker,
     ListWorkers,
@@ -180,4 +182,5 @@ __all__ = [
     "UpdateSource",
     "UpdateTask",
     "UpdateWorkspace",
+    "WhyTask",
 ]

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from buildd.models import Task
+from buildd.models import Task, Why
 from buildd.models._model import (
     AtLeastOne,
     Capabilities,
@@ -113,6 +113,14 @@ class RetryTask(Operation[Task]):
     """Give a failed or cancelled task a fresh set of attempts."""
 
     http = post("/api/tasks/{id}/retry")
+    access = Access.MEMBER
+    id: Id
+
+
+class WhyTask(Operation[Why]):
+    """Why nobody has taken a task: for every account the exact requirements that are not met."""
+
+    http = get("/api/tasks/{id}/why")
     access = Access.MEMBER
     id: Id
 

@@ -12,7 +12,7 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 
-from buildd.store.columns import JSON, Moment
+from buildd.store.columns import Moment
 from buildd.store.statement import Statement
 from buildd.store.tables import grant
 
@@ -77,8 +77,8 @@ class within(FunctionElement[bool]):  # noqa: N801 - reads as SQL
     inherit_cache = True
     name = "within"
 
-    def __init__(self, inner: sa.ColumnElement[Any], outer: str) -> None:
-        super().__init__(inner, bindparam(outer, type_=JSON))
+    def __init__(self, inner: sa.ColumnElement[Any], outer: sa.ColumnElement[Any]) -> None:
+        super().__init__(inner, outer)
 
 
 @compiles(within, "sqlite")

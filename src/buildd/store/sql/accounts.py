@@ -24,6 +24,9 @@ _ACCOUNTS = (
         sa.func.coalesce(budget_day.c.reserved, _ZERO, type_=budget_day.c.reserved.type).label(
             "reserved_today"
         ),
+        sa.func.coalesce(
+            budget_day.c.spent + budget_day.c.reserved, _ZERO, type_=budget_day.c.spent.type
+        ).label("used_today"),
     )
     .outerjoin(
         budget_day,

@@ -2,77 +2,128 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import sqlalchemy as sa
 from sqlalchemy import bindparam
 from sqlalchemy.dialects.postgresql import insert
 
+from buildd.models import ReasonCode
 from buildd.routing import RunnerPreference
 from buildd.states import TASK
-from buildd.store.columns import Money, among
+from buildd.store.columns import JSON, Money, among
 from buildd.store.sql._parts import NOW, locked, matches, within
 from buildd.store.statement import Statement
-from buildd.store.tables import account, budget_day, grant, task, workspace
+from buildd.store.tables import account, agent, budget_day, grant, task, workspace
 
+_ZERO: sa.ColumnElement[Any] = sa.literal_column("0")
 _DAY = bindparam("day", type_=sa.Date())
 _AMOUNT = bindparam("amount", type_=Money())
-_ESTIMATE = sa.func.coalesce(
-    task.c.max_cost, bindparam("estimate", type_=Money()), type_=Money()
-)
+_CAP = bindparam("cap", type_=Money())
 
-_MAY_CLAIM = sa.exists().where(
-    grant.c.account_id == bindparam("account"),
-    grant.c.workspace_id == task.c.workspace_id,
-    grant.c.can_claim,
-)
-_spent = sa.select(budget_day.c.spent + budget_day.c.reserved).where(
-    budget_day.c.owner_id == workspace.c.id, budget_day.c.day == _DAY
-)
-_WORKSPACE_CAP = (
-    sa.select(workspace.c.max_cost_per_day)
-    .where(workspace.c.id == task.c.workspace_id)
-    .scalar_subquery()
-)
-_WORKSPACE_USED = sa.func.coalesce(_spent.scalar_subquery(), sa.literal_column("0"))
-_WORKSPACE_HAS_ROOM = sa.exists().where(
-    workspace.c.id == task.c.workspace_id,
-    sa.or_(
+ESTIMATE = sa.func.coalesce(task.c.max_cost, account.c.max_cost_per_task, _ZERO, type_=Money())
+
+
+def _used_today(owner: sa.ColumnElement[str]) -> sa.ColumnElement[Any]:
+    used = sa.select(budget_day.c.spent + budget_day.c.reserved).where(
+        budget_day.c.owner_id == owner, budget_day.c.day == _DAY
+    )
+    return sa.func.coalesce(used.scalar_subquery(), _ZERO, type_=Money())
+
+
+def _affords(owner: sa.Table) -> sa.ColumnElement[bool]:
+    used, cap = _used_today(owner.c.id), owner.c.max_cost_per_day
+    return sa.and_(used < cap, used + ESTIMATE <= cap)
+
+
+_COMMON: dict[ReasonCode, sa.ColumnElement[bool]] = {
+    ReasonCode.NOT_PENDING: among(task.c.status, [TASK.initial]),
+    ReasonCode.NOT_READY: task.c.open_dependencies == _ZERO,
+    ReasonCode.NOT_YET: sa.or_(task.c.not_before.is_(None), task.c.not_before <= NOW),
+    ReasonCode.NO_GRANT: sa.exists().where(
+        grant.c.account_id == account.c.id,
+        grant.c.workspace_id == task.c.workspace_id,
+        grant.c.can_claim,
+    ),
+    ReasonCode.WRONG_ROUTE: sa.or_(
+        task.c.runner_preference == sa.literal_column(f"'{RunnerPreference.ANY.value}'"),
+        task.c.runner_preference == account.c.type,
+    ),
+    ReasonCode.NO_SLOT: account.c.live_workers < account.c.max_concurrent_workers,
+    ReasonCode.NO_WORKSPACE_SLOT: sa.or_(
         workspace.c.max_concurrent_workers.is_(None),
         workspace.c.live_workers < workspace.c.max_concurrent_workers,
     ),
-    sa.or_(
-        workspace.c.max_cost_per_day.is_(None),
-        sa.and_(
-            _WORKSPACE_USED < workspace.c.max_cost_per_day,
-            _WORKSPACE_USED + _ESTIMATE <= workspace.c.max_cost_per_day,
-        ),
+    ReasonCode.NO_BUDGET: _affords(account),
+    ReasonCode.NO_WORKSPACE_BUDGET: sa.or_(
+        workspace.c.max_cost_per_day.is_(None), _affords(workspace)
+    ),
+}
+"""What must hold for an account to take a task, each under the reason that is given when it does not."""
+
+_OFFERED = within(task.c.required_capabilities, bindparam("capabilities", type_=JSON))
+_OFFERED_BY_ANY = sa.or_(
+    within(task.c.required_capabilities, sa.cast(sa.literal_column("'[]'"), JSON)),
+    sa.exists().where(
+        agent.c.account_id == account.c.id,
+        within(task.c.required_capabilities, agent.c.capabilities),
     ),
 )
-_ROUTED_HERE = sa.or_(
-    task.c.runner_preference == sa.literal_column(f"'{RunnerPreference.ANY.value}'"),
-    task.c.runner_preference == bindparam("account_type"),
-)
+
+CLAIMABLE = {**_COMMON, ReasonCode.MISSING_CAPABILITIES: _OFFERED}
+"""The predicate as a claim asks it, for the capabilities of the agent that claims."""
+EXPLAINED = {**_COMMON, ReasonCode.MISSING_CAPABILITIES: _OFFERED_BY_ANY}
+"""The same as `why` asks it, for the agents of an account that were ever seen."""
+
+_PAIRS = task.join(workspace, workspace.c.id == task.c.workspace_id).join(account, sa.true())
 
 # Everything that decides is in this WHERE. Whatever is filtered after the LIMIT starves what is
 # behind it: fifty unclaimable tasks at the head once hid sixteen good ones for six days.
 NEXT_TASK = locked(
-    sa.select(task, _WORKSPACE_CAP.label("workspace_cap"))
+    sa.select(task, ESTIMATE.label("estimate"), workspace.c.max_cost_per_day.label("workspace_cap"))
+    .select_from(_PAIRS)
     .where(
-        among(task.c.status, [TASK.initial]),
-        task.c.open_dependencies == sa.literal_column("0"),
-        sa.or_(task.c.not_before.is_(None), task.c.not_before <= NOW),
+        account.c.id == bindparam("account"),
         matches(task.c.workspace_id, "workspace"),
         matches(task.c.id, "task"),
-        _ROUTED_HERE,
-        within(task.c.required_capabilities, "capabilities"),
-        _MAY_CLAIM,
-        _WORKSPACE_HAS_ROOM,
-        _ESTIMATE <= bindparam("room", type_=Money()),
+        *CLAIMABLE.values(),
     )
     .order_by(task.c.priority.desc(), task.c.id)
     .limit(1),
     task,
     skip=True,
 )
+
+_FIGURES = (
+    account.c.id.label("account_id"),
+    account.c.name,
+    account.c.type,
+    account.c.live_workers,
+    account.c.max_concurrent_workers,
+    account.c.max_cost_per_day,
+    _used_today(account.c.id).label("used_today"),
+    workspace.c.live_workers.label("workspace_live"),
+    workspace.c.max_concurrent_workers.label("workspace_slots"),
+    workspace.c.max_cost_per_day.label("workspace_cap"),
+    _used_today(workspace.c.id).label("workspace_used"),
+)
+
+
+def _explain(conditions: dict[ReasonCode, sa.ColumnElement[bool]]) -> Statement:
+    return Statement(
+        sa.select(*_FIGURES, *(met.label(code.value) for code, met in conditions.items()))
+        .select_from(_PAIRS)
+        .where(
+            task.c.id == bindparam("task"),
+            account.c.deleted_at.is_(None),
+            matches(account.c.id, "account"),
+        )
+        .order_by(account.c.id)
+    )
+
+
+WHY_NOT_ME = _explain(CLAIMABLE)
+WHY = _explain(EXPLAINED)
 
 _new_day = insert(budget_day)
 SPEND_ON_DAY = Statement(
@@ -93,11 +144,10 @@ RESERVE_ON_DAY = Statement(
         budget_day.c.owner_id == bindparam("owner"),
         budget_day.c.day == _DAY,
         sa.or_(
-            bindparam("cap", type_=Money()).is_(None),
+            _CAP.is_(None),
             sa.and_(
-                budget_day.c.spent + budget_day.c.reserved < bindparam("cap", type_=Money()),
-                budget_day.c.spent + budget_day.c.reserved + _AMOUNT
-                <= bindparam("cap", type_=Money()),
+                budget_day.c.spent + budget_day.c.reserved < _CAP,
+                budget_day.c.spent + budget_day.c.reserved + _AMOUNT <= _CAP,
             ),
         ),
     )

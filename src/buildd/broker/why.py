@@ -1,0 +1,87 @@
+"""Why a task waits: the claim's own predicate, asked condition by condition."""
+
+from __future__ import annotations
+
+from buildd import operations as ops
+from buildd.broker._context import Context, handles
+from buildd.budget import budget_day
+from buildd.errors import NotFound
+from buildd.models import AccountWhy, Reason, ReasonCode, Task, Why
+from buildd.store import Row
+from buildd.store.sql import claims as sql
+from buildd.store.sql import tasks as sql_tasks
+
+_SAID = {
+    ReasonCode.NOT_PENDING: "the task is not pending",
+    ReasonCode.NOT_READY: "tasks that it depends on are not completed",
+    ReasonCode.NOT_YET: "its notBefore is still to come",
+    ReasonCode.NO_GRANT: "the account has no canClaim grant in the workspace",
+    ReasonCode.WRONG_ROUTE: "its runnerPreference is for another type of account",
+    ReasonCode.MISSING_CAPABILITIES: "no agent seen of this account has all required capabilities",
+    ReasonCode.NO_SLOT: "all of the account's worker slots are taken",
+    ReasonCode.NO_WORKSPACE_SLOT: "all of the workspace's worker slots are taken",
+    ReasonCode.NO_BUDGET: "the account's budget for today does not allow it",
+    ReasonCode.NO_WORKSPACE_BUDGET: "the workspace's budget for today does not allow it",
+}
+
+_FIGURES = {
+    ReasonCode.NO_SLOT: ("max_concurrent_workers", "live_workers"),
+    ReasonCode.NO_WORKSPACE_SLOT: ("workspace_slots", "workspace_live"),
+    ReasonCode.NO_BUDGET: ("max_cost_per_day", "used_today"),
+    ReasonCode.NO_WORKSPACE_BUDGET: ("workspace_cap", "workspace_used"),
+}
+"""Which columns hold the limit that was met, and how much of it is used."""
+
+
+@handles(ops.WhyTask)
+def why_task(ctx: Context, op: ops.WhyTask) -> Why:
+    """For every account (or, for an account, itself) what is not met."""
+    task = ctx.tx.first(sql_tasks.TASK_SEEN, id=op.id, viewer=ctx.viewer)
+    if task is None:
+        raise NotFound("there is no such task")
+    rows = ctx.tx.all(
+        sql.WHY, task=op.id, account=ctx.viewer, now=ctx.tx.now, day=budget_day(ctx.tx.now)
+    )
+    accounts = [
+        AccountWhy(account_id=row.account_id, name=row.name, type=row.type, unmet=_unmet(row))
+        for row in rows
+    ]
+    return Why(
+        task_id=op.id,
+        status=Task.model_validate(task).status,
+        claimable=any(not account.unmet for account in accounts),
+        accounts=accounts,
+    )
+
+
+def why_not_me(ctx: Context, op: ops.ClaimTasks, task_id: str) -> Reason:
+    """The first thing that keeps the caller's account from a named task."""
+    if ctx.tx.first(sql_tasks.TASK_SEEN, id=task_id, viewer=ctx.viewer) is None:
+        raise NotFound("there is no such task")
+    row = ctx.tx.first(
+        sql.WHY_NOT_ME,
+        task=task_id,
+        account=ctx.principal.account_id,
+        capabilities=op.capabilities,
+        now=ctx.tx.now,
+        day=budget_day(ctx.tx.now),
+    )
+    unmet = [] if row is None else _unmet(row)
+    return unmet[0] if unmet else no_work()
+
+
+def no_work() -> Reason:
+    """There is nothing to do for the account."""
+    return Reason(code=ReasonCode.NO_WORK, message="no task is claimable by this account now")
+
+
+def _unmet(row: Row) -> list[Reason]:
+    return [reason(code, row) for code in _SAID if not getattr(row, code.value)]
+
+
+def reason(code: ReasonCode, row: Row) -> Reason:
+    """A reason with the limit that was met, from a row that has the figures."""
+    if code not in _FIGURES:
+        return Reason(code=code, message=_SAID[code])
+    limit, current = (float(getattr(row, name)) for name in _FIGURES[code])
+    return Reason(code=code, message=_SAID[code], limit=limit, current=current)

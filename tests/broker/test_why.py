@@ -1,0 +1,111 @@
+"""`why` and the claim always agree, because they ask the same predicate."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from buildd import operations as ops
+from buildd.models import ReasonCode
+from tests.broker.conftest import House
+
+CAPABILITIES = st.lists(st.sampled_from(["gpu", "linux", "mac"]), unique=True)
+MONEY = st.one_of(st.none(), st.sampled_from([Decimal(0), Decimal(4), Decimal(6), Decimal(11)]))
+
+TASKS = st.fixed_dictionaries(
+    {
+        "runner_preference": st.sampled_from(["any", "user", "service", "action"]),
+        "required_capabilities": CAPABILITIES,
+        "max_cost": MONEY,
+        "not_before": st.sampled_from([None, "2026-01-01T11:00:00Z", "2026-01-01T13:00:00Z"]),
+    }
+)
+ACCOUNTS = st.fixed_dictionaries(
+    {
+        "type": st.sampled_from(["user", "service", "action"]),
+        "max_concurrent_workers": st.integers(1, 2),
+        "max_cost_per_day": st.sampled_from([Decimal(0), Decimal(5), Decimal(10)]),
+        "max_cost_per_task": MONEY,
+    }
+)
+
+
+@settings(
+    max_examples=40,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(
+    task=TASKS,
+    limits=ACCOUNTS,
+    offered=CAPABILITIES,
+    can_claim=st.booleans(),
+    busy=st.booleans(),
+    workspace=st.sampled_from([{}, {"max_concurrent_workers": 1}, {"max_cost_per_day": 3}]),
+    cancelled=st.booleans(),
+    waits=st.booleans(),
+)
+def test_why_says_nothing_unmet_exactly_when_the_claim_succeeds(
+    house: House, task, limits, offered, can_claim, busy, workspace, cancelled, waits
+) -> None:
+    house.workspace = house.admin(ops.CreateWorkspace(name="w", **workspace))
+    account = house.account(limits.pop("type"), **limits)
+    if busy:
+        house.task()
+        house.claim(account, agent_id="one", capabilities=offered)
+    house.admin(
+        ops.GrantWorkspace(
+            account_id=str(account.account_id),
+            workspace_id=house.workspace.id,
+            can_claim=can_claim,
+        )
+    )
+    parents = [house.task(runner_preference="action").id] if waits else []
+    wanted = house.task(**task, depends_on=parents)
+    if cancelled:
+        house.admin(ops.CancelTask(id=wanted.id))
+    house.claim(account, workspace_id="ws_none", agent_id="one", capabilities=offered)
+
+    [mine] = [
+        each
+        for each in house.admin(ops.WhyTask(id=wanted.id)).accounts
+        if each.account_id == account.account_id
+    ]
+    claim = house.claim(account, task_id=wanted.id, agent_id="one", capabilities=offered)
+    assert bool(claim.workers) == (not mine.unmet)
+    if claim.reason is not None:
+        assert claim.reason.code in {reason.code for reason in mine.unmet}
+
+
+def test_why_names_every_requirement_that_is_not_met(house: House) -> None:
+    laptop = house.account(max_concurrent_workers=1, max_cost_per_day=Decimal(5))
+    house.task()
+    house.claim(laptop)
+    task = house.task(
+        runner_preference="service",
+        required_capabilities=["gpu"],
+        max_cost=Decimal(9),
+        not_before="2026-02-01T00:00:00Z",
+    )
+    [mine] = house.admin(ops.WhyTask(id=task.id)).accounts
+    assert [reason.code for reason in mine.unmet] == [
+        ReasonCode.NOT_YET,
+        ReasonCode.WRONG_ROUTE,
+        ReasonCode.MISSING_CAPABILITIES,
+        ReasonCode.NO_SLOT,
+        ReasonCode.NO_BUDGET,
+    ]
+    slot = next(reason for reason in mine.unmet if reason.code is ReasonCode.NO_SLOT)
+    assert (slot.limit, slot.current) == (1, 1)
+
+
+@pytest.mark.parametrize("kind", ["user", "service"])
+def test_an_account_is_told_of_itself_only(house: House, kind: str) -> None:
+    me, _ = house.account(kind), house.account(kind)
+    task = house.task()
+    why = house.broker.execute(ops.WhyTask(id=task.id), me)
+    assert [each.account_id for each in why.accounts] == [me.account_id]
+    assert why.claimable
