@@ -180,10 +180,14 @@ def hide_password(url: str) -> str:
     return re.sub(r"(?i)(?<=[?&]password=)[^&]*", "…", url)
 
 
+def is_server(url: str) -> bool:
+    """Whether a URL is a server's, not a database's."""
+    return url.lower().startswith(("http://", "https://"))
+
+
 def _is_local(server: str) -> bool:
     try:
-        parts = urlsplit(server)
-        return not parts.scheme.startswith("http") or parts.hostname in _LOOPBACK
+        return not is_server(server) or urlsplit(server).hostname in _LOOPBACK
     except ValueError:
         return False
 

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -83,10 +80,9 @@ class Session:
         if os.environ.get("BUILDD_DEBUG") != "1":  # What goes wrong is told once, in one line.
             logging.getLogger("buildd").addHandler(logging.NullHandler())
         # Whoever opens a database is its owner; a key would only be one for some server.
-        remote = self.server.startswith("http")
-        return buildd.connect(
-            self.server, api_key=self.settings.key_for(self.server) if remote else None
-        )
+        remote = _config.is_server(self.server)
+        key = self.settings.key_for(self.server) if remote else None
+        return buildd.connect(self.server, api_key=key)
 
     def show(self, thing: BaseModel) -> None:
         """Print one thing: every field that has a value."""
@@ -106,13 +102,12 @@ class Session:
             click.echo(empty, err=True)
 
     def page(
-        self, things: Sequence[BaseModel], columns: Sequence[Column], limit: int, empty: str
+        self, things: Sequence[Any], columns: Sequence[Column], limit: int, empty: str
     ) -> None:
         """Print a page of a list, and for people how to get the next one."""
         self.table(things, columns, empty)
         if len(things) == limit and not self.json:
-            last = getattr(things[-1], "id")  # noqa: B009 - everything that is paged has an id
-            click.echo(f"There may be more: add --cursor {last}", err=True)
+            click.echo(f"There may be more: add --cursor {things[-1].id}", err=True)
 
     def said(self, thing: BaseModel, sentence: str) -> None:
         """Print what a verb did: a sentence, or the thing as it is now."""
@@ -198,60 +193,6 @@ def confirmed(function: F) -> F:
     return click.option(
         "--yes", is_flag=True, expose_value=False, callback=check, help="Do not ask."
     )(function)
-
-
-class JsonObject(click.ParamType[dict[str, Any]]):
-    """A JSON object on the command line."""
-
-    name = "json"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> dict[str, Any]:
-        """Parse it, or say where it is wrong."""
-        if isinstance(value, dict):
-            return value
-        try:
-            parsed = json.loads(value)
-        except (ValueError, RecursionError) as problem:
-            self.fail(f"is not valid JSON: {problem}", param, ctx)
-        if not isinstance(parsed, dict):
-            self.fail("""must be a JSON object such as '{"key": "value"}'""", param, ctx)
-        return parsed
-
-
-class Money(click.ParamType[Decimal]):
-    """US dollars on the command line."""
-
-    name = "usd"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> Decimal:
-        """Parse it exactly, without going through a float."""
-        try:
-            dollars = Decimal(str(value).removeprefix("$"))
-        except InvalidOperation:
-            self.fail(f"{value!r} is not an amount of US dollars such as 2.50", param, ctx)
-        if not dollars.is_finite() or dollars < 0:
-            self.fail(f"{value!r} is not an amount of US dollars", param, ctx)
-        return dollars
-
-
-class Moment(click.ParamType[datetime]):
-    """A time on the command line; without a zone it is the local one."""
-
-    name = "time"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> datetime:
-        """Parse ISO 8601."""
-        try:
-            moment = value if isinstance(value, datetime) else datetime.fromisoformat(value)
-            return moment if moment.tzinfo else moment.astimezone()
-        except (ValueError, OverflowError, OSError):
-            self.fail(f"{value!r} is not an ISO 8601 time such as 2026-01-31T08:00", param, ctx)
 
 
 def _server() -> click.Option:

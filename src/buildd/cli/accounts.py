@@ -7,9 +7,9 @@ from typing import Any
 import click
 
 from buildd.cli._render import Column, money
+from buildd.cli._types import Money
 from buildd.cli._verb import (
     F,
-    Money,
     Noun,
     Session,
     clearable,

@@ -7,7 +7,8 @@ from typing import Any
 import click
 
 from buildd.cli._render import Column
-from buildd.cli._verb import JsonObject, Noun, Session, confirmed, given, paged, pass_session
+from buildd.cli._types import JsonObject
+from buildd.cli._verb import Noun, Session, confirmed, given, paged, pass_session
 
 _SOURCES = (
     Column("ID", lambda s: s.id),

@@ -7,11 +7,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from buildd.cli._render import Column, age, block
+from buildd.cli._types import JsonObject, Moment, Money
 from buildd.cli._verb import (
     F,
-    JsonObject,
-    Moment,
-    Money,
     Noun,
     Session,
     clearable,

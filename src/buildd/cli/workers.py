@@ -21,7 +21,7 @@ from buildd.states import WorkerStatus
 WORKERS = (
     Column("ID", lambda w: w.id),
     Column("STATUS", lambda w: w.status.value),
-    Column("DONE", lambda w: f"{w.progress}%"),
+    Column("PROGRESS", lambda w: f"{w.progress}%"),
     Column("COST", lambda w: money(w.cost_usd)),
     Column("TASK", lambda w: w.task_id),
     Column("AGE", lambda w: age(w.created_at)),

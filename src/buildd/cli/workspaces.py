@@ -7,10 +7,9 @@ from typing import Any
 import click
 
 from buildd.cli._render import Column
+from buildd.cli._types import JsonObject, Money
 from buildd.cli._verb import (
     F,
-    JsonObject,
-    Money,
     Noun,
     Session,
     clearable,
