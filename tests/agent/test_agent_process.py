@@ -11,12 +11,17 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Self
 
+import anyio
+import anyio.to_thread
 import psutil
 import pytest
 
 from buildd.broker import Broker
+from buildd.roles import LaunchOrder, LaunchState, Observation
 from buildd.states import TaskStatus, WorkerStatus
+from buildd_runners.local import _PASSED, LocalRunner
 from buildd_server.app import create_app
 from buildd_server.listening import listen
 from buildd_server.serving import Server
@@ -71,7 +76,7 @@ class Agents:
         self.running.append(agent)
         return agent
 
-    def __enter__(self) -> Agents:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -87,9 +92,11 @@ class Agents:
 
 @pytest.fixture
 def agents(office: Office, tmp_path: Path) -> Iterator[Agents]:
-    with serving(office.broker) as port:
-        with Agents(office, f"http://127.0.0.1:{port}", tmp_path) as made:
-            yield made
+    with (
+        serving(office.broker) as port,
+        Agents(office, f"http://127.0.0.1:{port}", tmp_path) as made,
+    ):
+        yield made
 
 
 def begun(office: Office) -> bool:
@@ -287,3 +294,25 @@ def test_a_short_lease_is_kept_through_a_long_run(
         agents.start("sleep 4")
         until(lambda: office.read(task).status is TaskStatus.COMPLETED)
     assert office.read(task).attempt == 1
+
+
+def test_the_local_runner_starts_an_agent_that_works(
+    agents: Agents, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    office = agents.office
+    task = office.task()
+    monkeypatch.setattr("buildd_runners.local._PASSED", (*_PASSED, "PYTHONPATH"))
+    flags = ("--executor=command", "--command=echo hi > hi.txt")
+    order = LaunchOrder("lch_1", agents.address, office.key, office.workspace_id, 1, flags)
+
+    async def launch() -> Observation:
+        runner = LocalRunner(office.state)
+        ref = await runner.ensure(order)
+        await anyio.to_thread.run_sync(
+            until, lambda: office.read(task).status is TaskStatus.COMPLETED
+        )
+        await runner.stop(ref, grace=30)
+        return await runner.observe(ref)
+
+    ended = anyio.run(launch)
+    assert (ended.state, ended.exit_code) == (LaunchState.EXITED, 0)

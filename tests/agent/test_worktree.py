@@ -26,6 +26,15 @@ def workspace(**place: str) -> Workspace:
     return Workspace(id="ws_1", name="shop", created_at=now, updated_at=now, **place)  # type: ignore[arg-type]
 
 
+def write_hook(path: Path, script: str) -> None:
+    path.write_text(f"#!/bin/sh\n{script}\n")
+    path.chmod(0o755)
+
+
+def git_dir(tree: Path) -> Path:
+    return Path(git(tree, "rev-parse", "--absolute-git-dir"))
+
+
 @pytest.fixture
 def local(repository: Path) -> Repository:
     return Repository(repository, remote=False)
@@ -47,14 +56,12 @@ async def test_a_hostile_message_is_only_text(local: Repository, tmp_path: Path)
     (tree.path / "new.txt").write_text("new\n")
     await tree.checkpoint(HOSTILE)
     assert git(tree.path, "log", "-1", "--format=%B") == HOSTILE
-    assert not list(tmp_path.rglob("pwned"))
+    assert "pwned" not in git(tree.path, "status", "--porcelain", "--ignored")
 
 
 async def test_hooks_of_the_repository_do_not_run(local: Repository, tmp_path: Path) -> None:
     for hook in ("pre-commit", "post-commit", "post-checkout", "commit-msg"):
-        path = local.path / ".git" / "hooks" / hook
-        path.write_text(f"#!/bin/sh\ntouch {tmp_path}/ran\nexit 1\n")
-        path.chmod(0o755)
+        write_hook(local.path / ".git" / "hooks" / hook, f"touch {tmp_path}/ran\nexit 1")
     tree = await worktree.add(local, "buildd/one", tmp_path / "tree")
     (tree.path / "new.txt").write_text("new\n")
     await tree.checkpoint("work")
@@ -93,7 +100,7 @@ async def test_a_lock_left_by_a_killed_git_is_no_obstacle(
     local: Repository, tmp_path: Path
 ) -> None:
     tree = await worktree.add(local, "buildd/one", tmp_path / "tree")
-    Path(git(tree.path, "rev-parse", "--absolute-git-dir"), "index.lock").touch()
+    (git_dir(tree.path) / "index.lock").touch()
     (tree.path / "a.txt").write_text("a\n")
     await tree.checkpoint("a")
     assert await tree.remove()

@@ -29,7 +29,7 @@ def agent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Stands for Python, and so for the agent's program: it tells that it was started, and waits."""
     program = tmp_path / "agent"
     program.write_text(
-        f"#!/bin/sh\necho started >> {tmp_path}/starts\ncat .env > {tmp_path}/env\n"
+        f"#!/bin/sh\necho started >> {tmp_path}/starts; cat .env > {tmp_path}/env\n"
         f'trap "exit 0" TERM\necho "$@" > {tmp_path}/argv\n'
         "setsid sleep 600 &\nwhile :; do sleep 0.05; done\n"
     )
@@ -110,7 +110,6 @@ async def test_ensure_is_idempotent_also_in_another_process(
     assert (agent / "starts").read_text() == "started\n"
     await runner.stop(again, grace=0)
     assert (await runner.observe(again)).state is LaunchState.EXITED
-    os.waitpid(int(first.external_id.partition("@")[0]), os.WNOHANG)
 
 
 async def test_another_process_with_the_same_number_is_not_ours(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from buildd.agent.session import Desk, attend
 from buildd.client import AsyncClient
 from buildd.clock import elapsed
 from buildd.errors import BuilddError, NotFound
-from buildd.models import Claim, Reason, ReasonCode
+from buildd.models import Account, Claim, Reason, ReasonCode
 from buildd.roles import Executor
 from buildd.routing import AccountType
 
@@ -69,8 +69,7 @@ class Agent:
         account = await self._client.accounts.me()
         if account.type is AccountType.ACTION or self._options.single_run:
             self._left = self._options.max_tasks
-        if self._options.workspace_id:
-            await self._client.workspaces.get(id=self._options.workspace_id)
+        await self._check_workspace(account)
         swept = await anyio.to_thread.run_sync(sweep_orphans)
         if swept:
             log.warning("ended %d processes that a killed agent left behind", swept)
@@ -88,6 +87,17 @@ class Agent:
             watch.cancel_scope.cancel()
         if failure is not None:
             raise failure
+
+    async def _check_workspace(self, account: Account) -> None:
+        workspace_id = self._options.workspace_id
+        try:
+            if workspace_id:
+                await self._client.workspaces.get(id=workspace_id)
+        except NotFound:
+            raise NotFound(
+                f"{account.name} may not work in a workspace {workspace_id}: "
+                f"`buildd accounts grant {account.id} {workspace_id}` lets it, if there is one"
+            ) from None
 
     async def _hand_back_in_time(self) -> None:
         await self._draining.wait()

@@ -33,6 +33,7 @@ OWNER = "BUILDD_AGENT_PROCESS"
 GRACE = 5.0
 """Seconds between asking a tree to end and ending it."""
 
+_PR_SET_DUMPABLE = 4
 _POLL = 0.05
 _SWEEPS = 40
 _SAME_START = 2.0
@@ -145,6 +146,17 @@ def _signal(processes: set[psutil.Process], number: signal.Signals) -> None:
             process.send_signal(number)
         except psutil.Error:
             continue
+
+
+def hide_environment() -> None:
+    """Keep this process's environment from programs that it starts for others (on Linux).
+
+    They run as the same user, and could otherwise read the agent's key in /proc.
+    """
+    if sys.platform.startswith("linux"):
+        import ctypes
+
+        ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0)
 
 
 def identity(pid: int | None = None) -> str:

@@ -52,7 +52,8 @@ async def attend(attempt: Attempt, desk: Desk) -> Outcome:
         loops.start_soon(attempt.speech.send)
         outcome = await _run(attempt, desk)
         outcome = await collect(attempt, outcome)
-        await attempt.speech.flush(_LAST_WORDS)
+        if not isinstance(outcome, Lost):
+            await attempt.speech.flush(_LAST_WORDS)
         outcome = await report(attempt, outcome, lambda: desk.give_up)
         loops.cancel_scope.cancel()
     await _leave(attempt, outcome)

@@ -130,13 +130,14 @@ def _executor(flags: dict[str, Any]) -> Executor:
 def _serve(server: str, key: str, executor: Executor, options: AgentOptions) -> None:
     import anyio
 
-    from buildd.agent import serve_async
+    from buildd.agent import process, serve_async
     from buildd.client import connect_async
 
     async def work() -> None:
         async with connect_async(server, api_key=key) as client:
             await serve_async(client, executor, options)
 
+    process.hide_environment()
     anyio.run(work)
 
 
