@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from buildd.events import Event, EventType
     from buildd.models import (
         Account,
+        AccountWhy,
         AdminKey,
         Agent,
         Artifact,
@@ -63,6 +64,7 @@ if TYPE_CHECKING:
         Source,
         Task,
         WaitingFor,
+        Why,
         Worker,
         Workspace,
     )
@@ -75,6 +77,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Account",
     "AccountType",
+    "AccountWhy",
     "AdminKey",
     "Agent",
     "AlreadyExists",
@@ -125,6 +128,7 @@ __all__ = [
     "Unavailable",
     "Unreachable",
     "WaitingFor",
+    "Why",
     "Worker",
     "WorkerStatus",
     "Workspace",
@@ -168,6 +172,7 @@ _HOMES = {
     ),
     "buildd.models": (
         "Account",
+        "AccountWhy",
         "AdminKey",
         "Agent",
         "Artifact",
@@ -193,6 +198,7 @@ _HOMES = {
         "Source",
         "Task",
         "WaitingFor",
+        "Why",
         "Worker",
         "Workspace",
     ),

@@ -33,12 +33,12 @@ HEAVY = {
 }
 
 PUBLIC = """
-    Account AccountType AdminKey Agent AlreadyExists Artifact ArtifactType AsyncClient Attachment
+    Account AccountType AccountWhy AdminKey Agent AlreadyExists Artifact ArtifactType AsyncClient Attachment
     Beat BuilddError Claim Claimed Client Comment ConfigError Conflict Deleted ErrorCode Event
     EventType Forbidden Grant InternalError Invalid Key Lease LeaseLost Malformed Message NewAccount
     NewKey NewLease NotAuthenticated NotClaimable NotFound Order OutcomeUnknown QuestionType
     RateLimited Reason ReasonCode Role RunnerPreference Selection Source Task TaskStatus TooLarge
-    Unavailable Unreachable WaitingFor Worker WorkerStatus Workspace WrongState __version__ agent
+    Unavailable Unreachable WaitingFor Why Worker WorkerStatus Workspace WrongState __version__ agent
     connect connect_async
 """
 
