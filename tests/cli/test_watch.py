@@ -179,10 +179,15 @@ def test_a_terminal_shows_the_question_and_how_to_answer_it(remote: Cli) -> None
         claimed, agent = there.claim()
         agent.workers.start(id=claimed.id)
         agent.workers.heartbeat(id=claimed.id, status="running", progress=70)
-        agent.workers.ask(id=claimed.id, type=QuestionType.QUESTION, prompt="Which one?")
+        options = ["this", "that"]
+        agent.workers.ask(
+            id=claimed.id, type=QuestionType.QUESTION, prompt="Which one?", options=options
+        )
         process, drawn = screen(remote, "tasks", "watch", task.id)
         with process:
-            until_drawn(drawn, "Which one?", f"buildd workers answer {claimed.id}", "70 %")
+            until_drawn(
+                drawn, "Which one?  [this / that]", f"buildd workers answer {claimed.id}", "70 %"
+            )
             there.bd.tasks.cancel(id=task.id)
             until_drawn(drawn, f"{task.id} cancelled")
             assert process.wait(timeout=60) == 1

@@ -36,15 +36,11 @@ _SHIPPED = {"demo": "See it all work, on an empty machine.", "server": "Run the 
 class Root(click.Group):
     """The nouns known here, and those that installed packages add."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+    def list_commands(self, ctx: click.Context) -> list[str]:
         """All names; those of other packages come from their metadata alone."""
         return sorted({*COMMANDS, *_added()})
 
-    def get_command(
-        self,
-        ctx: click.Context,  # noqa: ARG002 - click's signature
-        cmd_name: str,
-    ) -> click.Command | None:
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import the command."""
         if cmd_name in COMMANDS:
             module, _, name = _PLACES.get(cmd_name, f"{cmd_name}:{cmd_name}").partition(":")

@@ -30,6 +30,8 @@ REFRESH_SECONDS = 5.0
 PACE_SECONDS = 0.25
 """The shortest time between two readings of it."""
 MAX_ROWS = 30
+_FIGURES = {EventType.WORKER_PROGRESS, EventType.WORKER_COST}
+"""What a live view shows as figures, not as lines."""
 _ENDINGS = {EventType.TASK_UPDATED, EventType.TASK_CANCELLED, EventType.RESET}
 
 
@@ -51,7 +53,8 @@ class View:
         if event.worker_id and event.worker_id != self.worker:
             self.worker, self.progress, self.turns, self.cost = event.worker_id, 0, 0, 0.0
         self._note(event.type, dict(event.data))
-        self.lines = (*self.lines, f"{event.at:%H:%M:%S}  {_feed.gist(event)}")[-LINES:]
+        if event.type not in _FIGURES:
+            self.lines = (*self.lines, f"{event.at:%H:%M:%S}  {_feed.gist(event)}")[-LINES:]
 
     def _note(self, kind: EventType, data: dict[str, Any]) -> None:
         if kind is EventType.WORKER_STATUS:
@@ -59,7 +62,7 @@ class View:
             self.question = self.question if self.status == "waiting_input" else ""
         elif kind is EventType.WORKER_WAITING:
             waiting = data.get("waitingFor")
-            self.question = str(waiting.get("prompt")) if isinstance(waiting, dict) else ""
+            self.question = _question(waiting) if isinstance(waiting, dict) else ""
             self.status = "waiting_input"
         elif kind in (EventType.WORKER_COMPLETED, EventType.WORKER_ERROR):
             self.status = "completed" if kind is EventType.WORKER_COMPLETED else "error"
@@ -83,7 +86,9 @@ class View:
         if self.worker:
             figures = f"  {_bar(self.progress)}  {self.turns} turns  {_render.money(self.cost)}"
             rows.append(Text(f"{self.worker}  ") + _render.cell(self.status) + Text(figures))
-        rows += [Text("  ") + _render.cell(line, "dim") for line in self.lines]
+        for line in self.lines:
+            row = Text("  ", no_wrap=True, overflow="ellipsis")
+            rows.append(row.append_text(_render.cell(line, "dim")))
         if self.question:
             rows.append(_render.cell(f"? {self.question}", "bold yellow"))
             rows.append(Text(f"  {_answer(self.worker)}"))
@@ -160,7 +165,7 @@ def _overview(bd: Client, workspace: str | None, width: int) -> RenderableType:
     if not tasks:
         return Text("No tasks yet. They appear here as they are created.")
     questions = [
-        _render.cell(f"? {worker.waiting_for.prompt}\n  {_answer(worker.id)}", "yellow")
+        _render.cell(f"? {worker.waiting_for.prompt}  {_answer(worker.id)}", "yellow")
         for worker in latest.values()
         if worker.waiting_for
     ]
@@ -182,6 +187,13 @@ _ROWS = (
     _render.Column("AGE", lambda row: _render.age(row[0].created_at)),
     _render.Column("TITLE", lambda row: row[0].title, shrinks=True),
 )
+
+
+def _question(waiting: dict[str, Any]) -> str:
+    options = " / ".join(str(option) for option in waiting.get("options") or ())
+    return (
+        f"{waiting.get('prompt', '')}  [{options}]" if options else str(waiting.get("prompt", ""))
+    )
 
 
 def _answer(worker_id: str) -> str:
