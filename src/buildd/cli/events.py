@@ -52,9 +52,13 @@ def events(  # noqa: PLR0913 - an argument for each option
                 types=wanted,
             )
         )
+        count = 0
         while (event := reader.next(QUIET)) is not None or follow:
             if event is not None:
                 _print(session, event)
+                count += 1
+    if not count:
+        click.echo("No such events. Wait for some: buildd events --follow", err=True)
 
 
 def _print(session: Session, event: Event) -> None:
