@@ -316,3 +316,29 @@ def test_the_local_runner_starts_an_agent_that_works(
 
     ended = anyio.run(launch)
     assert (ended.state, ended.exit_code) == (LaunchState.EXITED, 0)
+
+
+def test_an_agent_that_lost_touch_and_its_lease_pushes_nothing(
+    open_office: OfficeMaker, repository: Path, tmp_path: Path
+) -> None:
+    bare, gate = tmp_path / "shop.git", tmp_path / "gate"
+    git(tmp_path, "clone", "--quiet", "--bare", str(repository), str(bare))
+    office = open_office(ttl=2.0, repo=str(bare))
+    task = office.task()
+    with ExitStack() as stack:
+        with serving(office.broker) as port:
+            agents = stack.enter_context(Agents(office, f"http://127.0.0.1:{port}", tmp_path))
+            agent = agents.start(WAIT_FOR_A_FILE, "--pass-env=GATE", GATE=str(gate))
+            until(lambda: begun(office))
+        lost = office.worker(task)
+        # The lease runs out while the agent cannot reach the server, and somebody else has the task.
+        until(lambda: office.account.workers.claim(task_id=task.id).workers)
+        gate.touch()
+        clone = next((office.state / "repositories").glob("*.git"))
+        until(lambda: "work.txt" in git(clone, "log", "--all", "--name-only"))
+        stack.enter_context(serving(office.broker, port))
+        agent.terminate()
+        code, told = agents.end(agent)
+    assert (code, "given up" in told) == (0, True)
+    assert git(bare, "branch", "--list", lost.branch) == ""
+    assert office.owner.workers.get(id=lost.id).error_code == "lease_lost"

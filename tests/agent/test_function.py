@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import threading
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
 from buildd import agent
-from buildd.agent import BlockingSession, Failed, Session, Stopped
-from buildd.errors import Forbidden
+from buildd.agent import AgentOptions, BlockingSession, Failed, Session, Stopped
+from buildd.errors import ConfigError, Forbidden
 from buildd.models import ArtifactType
 from buildd.states import TaskStatus, WorkerStatus
 from tests.agent.office import Office, OfficeMaker, git
@@ -208,3 +209,48 @@ def test_a_workspace_without_a_repository_gives_an_empty_directory(
 def test_an_administrator_cannot_claim(office: Office) -> None:
     with pytest.raises(Forbidden):
         agent.serve(office.owner, lambda _: None, state_dir=office.state)
+
+
+def test_a_budget_that_is_used_up_ends_the_task_and_the_cost_is_booked(office: Office) -> None:
+    task = office.task(max_cost=Decimal(1))
+
+    def handle(session: BlockingSession) -> None:
+        session.report(cost_usd=Decimal("1.5"), turns=3)
+        session.receive()
+
+    serve(office, handle)
+    worker = office.worker(task)
+    assert (worker.error_code, worker.cost_usd, worker.turns) == (
+        "budget_exhausted",
+        Decimal("1.5"),
+        3,
+    )
+    assert office.read(task).status is TaskStatus.FAILED
+    assert office.owner.accounts.get(id=office.account_id).total_cost == Decimal("1.5")
+
+
+def test_what_a_person_says_is_received_in_order_and_once(office: Office) -> None:
+    task = office.task()
+
+    def handle(session: BlockingSession) -> dict[str, str]:
+        for word in ("one", "two", "three"):
+            office.owner.messages.create(worker_id=session.worker.id, content=word)
+        return {"heard": " ".join(session.receive().content or "" for _ in range(3))}
+
+    serve(office, handle)
+    result = office.read(task).result
+    assert result is not None
+    assert result["heard"] == "one two three"
+
+
+def test_totals_given_last_are_reported_before_the_end(office: Office) -> None:
+    task = office.task()
+    serve(office, lambda session: session.report(progress=70, cost_usd=Decimal("0.25")))
+    worker = office.worker(task)
+    assert worker.cost_usd == Decimal("0.25")
+
+
+@pytest.mark.parametrize("wrong", [{"max_tasks": 0}, {"max_tasks": 51}, {"drain_timeout": -1}])
+def test_options_that_make_no_sense_are_refused(wrong: dict[str, int]) -> None:
+    with pytest.raises(ConfigError, match=next(iter(wrong))):
+        AgentOptions(**wrong)  # type: ignore[arg-type]
