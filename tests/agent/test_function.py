@@ -254,3 +254,11 @@ def test_totals_given_last_are_reported_before_the_end(office: Office) -> None:
 def test_options_that_make_no_sense_are_refused(wrong: dict[str, int]) -> None:
     with pytest.raises(ConfigError, match=next(iter(wrong))):
         AgentOptions(**wrong)  # type: ignore[arg-type]
+
+
+def test_a_total_that_is_none_is_the_handlers_mistake_and_not_the_leases_end(
+    office: Office,
+) -> None:
+    task = office.task()
+    serve(office, lambda session: session.report(progress=150))
+    assert "progress" in (office.worker(task).error or "")

@@ -10,10 +10,11 @@ from __future__ import annotations
 import logging
 import random
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import anyio
+from pydantic import ValidationError
 
 from buildd.agent.retry import Backoff, persist
 from buildd.client import AsyncClient
@@ -29,6 +30,8 @@ from buildd.errors import (
 )
 from buildd.lease import JITTER, LeaseTimes
 from buildd.models import Beat, Message, Order, Role
+from buildd.operations import Heartbeat
+from buildd.wire import invalid
 
 log = logging.getLogger(__name__)
 
@@ -48,14 +51,6 @@ class Listener:
     lost: Callable[[str], None]
 
 
-@dataclass
-class _Figures:
-    """Totals to report, and which of them the server has not heard yet."""
-
-    totals: dict[str, Any] = field(default_factory=dict)
-    dirty: bool = False
-
-
 class LeaseKeeper:
     """Keeps the lease of one worker until it is cancelled or the lease is lost."""
 
@@ -66,7 +61,8 @@ class LeaseKeeper:
         self._worker_id = worker_id
         self._heartbeat = heartbeat
         self._listener = listener
-        self._figures = _Figures()
+        self._totals: dict[str, Any] = {}
+        self._unheard = False
         self._beginning = False
         self._messages_after: str | None = None
         self._renewed = elapsed()
@@ -112,9 +108,13 @@ class LeaseKeeper:
         self._bell.set()
 
     def report(self, **totals: Any) -> None:
-        """Take new totals of the attempt; they travel soon."""
-        self._figures.totals.update(totals)
-        self._figures.dirty = True
+        """Take new totals of the attempt; they travel soon. Raises `Invalid` for what is none."""
+        try:
+            Heartbeat(id=self._worker_id, **totals)
+        except ValidationError as problem:
+            raise invalid(problem) from None
+        self._totals.update(totals)
+        self._unheard = True
         self.ring()
 
     async def begin(self) -> None:
@@ -128,7 +128,7 @@ class LeaseKeeper:
 
     async def settle(self, until: float | None) -> None:
         """Report totals that were not reported yet; a lost lease still books their cost."""
-        if self._figures.dirty:
+        if self._unheard:
             try:
                 await persist(self.beat, until=until)
             except BuilddError as problem:
@@ -139,18 +139,17 @@ class LeaseKeeper:
         async with self._turn:
             # The lease counts from before the request: the answer may have been long on its way.
             asked = elapsed()
-            figures, self._figures = self._figures, _Figures(dict(self._figures.totals))
+            known, self._unheard = dict(self._totals), False
             try:
-                answer = await self._send(figures.totals)
+                answer = await self._send(known)
             except BaseException:
-                self._figures.dirty = self._figures.dirty or figures.dirty
+                self._unheard = self._unheard or bool(known)
                 raise
             self._renewed = asked
             self._heartbeat = answer.lease.heartbeat_seconds
             self._deliver(answer)
 
-    async def _send(self, totals: dict[str, Any]) -> Beat:
-        known: dict[str, Any] = dict(totals)
+    async def _send(self, known: dict[str, Any]) -> Beat:
         if self._messages_after is not None:
             known["messages_after"] = self._messages_after
         try:

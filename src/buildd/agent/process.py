@@ -197,8 +197,18 @@ def sweep_orphans() -> int:
         except (psutil.Error, OSError):
             continue
         owner, mark = environment.get(OWNER), environment.get(MARK)
-        if owner and mark and find(owner) is None:
+        if owner and mark and _is_neighbour(process.pid) and find(owner) is None:
             orphans[process] = mark
     for mark in set(orphans.values()):
         _stop(0, (MARK, mark), GRACE)
     return len(orphans)
+
+
+def _is_neighbour(pid: int) -> bool:
+    """Whether a process counts pids as we do; in a container its owner's would mean another one."""
+    if not sys.platform.startswith("linux"):
+        return True
+    try:
+        return Path(f"/proc/{pid}/ns/pid").readlink() == Path("/proc/self/ns/pid").readlink()
+    except OSError:
+        return False

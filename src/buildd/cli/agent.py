@@ -69,6 +69,10 @@ def agent(settings: _config.Settings, /, **flags: Any) -> None:
     The key is BUILDD_API_KEY, in the environment or in .env; it is never a flag. SIGTERM drains:
     no new task is taken, and what does not finish in time is handed back; a second SIGTERM hands
     it back at once.
+
+    The command runs in a git worktree of its own. It finds the task on standard input and in the
+    file $BUILDD_TASK_FILE ($BUILDD_TASK_JSON as JSON). A line `::buildd progress=40` reports
+    progress, and exit code 0 means that the task is done.
     """
     _talk()
     executor = _executor(flags)
