@@ -272,14 +272,17 @@ def test_what_is_wrong_is_told_in_one_line(
     assert "Traceback" not in said
 
 
-def test_a_key_that_is_revoked_ends_the_agent(agents: Agents) -> None:
+def test_an_account_that_is_deleted_ends_its_agent(agents: Agents) -> None:
     office = agents.office
     agent = agents.start("true", "--max-tasks=1")
     task = office.task()
     until(lambda: office.read(task).status is TaskStatus.COMPLETED)
     office.owner.accounts.delete(id=office.account_id)
     code, said = agents.end(agent)
-    assert (code, "Traceback" in said) == (4, False)
+    # No such account, or no such key: it depends on whether a claim waits at that moment.
+    assert code in (3, 4)
+    assert "buildd-agent: error:" in said
+    assert "Traceback" not in said
 
 
 def test_a_short_lease_is_kept_through_a_long_run(
