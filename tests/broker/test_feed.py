@@ -98,12 +98,12 @@ def test_an_account_hears_of_its_workspaces_only_and_at_once_of_a_new_one(house:
     )
     listener = Listener(house.broker, account, after=0)
     hidden = house.task()
+    start = house.broker.position
     house.admin(
         ops.GrantWorkspace(
             account_id=str(account.account_id), workspace_id=house.workspace.id
         )
     )
-    start = house.broker.position
     while house.broker.position <= start:
         pass
     seen: list[str] = []
