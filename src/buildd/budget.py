@@ -19,9 +19,14 @@ def to_dollars(micro: int) -> Decimal:
     return Decimal(micro) / _MICRO
 
 
-def estimate(task_cap: Decimal | None, account_cap: Decimal | None) -> Decimal:
-    """What a claim reserves for one attempt, in dollars: the task's cap, else the account's, else 0."""
-    return next((cap for cap in (task_cap, account_cap) if cap is not None), ZERO)
+def left(cap: Decimal | None, spent: Decimal) -> Decimal | None:
+    """What is left of a limit, in dollars; None if there is no limit."""
+    return None if cap is None else max(cap - spent, ZERO)
+
+
+def estimate(task_left: Decimal | None, account_cap: Decimal | None) -> Decimal:
+    """What an attempt sets aside, in dollars: what is left for its task, else its account's cap, else 0."""
+    return next((amount for amount in (task_left, account_cap) if amount is not None), ZERO)
 
 
 def budget_day(moment: datetime) -> date:

@@ -33,6 +33,8 @@ class Kind(StrEnum):
     MESSAGE = "msg"
     ATTACHMENT = "att"
     AGENT = "agt"
+    LEDGER = "led"
+    SCHEDULE = "sch"
 
 
 class Secret(StrEnum):

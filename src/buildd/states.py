@@ -77,6 +77,13 @@ class TaskVerb(StrEnum):
     RETRY = "retry"
 
 
+class OnDependencyFailure(StrEnum):
+    """What becomes of a task when one that it depends on fails or is cancelled."""
+
+    FAIL = "fail"
+    RUN = "run"
+
+
 class ErrorCode(StrEnum):
     """Why a worker ended in `error`, where buildd itself ended it."""
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, TypeVar
 from urllib.parse import quote
 
@@ -50,6 +51,7 @@ class Request:
     path: str
     query: dict[str, str]
     body: bytes | None
+    headers: dict[str, str]
 
 
 def encode(operation: Operation[Any]) -> Request:
@@ -59,16 +61,29 @@ def encode(operation: Operation[Any]) -> Request:
     path = http.path
     for name in http.path_fields:
         path = path.replace(f"{{{name}}}", quote(str(fields.pop(to_camel(name))), safe=""))
+    given = ((header, fields.pop(to_camel(name), None)) for name, header in http.headers)
+    headers = {header: value for header, value in given if value is not None}
     if operation.reads():
         query = {name: str(value) for name, value in fields.items() if value is not None}
-        return Request(http.method.value, path, query, None)
+        return Request(http.method.value, path, query, None, headers)
     body = pydantic_core.to_json(fields) if fields else None
-    return Request(http.method.value, path, {}, body)
+    return Request(http.method.value, path, {}, body, headers)
 
 
-def decode(operation: type[O], path: Mapping[str, str], query: Mapping[str, str], body: bytes) -> O:
+def decode(
+    operation: type[O],
+    path: Mapping[str, str],
+    query: Mapping[str, str],
+    body: bytes,
+    headers: Mapping[str, str] = MappingProxyType({}),
+) -> O:
     """The operation a request asks for. Raises `Invalid` that names each wrong field."""
     fields = dict(query) if operation.reads() else {**_no_query(query), **_object(body)}
+    for name, header in operation.http.headers:
+        if to_camel(name) in fields:
+            raise errors.Invalid.field(to_camel(name), f"travels in the header {header}")
+        if header in headers:
+            fields[to_camel(name)] = headers[header]
     for name in operation.http.path_fields:
         if to_camel(name) in fields:
             raise errors.Invalid.field(to_camel(name), "is given by the path")

@@ -57,7 +57,7 @@ class _Endpoint:
             raise errors.NotFound
         verb = self._verbs["GET" if request.method == "HEAD" else request.method]
         body = b"" if verb.reads() else await read_body(request)
-        operation = wire.decode(verb, request.path_params, query_of(request), body)
+        operation = wire.decode(verb, request.path_params, query_of(request), body, request.headers)
         future = self._broker.submit(operation, principal_of(request))
         if isinstance(operation, ClaimTasks) and operation.wait_seconds:
             result = await settled_while_wanted(future, request, self._shutdown)

@@ -1,11 +1,12 @@
 """Executes operations: who may, what happens, what is told to whom."""
 
 # The handlers' modules fill the table of handlers as they are imported.
-from buildd.broker import accounts, claims, records, tasks, why, workers, workspaces  # noqa: F401
+from buildd.broker import accounts, claims, records, schedules, tasks, why, workers, workspaces  # noqa: F401
 from buildd.broker._broker import Broker, BrokerSettings
 from buildd.broker._context import HANDLERS
 from buildd.broker.feed import Notice, Subscription
 from buildd.broker.principals import ADMIN, Principal, PrincipalKind
+from buildd.broker.reaper import Retention
 
 __all__ = [
     "ADMIN",
@@ -15,5 +16,6 @@ __all__ = [
     "Notice",
     "Principal",
     "PrincipalKind",
+    "Retention",
     "Subscription",
 ]

@@ -16,7 +16,7 @@ from buildd.broker._context import HANDLERS, Context
 from buildd.broker.audience import Audience
 from buildd.broker.feed import Feed, Subscription
 from buildd.broker.principals import Doorkeeper, Principal, PrincipalKind
-from buildd.broker.reaper import Reaper
+from buildd.broker.reaper import Reaper, Retention
 from buildd.broker.waiting import WaitingRoom
 from buildd.clock import Clock
 from buildd.errors import BuilddError, ConfigError, NotAuthenticated, Unavailable
@@ -43,6 +43,7 @@ class BrokerSettings:
     """Peppers stored keys; None for one that is made once and kept in the database."""
     admin_key: str | None = field(default=None, repr=False)
     """Opens everything; any string of at least 16 characters."""
+    retention: Retention = field(default_factory=Retention)
     clock: Clock | None = None
     """Replaces the database's clock, for tests."""
 
@@ -69,7 +70,11 @@ class Broker:
             self._store.close()
             raise
         self.reaper = Reaper(
-            self._store, settings.lease, self._pepper, came_due=self._waiting.poke_all
+            self._store,
+            settings.lease,
+            self._pepper,
+            settings.retention,
+            came_due=self._waiting.poke_all,
         )
         self.reaper.start()
 

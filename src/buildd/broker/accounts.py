@@ -24,6 +24,7 @@ def create_account(ctx: Context, op: ops.CreateAccount) -> NewAccount:
         sql.INSERT_ACCOUNT,
         id=account_id,
         **{**op.fields(), "type": op.type.value},
+        draining=False,
         live_workers=0,
         total_cost=Decimal(0),
         total_tasks=0,
@@ -70,6 +71,15 @@ def update_account(ctx: Context, op: ops.UpdateAccount) -> Account:
         if name not in op.http.path_fields
     }
     ctx.tx.all(sql.CHANGE_ACCOUNT, of=op.id, **{**kept, **op.changes()}, updated_at=ctx.tx.now)
+    _announce(ctx, op.id)
+    return model(Account, _account(ctx, op.id))
+
+
+@handles(ops.DrainAccount)
+def drain_account(ctx: Context, op: ops.DrainAccount) -> Account:
+    """Stop giving it work, or start again."""
+    if ctx.tx.first(sql.SET_DRAINING, of=op.id, draining=op.draining) is None:
+        raise NotFound("there is no such account")
     _announce(ctx, op.id)
     return model(Account, _account(ctx, op.id))
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from buildd.broker import fence, ledger
@@ -21,6 +21,7 @@ from buildd.states import (
     TASK,
     WORKER,
     ErrorCode,
+    OnDependencyFailure,
     TaskStatus,
     TaskVerb,
     WorkerStatus,
@@ -88,6 +89,7 @@ def move_task(ctx: Context, task: Row, verb: TaskVerb, **values: Any) -> Row:
 
 def end(ctx: Context, worker: Row, ending: Ending, comeback: Comeback) -> Row:
     """End an attempt without a result, and send its task back or to its own end."""
+    task = _task_of(ctx, worker)
     ended = move(
         ctx,
         worker,
@@ -96,7 +98,6 @@ def end(ctx: Context, worker: Row, ending: Ending, comeback: Comeback) -> Row:
         reason_code=ending.code,
         report=ending.report,
     )
-    task = _task_of(ctx, worker)
     if task.worker_id == worker.id:
         task = _come_back(ctx, task, ending, comeback)
     ctx.emit_worker(
@@ -111,10 +112,11 @@ def end(ctx: Context, worker: Row, ending: Ending, comeback: Comeback) -> Row:
 
 def complete(ctx: Context, worker: Row, result: Any, report: str) -> Row:
     """Accept the one result of a task."""
+    held = _task_of(ctx, worker)
     ended = move(
         ctx, worker, WorkerVerb.COMPLETE, reason=None, reason_code=None, report=report
     )
-    task = move_task(ctx, _task_of(ctx, worker), TaskVerb.COMPLETE, outcome=result)
+    task = move_task(ctx, held, TaskVerb.COMPLETE, outcome=result)
     ctx.emit_worker(
         EventType.WORKER_COMPLETED,
         ended,
@@ -151,6 +153,12 @@ def run_task(ctx: Context, worker: Row) -> None:
         move_task(ctx, task, TaskVerb.RUN)
 
 
+def deadline(ctx: Context, task: Row) -> datetime | None:
+    """When an attempt that works from now on without a person must be done, or None."""
+    seconds = task.timeout_seconds
+    return None if seconds is None else ctx.tx.now + timedelta(seconds=seconds)
+
+
 def take_slots(ctx: Context, account_id: str, workspace_id: str) -> bool:
     """Count one more live worker, unless that is over a limit."""
     return bool(
@@ -181,10 +189,8 @@ def _end_for_good(ctx: Context, worker: Row) -> None:
 
 
 def _come_back(ctx: Context, task: Row, ending: Ending, comeback: Comeback) -> Row:
-    used_up = task.attempt >= task.max_attempts and not (comeback.always or comeback.refund)
-    if comeback.never or used_up:
-        spent = f"no attempt left of {task.max_attempts}: "
-        reason = ending.error if comeback.never else spent + ending.error
+    reason = None if comeback.always or comeback.refund else _why_not_again(task, ending, comeback)
+    if reason is not None:
         failed = move_task(ctx, task, TaskVerb.FAIL, reason=reason)
         _fail_children(ctx, failed)
         return failed
@@ -198,6 +204,17 @@ def _come_back(ctx: Context, task: Row, ending: Ending, comeback: Comeback) -> R
     )
 
 
+def _why_not_again(task: Row, ending: Ending, comeback: Comeback) -> str | None:
+    """Why a task may not be tried again, or None if it may."""
+    if comeback.never:
+        return ending.error
+    if task.attempt >= task.max_attempts:
+        return f"no attempt left of {task.max_attempts}: {ending.error}"
+    if task.max_cost and task.cost_usd >= task.max_cost:
+        return f"the limit of ${task.max_cost} is used up: {ending.error}"
+    return None
+
+
 def _backoff(attempt: int) -> timedelta:
     """Full jitter below a bound that doubles: 10 s at first, 15 minutes at most."""
     bound = min(_BACKOFF_SECONDS * 2 ** (attempt - 1), _BACKOFF_MOST_SECONDS)
@@ -206,11 +223,18 @@ def _backoff(attempt: int) -> timedelta:
 
 def _release_children(ctx: Context, parent: Row) -> None:
     for child in ctx.tx.all(sql_tasks.CHILDREN, parent=parent.id):
-        released = ctx.tx.first(sql_tasks.PARENT_DONE, of=child.id, now=ctx.tx.now)
-        if released is not None and _is_ready(released):
-            ctx.emit_task(
-                EventType.TASK_UPDATED, released, **_told(released), previousStatus=released.status
-            )
+        _release(ctx, parent, child)
+
+
+def _release(ctx: Context, parent: Row, child: Row) -> None:
+    """One parent less to wait for."""
+    if not ctx.tx.run(sql_tasks.DEPENDENCY_DONE, parent=parent.id, child=child.id):
+        return
+    released = ctx.tx.first(sql_tasks.PARENT_DONE, of=child.id, now=ctx.tx.now)
+    if released is not None and _is_ready(released):
+        ctx.emit_task(
+            EventType.TASK_UPDATED, released, **_told(released), previousStatus=released.status
+        )
 
 
 def _is_ready(task: Row) -> bool:
@@ -219,14 +243,20 @@ def _is_ready(task: Row) -> bool:
 
 def _fail_children(ctx: Context, parent: Row) -> None:
     for child in ctx.tx.all(sql_tasks.CHILDREN, parent=parent.id):
-        row = ctx.tx.first(sql_tasks.LOCK_TASK, id=child.id, viewer=None)
-        if row is not None and TaskStatus(row.status) is TASK.initial:
+        row = _locked(ctx, child.id)
+        if row.on_dependency_failure == OnDependencyFailure.RUN:
+            _release(ctx, parent, row)
+        elif TaskStatus(row.status) is TASK.initial:
             reason = f"it depends on {parent.id}, which was {parent.status}"
             _fail_children(ctx, move_task(ctx, row, TaskVerb.FAIL, reason=reason))
 
 
 def _task_of(ctx: Context, worker: Row) -> Row:
-    return ctx.tx.first(sql_tasks.LOCK_TASK, id=worker.task_id, viewer=None)
+    return _locked(ctx, worker.task_id)
+
+
+def _locked(ctx: Context, task_id: str) -> Row:
+    return ctx.tx.first(sql_tasks.LOCK_TASK, id=task_id, viewer=None)
 
 
 def _told(task: Row) -> dict[str, Any]:

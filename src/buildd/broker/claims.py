@@ -7,7 +7,7 @@ from buildd import operations as ops
 from buildd.broker import attempts, fence, ledger
 from buildd.broker._context import Context, handles, model
 from buildd.broker.principals import Principal, PrincipalKind
-from buildd.broker.why import no_work, reason, why_not_me
+from buildd.broker.why import no_work, reason, run_limit, why_not_me
 from buildd.budget import ZERO, budget_day
 from buildd.errors import Forbidden, Invalid, NotClaimable, NotFound
 from buildd.events import EventType
@@ -32,12 +32,21 @@ def claim_tasks(ctx: Context, op: ops.ClaimTasks) -> Claim:
         _see_agent(ctx, op, account)
     taken: list[Claimed] = []
     while len(taken) < op.max_tasks:
-        one = _take_up(ctx, op) or _take(ctx, op, account)
+        full = _run_is_full(ctx, op, account)
+        one = None if full else _take_up(ctx, op) or _take(ctx, op, account)
         if one is None:
             break
         taken.append(one)
         account = _lock_account(ctx, ctx.principal.account_id)
-    return Claim(workers=taken, reason=None if taken else _why(ctx, op, account))
+    return Claim(workers=taken, reason=None if taken else full or _why(ctx, op, account))
+
+
+def _run_is_full(ctx: Context, op: ops.ClaimTasks, account: Row) -> Reason | None:
+    """A count is exact here: every claim of an account holds the account's row."""
+    if op.run_id is None:
+        return None
+    run = ctx.tx.first(sql.RUN, account=account.id, run=op.run_id)
+    return run_limit(account, run)
 
 
 @handles(ops.CreateWorker)
@@ -88,7 +97,6 @@ def _take(ctx: Context, op: ops.ClaimTasks, account: Row) -> Claimed | None:
         return None
     try:
         with ctx.tx.savepoint():
-            _afford(ctx, account, task)
             worker = _engage(ctx, op, account, task)
     except _OutranError:
         return None
@@ -99,18 +107,10 @@ class _OutranError(Exception):
     """Another claim took the last slot or the last dollar since the predicate was asked."""
 
 
-def _afford(ctx: Context, account: Row, task: Row) -> None:
-    """Take a slot and reserve the money; each is a conditional update that no race can pass."""
-    amount = task.estimate
-    if not (
-        attempts.take_slots(ctx, account.id, task.workspace_id)
-        and ledger.reserve(ctx, account.id, account.max_cost_per_day, amount)
-        and ledger.reserve(ctx, task.workspace_id, task.workspace_cap, amount)
-    ):
-        raise _OutranError
-
-
 def _engage(ctx: Context, op: ops.ClaimTasks, account: Row, task: Row) -> Row:
+    """Take a slot, the task and the money; each is a conditional update that no race can pass."""
+    if not attempts.take_slots(ctx, account.id, task.workspace_id):
+        raise _OutranError
     worker_id = new_id(Kind.WORKER)
     claimed = attempts.move_task(
         ctx, task, TaskVerb.CLAIM, worker=worker_id, account=account.id
@@ -128,6 +128,7 @@ def _engage(ctx: Context, op: ops.ClaimTasks, account: Row, task: Row) -> Row:
         "run_id": op.run_id,
         "epoch": claimed.epoch,
         "held": False,
+        "may_overspend": False,
         "lease_expires_at": ctx.tx.now,
         "progress": 0,
         "cost_usd": ZERO,
@@ -140,6 +141,8 @@ def _engage(ctx: Context, op: ops.ClaimTasks, account: Row, task: Row) -> Row:
     empty = dict.fromkeys(column for column in sql_workers.WORKER_COLUMNS if column not in row)
     ctx.tx.run(sql_workers.INSERT_WORKER, **row, **empty)
     worker = fence.lock_worker(ctx, worker_id)
+    if not ledger.reserve(ctx, worker, (account.max_cost_per_day, task.workspace_cap)):
+        raise _OutranError
     ctx.emit_worker(
         EventType.WORKER_STATUS, worker, status=worker.status, previousStatus=None
     )
@@ -159,6 +162,7 @@ def _take_up(ctx: Context, op: ops.ClaimTasks) -> Claimed | None:
 
 def _lease(ctx: Context, worker: Row, op: ops.ClaimTasks) -> Claimed:
     token = new_secret(Secret.LEASE)
+    task = ctx.tx.first(sql_tasks.TASK_SEEN, id=worker.task_id, viewer=None)
     held = ctx.tx.first(
         sql_workers.HOLD,
         of=worker.id,
@@ -166,6 +170,7 @@ def _lease(ctx: Context, worker: Row, op: ops.ClaimTasks) -> Claimed:
         epoch=worker.epoch,
         agent_id=op.agent_id,
         runner=op.runner,
+        deadline=attempts.deadline(ctx, task),
         until=ctx.tx.now + ctx.times.ttl_delta,
         now=ctx.tx.now,
     )
@@ -176,12 +181,11 @@ def _lease(ctx: Context, worker: Row, op: ops.ClaimTasks) -> Claimed:
         worker_id=worker.id,
         epoch=worker.epoch,
     )
-    task = ctx.tx.first(sql_tasks.TASK_SEEN, id=worker.task_id, viewer=None)
     return Claimed(
         id=worker.id,
         task_id=worker.task_id,
         branch=worker.branch,
-        task=model(Task, task),
+        task=model(Task, ctx.tx.first(sql_tasks.TASK_SEEN, id=worker.task_id, viewer=None)),
         worker=model(Worker, held),
         lease=NewLease(
             token=token,

@@ -1,34 +1,52 @@
-"""The money of a day: reserved at the claim, spent as it is reported, freed at the end.
+"""The money: reserved at the claim, spent as it is reported, freed at the end.
 
-Everything is booked for the account and for the workspace alike. A cost counts for the UTC day it is
-reported on; what was reserved for it goes back to the day it was reserved on.
+Every movement is written down once, for ever (`ledger`), and booked on the day's counters of the
+account and of the workspace alike. A cost counts for the UTC day it is reported on; what was
+reserved for it goes back to the day it was reserved on. `buildd db audit` compares the two.
 """
 
 from __future__ import annotations
 
+from datetime import date
 from decimal import Decimal
+from enum import StrEnum
 
 from buildd.broker._context import Context
 from buildd.budget import ZERO, budget_day
 from buildd.events import EventType
+from buildd.ids import Kind, new_id
 from buildd.store import Row
 from buildd.store.sql import claims as sql
 from buildd.store.sql import workers as sql_workers
 
 
-def room(account: Row) -> Decimal:
-    """What an account may still spend or reserve today, in dollars."""
-    left: Decimal = account.max_cost_per_day - account.spent_today - account.reserved_today
-    return left
+class Movement(StrEnum):
+    """What a row of the ledger records."""
+
+    RESERVE = "reserve"
+    """Set aside when an attempt began."""
+    METER = "meter"
+    """Reported as spent, out of what was reserved."""
+    TOP_UP = "top_up"
+    """Reported as spent beyond what was reserved."""
+    RELEASE = "release"
+    """Reserved and not used, freed when the attempt ended."""
 
 
-def reserve(ctx: Context, owner: str, cap: Decimal | None, amount: Decimal) -> bool:
-    """Set an amount aside for today; False if the owner's cap does not allow it."""
-    if amount == ZERO:
+def reserve(ctx: Context, worker: Row, caps: tuple[Decimal | None, Decimal | None]) -> bool:
+    """Set aside what an attempt may cost; False if the account's or the workspace's cap forbids it."""
+    if worker.reserved == ZERO:
         return True  # nothing to set aside: that something is left was asked by the claim's predicate
     day = budget_day(ctx.tx.now)
-    _spend(ctx, owner, ZERO)
-    return bool(ctx.tx.run(sql.RESERVE_ON_DAY, owner=owner, day=day, cap=cap, amount=amount))
+    for owner, cap in zip((worker.account_id, worker.workspace_id), caps, strict=True):
+        _spend(ctx, owner, ZERO)
+        reserved = ctx.tx.run(
+            sql.RESERVE_ON_DAY, owner=owner, day=day, cap=cap, amount=worker.reserved
+        )
+        if not reserved:
+            return False
+    _write(ctx, worker, Movement.RESERVE, day, reserved=worker.reserved)
+    return True
 
 
 def meter(ctx: Context, worker: Row, total: Decimal | None) -> Row:
@@ -40,23 +58,27 @@ def meter(ctx: Context, worker: Row, total: Decimal | None) -> Row:
         return worker
     more = total - worker.cost_usd
     covered = min(more, worker.reserved)
-    _free(ctx, worker, covered)
+    today = budget_day(ctx.tx.now)
+    if covered:
+        _free(ctx, worker, covered)
+        _write(ctx, worker, Movement.METER, worker.reserved_day, reserved=-covered)
     for owner in (worker.account_id, worker.workspace_id):
         _spend(ctx, owner, more)
+    kind = Movement.METER if more == covered else Movement.TOP_UP
+    _write(ctx, worker, kind, today, spent=more)
     ctx.tx.run(sql.BOOK_TOTAL, of=worker.account_id, amount=more)
-    booked = ctx.tx.first(
-        sql_workers.BOOK_COST,
-        of=worker.id,
-        cost_usd=total,
-        reserved=worker.reserved - covered,
-    )
+    ctx.tx.run(sql.BOOK_ON_TASK, of=worker.task_id, amount=more)
     ctx.emit_worker(EventType.WORKER_COST, worker, costUsd=float(total))
-    return booked
+    return ctx.tx.first(
+        sql_workers.BOOK_COST, of=worker.id, cost_usd=total, reserved=worker.reserved - covered
+    )
 
 
 def settle(ctx: Context, worker: Row) -> None:
     """Free what an attempt that ends or pauses has reserved and not used."""
-    _free(ctx, worker, worker.reserved)
+    if worker.reserved:
+        _free(ctx, worker, worker.reserved)
+        _write(ctx, worker, Movement.RELEASE, worker.reserved_day, reserved=-worker.reserved)
 
 
 def _spend(ctx: Context, owner: str, amount: Decimal) -> None:
@@ -67,7 +89,29 @@ def _spend(ctx: Context, owner: str, amount: Decimal) -> None:
 
 
 def _free(ctx: Context, worker: Row, amount: Decimal) -> None:
-    if amount == ZERO:
-        return
     for owner in (worker.account_id, worker.workspace_id):
         ctx.tx.run(sql.FREE_ON_DAY, owner=owner, day=worker.reserved_day, amount=amount)
+
+
+def _write(
+    ctx: Context,
+    worker: Row,
+    kind: Movement,
+    day: date,
+    *,
+    spent: Decimal = ZERO,
+    reserved: Decimal = ZERO,
+) -> None:
+    ctx.tx.run(
+        sql.INSERT_LEDGER,
+        id=new_id(Kind.LEDGER),
+        at=ctx.tx.now,
+        day=day,
+        kind=kind.value,
+        account_id=worker.account_id,
+        workspace_id=worker.workspace_id,
+        task_id=worker.task_id,
+        worker_id=worker.id,
+        spent=spent,
+        reserved=reserved,
+    )

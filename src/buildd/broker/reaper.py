@@ -10,33 +10,56 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 
 from buildd.broker import attempts, fence
 from buildd.broker._context import Context
 from buildd.broker.attempts import Comeback, Ending
+from buildd.broker.idempotency import KEPT
 from buildd.broker.principals import ADMIN
+from buildd.broker.schedules import fire
 from buildd.broker.workers import pause_now
 from buildd.errors import BuilddError
 from buildd.lease import LeaseTimes
 from buildd.states import LIVE, ErrorCode, WorkerStatus, WorkerVerb
 from buildd.store import Store, Transaction
 from buildd.store.sql import accounts as sql_accounts
+from buildd.store.sql import events as sql_events
+from buildd.store.sql import idempotency as sql_idempotency
+from buildd.store.sql import schedules as sql_schedules
 from buildd.store.sql import tasks as sql_tasks
 from buildd.store.sql import workers as sql
+
+Act = Callable[[Context], bool]
 
 _LAST_PASS = "reaped_at"
 
 log = logging.getLogger("buildd.reaper")
 
 
+@dataclass(frozen=True)
+class Retention:
+    """For how long events and finished tasks are kept; None is for ever."""
+
+    events: timedelta | None = timedelta(days=14)
+    tasks: timedelta | None = None
+
+
 class Reaper:
     """A thread that passes over the database every few seconds."""
 
     def __init__(
-        self, store: Store, times: LeaseTimes, pepper: bytes, came_due: Callable[[], None]
+        self,
+        store: Store,
+        times: LeaseTimes,
+        pepper: bytes,
+        keep: Retention,
+        came_due: Callable[[], None],
     ) -> None:
         self._store = store
+        self._keep = keep
         self._times = times
         self._pepper = pepper
         self._came_due = came_due
@@ -66,11 +89,11 @@ class Reaper:
         """Make one pass now; tell how many attempts it ended or paused."""
         if self._store.write(self._note_pass).result():
             self._came_due()
-        expired = self._store.read(lambda tx: tx.all(sql.EXPIRED, now=tx.now)).result()
-        stuck = self._store.read(self._unconfirmed).result()
-        done = [self._store.write(self._losing(row.id)) for row in expired]
-        done += [self._store.write(self._pausing(row)) for row in stuck]
-        return sum(future.result() for future in done)
+        found = self._store.read(self._look).result()
+        done = [self._store.write(self._in_context(act)) for act in found]
+        ended = sum(future.result() for future in done)
+        self._store.write(self._prune).result()
+        return ended
 
     def _note_pass(self, tx: Transaction) -> bool:
         """Record the pass, extend leases after an outage, and ask whether a task's time has come."""
@@ -87,30 +110,52 @@ class Reaper:
             log.info("no broker looked after the leases since %s: extended %d", last, extended)
         return tx.first(sql_tasks.TASKS_DUE, since=last, now=tx.now) is not None
 
-    def _unconfirmed(self, tx: Transaction) -> list[str]:
-        rows = tx.all(sql.UNCONFIRMED_PAUSES, before=tx.now - self._times.ttl_delta)
-        return [row.id for row in rows]
+    def _look(self, tx: Transaction) -> list[Act]:
+        """What seems to be due; each act looks again, locked, before it touches anything."""
+        acts: list[Act] = []
+        acts += [partial(_lose, worker_id=row.id) for row in tx.all(sql.EXPIRED, now=tx.now)]
+        acts += [partial(_time_out, worker_id=row.id) for row in tx.all(sql.OVERDUE, now=tx.now)]
+        unconfirmed = tx.all(sql.UNCONFIRMED_PAUSES, before=tx.now - self._times.ttl_delta)
+        acts += [partial(_pause, worker_id=row.id) for row in unconfirmed]
+        acts += [partial(fire, schedule_id=row.id) for row in tx.all(sql_schedules.DUE, now=tx.now)]
+        return acts
 
-    def _losing(self, worker_id: str) -> Callable[[Transaction], bool]:
-        def lose(tx: Transaction) -> bool:
-            ctx = Context(tx, ADMIN, self._times, self._pepper)
-            worker = fence.lock_worker(ctx, worker_id)
-            if WorkerStatus(worker.status) not in LIVE or worker.lease_expires_at >= tx.now:
-                return False
-            code = ErrorCode.LEASE_LOST.value
-            ending = Ending(WorkerVerb.LOSE, "its agent stopped renewing the lease", code)
-            attempts.end(ctx, worker, ending, Comeback())
-            return True
+    def _in_context(self, act: Act) -> Callable[[Transaction], bool]:
+        return lambda tx: act(Context(tx, ADMIN, self._times, self._pepper))
 
-        return lose
+    def _prune(self, tx: Transaction) -> None:
+        """Forget a little of what is older than it must be kept, so that no claim waits for it."""
+        tx.run(sql_idempotency.FORGET_ALL_OLD, before=tx.now - KEPT)
+        if self._keep.events is not None:
+            tx.run(sql_events.PRUNE_EVENTS, before=tx.now - self._keep.events)
+        if self._keep.tasks is not None:
+            tx.run(sql_tasks.PRUNE_TASKS, before=tx.now - self._keep.tasks)
 
-    def _pausing(self, worker_id: str) -> Callable[[Transaction], bool]:
-        def pause(tx: Transaction) -> bool:
-            ctx = Context(tx, ADMIN, self._times, self._pepper)
-            worker = fence.lock_worker(ctx, worker_id)
-            if WorkerStatus(worker.status) not in LIVE or worker.pause_requested_at is None:
-                return False
-            pause_now(ctx, worker)
-            return True
 
-        return pause
+def _lose(ctx: Context, worker_id: str) -> bool:
+    worker = fence.lock_worker(ctx, worker_id)
+    if WorkerStatus(worker.status) not in LIVE or worker.lease_expires_at >= ctx.tx.now:
+        return False
+    code = ErrorCode.LEASE_LOST.value
+    ending = Ending(WorkerVerb.LOSE, "its agent stopped renewing the lease", code)
+    attempts.end(ctx, worker, ending, Comeback())
+    return True
+
+
+def _time_out(ctx: Context, worker_id: str) -> bool:
+    worker = fence.lock_worker(ctx, worker_id)
+    over = worker.deadline is not None and worker.deadline < ctx.tx.now
+    works = LIVE - {WorkerStatus.WAITING_INPUT}
+    if not over or WorkerStatus(worker.status) not in works:
+        return False
+    ending = Ending(WorkerVerb.FAIL, "not done within its time", ErrorCode.TIMEOUT.value)
+    attempts.end(ctx, worker, ending, Comeback(wait=True))
+    return True
+
+
+def _pause(ctx: Context, worker_id: str) -> bool:
+    worker = fence.lock_worker(ctx, worker_id)
+    if WorkerStatus(worker.status) not in LIVE or worker.pause_requested_at is None:
+        return False
+    pause_now(ctx, worker)
+    return True

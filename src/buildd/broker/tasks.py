@@ -9,6 +9,8 @@ from buildd.broker import attempts, fence
 from buildd.broker._context import Context, handles, model
 from buildd.broker._policy import own
 from buildd.broker.attempts import Comeback, Ending
+from buildd.broker.idempotency import once
+from buildd.budget import ZERO
 from buildd.errors import Forbidden, Invalid, NotFound, WrongState
 from buildd.events import EventType
 from buildd.ids import Kind, new_id
@@ -22,21 +24,35 @@ from buildd.store.sql import workspaces as sql_workspaces
 
 @handles(ops.CreateTask)
 def create_task(ctx: Context, op: ops.CreateTask) -> Task:
+    """A task, once however often the same request comes."""
+    may_create(ctx, op.workspace_id)
+    return once(ctx, op, lambda: make_task(ctx, op))
+
+
+@handles(ops.CreateTasks)
+def create_tasks(ctx: Context, op: ops.CreateTasks) -> list[Task]:
+    """All of them or none."""
+    for workspace_id in {new.workspace_id for new in op.tasks}:
+        may_create(ctx, workspace_id)
+    return once(ctx, op, lambda: [make_task(ctx, new) for new in op.tasks])
+
+
+def make_task(ctx: Context, new: ops.NewTask) -> Task:
     """A task, and what it waits for."""
-    _may_create(ctx, op.workspace_id)
-    if op.source_id is not None:
-        _check_source(ctx, op.source_id, op.workspace_id)
+    if new.source_id is not None:
+        _check_source(ctx, new.source_id, new.workspace_id)
+    parents = sorted(set(new.depends_on))
+    open_parents = {parent: _is_open(ctx, parent, new.workspace_id) for parent in parents}
     task_id = new_id(Kind.TASK)
-    parents = sorted(set(op.depends_on))
-    waits_for = sum(_is_open(ctx, parent, op.workspace_id) for parent in parents)
     row = {
         "id": task_id,
-        **op.fields(),
+        **{name: getattr(new, name) for name in ops.NewTask.model_fields},
         "depends_on": parents,
         "status": TASK.initial.value,
-        "open_dependencies": waits_for,
+        "open_dependencies": sum(open_parents.values()),
         "attempt": 0,
         "epoch": 0,
+        "cost_usd": ZERO,
         "worker_id": None,
         "claimed_by": None,
         "claimed_at": None,
@@ -47,7 +63,11 @@ def create_task(ctx: Context, op: ops.CreateTask) -> Task:
     }
     ctx.tx.run(sql.INSERT_TASK, **row)
     ctx.tx.run_many(
-        sql.INSERT_DEPENDENCY, ({"parent_id": parent, "child_id": task_id} for parent in parents)
+        sql.INSERT_DEPENDENCY,
+        (
+            {"parent_id": parent, "child_id": task_id, "done": not waits}
+            for parent, waits in open_parents.items()
+        ),
     )
     attempts.announce(ctx, SimpleNamespace(**row))
     return Task.model_validate(row)
@@ -109,7 +129,7 @@ def update_task(ctx: Context, op: ops.UpdateTask) -> Task:
 def delete_task(ctx: Context, op: ops.DeleteTask) -> ops.Deleted:
     """Remove a task that nobody holds and nobody waits for."""
     row = _lock(ctx, op.id)
-    _may_create(ctx, row.workspace_id)
+    may_create(ctx, row.workspace_id)
     if TaskStatus(row.status) is not TaskStatus.COMPLETED and ctx.tx.all(sql.CHILDREN, parent=op.id):
         raise WrongState("other tasks wait for this one: cancel it instead", status=row.status)
     if ctx.tx.first(sql.DELETE_TASK, of=op.id) is None:
@@ -173,7 +193,8 @@ def _lock(ctx: Context, task_id: str) -> Row:
     return row
 
 
-def _may_create(ctx: Context, workspace_id: str) -> None:
+def may_create(ctx: Context, workspace_id: str) -> None:
+    """Raises `NotFound` or `Forbidden` unless the caller may put tasks into the workspace."""
     if ctx.tx.first(sql_workspaces.WORKSPACE, id=workspace_id, viewer=ctx.viewer) is None:
         raise NotFound("there is no such workspace")
     if ctx.viewer is None:

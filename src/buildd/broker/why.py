@@ -18,6 +18,7 @@ _SAID = {
     ReasonCode.NO_GRANT: "the account has no canClaim grant in the workspace",
     ReasonCode.WRONG_ROUTE: "its runnerPreference is for another type of account",
     ReasonCode.MISSING_CAPABILITIES: "no agent seen of this account has all required capabilities",
+    ReasonCode.DRAINING: "the account is draining",
     ReasonCode.NO_SLOT: "all of the account's worker slots are taken",
     ReasonCode.NO_WORKSPACE_SLOT: "all of the workspace's worker slots are taken",
     ReasonCode.NO_BUDGET: "the account's budget for today does not allow it",
@@ -73,6 +74,23 @@ def why_not_me(ctx: Context, op: ops.ClaimTasks, task_id: str) -> Reason:
 def no_work() -> Reason:
     """There is nothing to do for the account."""
     return Reason(code=ReasonCode.NO_WORK, message="no task is claimable by this account now")
+
+
+def run_limit(account: Row, run: Row) -> Reason | None:
+    """Why a run of an `action` account takes no more, or None if it may."""
+    limits = (
+        (account.max_tasks_per_run, run.tasks, "the run has taken as many tasks as it may"),
+        (account.max_cost_per_run, run.used, "the run's budget is used up"),
+    )
+    for limit, current, message in limits:
+        if limit is not None and current >= limit:
+            return Reason(
+                code=ReasonCode.RUN_LIMIT,
+                message=message,
+                limit=float(limit),
+                current=float(current),
+            )
+    return None
 
 
 def _unmet(row: Row) -> list[Reason]:

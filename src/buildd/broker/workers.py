@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from datetime import timedelta
 from typing import Any
 
 from buildd import operations as ops
-from buildd.broker import attempts, fence, ledger
+from buildd.broker import attempts, fence, ledger, limits
 from buildd.broker._context import Context, handles, jsonable, model
 from buildd.broker._policy import own
 from buildd.broker.attempts import Comeback, Ending
+from buildd.broker.idempotency import fingerprint
 from buildd.broker.records import messages_to_agent, say
-from buildd.budget import ZERO, budget_day, estimate
+from buildd.budget import budget_day, estimate, left
 from buildd.errors import NotClaimable, NotFound, WrongState
 from buildd.events import EventType
 from buildd.models import Beat, Lease, Order, Role, WaitingFor, Worker
-from buildd.operations import Operation
 from buildd.states import (
     WORKER,
     ErrorCode,
@@ -28,6 +26,7 @@ from buildd.store import Refused, Row
 from buildd.store.sql import accounts as sql_accounts
 from buildd.store.sql import tasks as sql_tasks
 from buildd.store.sql import workers as sql
+from buildd.store.sql import workspaces as sql_workspaces
 
 
 @handles(ops.ListWorkers)
@@ -69,18 +68,21 @@ def start_worker(ctx: Context, op: ops.StartWorker) -> Worker:
 @handles(ops.Heartbeat)
 def heartbeat(ctx: Context, op: ops.Heartbeat) -> Beat | Refused:
     """Renew, report, and hear orders. A lost lease is told so, but its bill is booked."""
-    worker = ledger.meter(ctx, fence.lock_worker(ctx, op.id), op.cost_usd)
+    known = fence.lock_worker(ctx, op.id)
+    worker = ledger.meter(ctx, known, op.cost_usd)
     if not fence.holds(ctx, worker):
         if _was_just_cancelled(ctx, worker):
             return _beat(ctx, worker, op, [Order.CANCEL])
         return Refused(fence.lost(worker))
     renewed = _renew(ctx, worker, op)
+    if worker.cost_usd > known.cost_usd:
+        renewed = limits.ask_if_over(ctx, renewed)
     if op.status is not None and WorkerStatus(worker.status) is WorkerStatus.IDLE:
         raise WrongState("start the worker first", current=worker.status)
     if op.status is not None and WORKER.allows(WorkerVerb.RUN, WorkerStatus(worker.status)):
         renewed = attempts.move(ctx, renewed, WorkerVerb.RUN)
         attempts.run_task(ctx, renewed)
-    return _beat(ctx, renewed, op, _orders(ctx, renewed))
+    return _beat(ctx, renewed, op, limits.orders(ctx, renewed))
 
 
 @handles(ops.AskWorker)
@@ -97,7 +99,13 @@ def ask_worker(ctx: Context, op: ops.AskWorker) -> Worker:
 def answer_worker(ctx: Context, op: ops.AnswerWorker) -> Worker:
     """The answer reaches the agent as a message."""
     worker = fence.lock_worker(ctx, op.id)
-    answered = attempts.move(ctx, worker, WorkerVerb.ANSWER)
+    if limits.is_asked(worker):
+        answered = limits.answer(ctx, worker, op.content)
+        paused = WorkerStatus(answered.status) is WorkerStatus.PAUSED
+        return model(Worker, _resume(ctx, answered) if paused else answered)
+    task = ctx.tx.first(sql_tasks.TASK_SEEN, id=worker.task_id, viewer=None)
+    limit = attempts.deadline(ctx, task)
+    answered = attempts.move(ctx, worker, WorkerVerb.ANSWER, limit=limit)
     say(ctx, answered, Role.USER, op.content, to_agent=True)
     return model(Worker, answered)
 
@@ -127,7 +135,7 @@ def pause_worker(ctx: Context, op: ops.PauseWorker) -> Worker:
 def complete_worker(ctx: Context, op: ops.CompleteWorker) -> Worker | Refused:
     """Accept the result, once; the same report again gets the same answer."""
     worker = fence.lock_worker(ctx, op.id)
-    report = _fingerprint(op)
+    report = fingerprint(op)
     if not fence.holds(ctx, worker):
         return _again(ctx, worker, report)
     return model(Worker, attempts.complete(ctx, worker, op.result, report))
@@ -137,7 +145,7 @@ def complete_worker(ctx: Context, op: ops.CompleteWorker) -> Worker | Refused:
 def fail_worker(ctx: Context, op: ops.FailWorker) -> Worker | Refused:
     """Take the failure; the task goes back if it may."""
     worker = fence.lock_worker(ctx, op.id)
-    report = _fingerprint(op)
+    report = fingerprint(op)
     if not fence.holds(ctx, worker):
         return _again(ctx, worker, report)
     ending = Ending(
@@ -168,21 +176,22 @@ def _resume(ctx: Context, worker: Row) -> Row:
     raised = ctx.tx.first(sql_tasks.RAISE_EPOCH, of=worker.task_id)
     day = budget_day(ctx.tx.now)
     account = ctx.tx.first(sql_accounts.LOCK_ACCOUNT, id=worker.account_id, day=day)
-    assert task is not None and raised is not None  # noqa: S101, PT018 - a worker has its task
-    if account is None:
-        raise NotClaimable("the worker's account was removed: release its task instead")
+    workspace = ctx.tx.first(sql_workspaces.WORKSPACE, id=worker.workspace_id, viewer=None)
+    assert task and raised and workspace  # noqa: S101, PT018 - a worker has its task
+    if account is None or account.draining:
+        raise NotClaimable("its account takes no work any more: release the task instead")
     if not attempts.take_slots(ctx, worker.account_id, worker.workspace_id):
         raise NotClaimable("all worker slots are taken")
-    amount = estimate(task.max_cost, account.max_cost_per_task)
-    if not (
-        ledger.room(account) > ZERO
-        and ledger.reserve(ctx, worker.account_id, account.max_cost_per_day, amount)
-        and ledger.reserve(ctx, worker.workspace_id, None, amount)
-    ):
-        raise NotClaimable("the account's budget for today does not allow it")
     until = ctx.tx.now + timedelta(seconds=ctx.times.pickup)
     attempts.move(ctx, worker, WorkerVerb.RESUME, raised=raised.epoch, until=until)
+    amount = estimate(left(task.max_cost, task.cost_usd), account.max_cost_per_task)
     resumed = ctx.tx.first(sql.RESERVE, of=worker.id, reserved=amount, reserved_day=day)
+    has_room = worker.may_overspend or account.used_today < account.max_cost_per_day
+    caps = (account.max_cost_per_day, workspace.max_cost_per_day)
+    if not has_room or not ledger.reserve(
+        ctx, resumed, (None, None) if worker.may_overspend else caps
+    ):
+        raise NotClaimable("the budget for today does not allow it")
     return resumed
 
 
@@ -217,14 +226,6 @@ def _renew(ctx: Context, worker: Row, op: ops.Heartbeat) -> Row:
     return renewed
 
 
-def _orders(ctx: Context, worker: Row) -> list[Order]:
-    orders = [Order.PAUSE] if worker.pause_requested_at else []
-    task = ctx.tx.first(sql_tasks.TASK_SEEN, id=worker.task_id, viewer=None)
-    if task is not None and task.max_cost is not None and worker.cost_usd > task.max_cost:
-        orders.append(Order.BUDGET_EXHAUSTED)
-    return orders
-
-
 def _beat(ctx: Context, worker: Row, op: ops.Heartbeat, orders: list[Order]) -> Beat:
     lease = Lease(
         epoch=worker.epoch,
@@ -233,9 +234,3 @@ def _beat(ctx: Context, worker: Row, op: ops.Heartbeat, orders: list[Order]) -> 
     )
     messages = messages_to_agent(ctx, worker.id, op.messages_after)
     return Beat(orders=orders, messages=messages, lease=lease)
-
-
-def _fingerprint(op: Operation[Any]) -> str:
-    """The terminal report in short, to recognise it when it comes again."""
-    body = json.dumps([type(op).__name__, jsonable(op)], sort_keys=True)
-    return hashlib.sha256(body.encode()).hexdigest()

@@ -52,6 +52,7 @@ class AsyncAccounts(AsyncResource):
     get = AsyncVerb(ops.GetAccount)
     me = AsyncVerb(ops.GetMe)
     update = AsyncVerb(ops.UpdateAccount)
+    drain = AsyncVerb(ops.DrainAccount)
     delete = AsyncVerb(ops.DeleteAccount)
     create_key = AsyncVerb(ops.CreateKey)
     revoke_key = AsyncVerb(ops.RevokeKey)
@@ -85,6 +86,7 @@ class AsyncTasks(AsyncResource):
     """The work."""
 
     create = AsyncVerb(ops.CreateTask)
+    create_many = AsyncVerb(ops.CreateTasks)
     list = AsyncVerb(ops.ListTasks)
     get = AsyncVerb(ops.GetTask)
     update = AsyncVerb(ops.UpdateTask)
@@ -93,6 +95,16 @@ class AsyncTasks(AsyncResource):
     retry = AsyncVerb(ops.RetryTask)
     release = AsyncVerb(ops.ReleaseTask)
     why = AsyncVerb(ops.WhyTask)
+
+
+class AsyncSchedules(AsyncResource):
+    """Tasks that come again."""
+
+    create = AsyncVerb(ops.CreateSchedule)
+    list = AsyncVerb(ops.ListSchedules)
+    get = AsyncVerb(ops.GetSchedule)
+    update = AsyncVerb(ops.UpdateSchedule)
+    delete = AsyncVerb(ops.DeleteSchedule)
 
 
 class AsyncWorkers(AsyncResource):
@@ -144,6 +156,7 @@ class AsyncClient:
         self.workspaces = AsyncWorkspaces(self)
         self.sources = AsyncSources(self)
         self.tasks = AsyncTasks(self)
+        self.schedules = AsyncSchedules(self)
         self.workers = AsyncWorkers(self)
         self.artifacts = AsyncArtifacts(self)
         self.comments = AsyncComments(self)
@@ -211,6 +224,7 @@ def resources() -> dict[str, type[Any]]:
         "workspaces": AsyncWorkspaces,
         "sources": AsyncSources,
         "tasks": AsyncTasks,
+        "schedules": AsyncSchedules,
         "workers": AsyncWorkers,
         "artifacts": AsyncArtifacts,
         "comments": AsyncComments,

@@ -2,8 +2,9 @@
 
 The transport to a server, and the only code that knows the HTTP library.
 
-Questions are asked up to three times. Verbs are sent once: when the answer is lost, only the caller
-can look whether it happened, and is told so by `OutcomeUnknown`.
+Questions are asked up to three times, and so is what carries an idempotency key. Other verbs are
+sent once: when the answer is lost, only the caller can look whether it happened, and is told so by
+`OutcomeUnknown`.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from pydantic import ValidationError
 from buildd import errors, wire
 from buildd.client._resume import SEQ_HEADER, Cursor, pauses
 from buildd.events import Event, Filter
-from buildd.operations import ClaimTasks, Operation
+from buildd.operations import IDEMPOTENCY_FIELD, ClaimTasks, Operation
 
 R = TypeVar("R")
 
@@ -35,6 +36,8 @@ SILENCE_SECONDS = 45.0
 READ_RETRIES = 2
 NOT_SENT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.ProxyError)
 GATEWAY_STATUSES = {502, 503, 504}
+
+_JSON = {"Content-Type": "application/json"}
 
 KEEP_ALIVE_SECONDS = 30.0
 """Less than servers and gateways keep an idle connection, so that no verb meets its end."""
@@ -53,7 +56,8 @@ class HttpTransport:
 
     def send(self, operation: Operation[R]) -> R:
         """Have one operation done. Raises the `buildd.errors` class that the broker raised."""
-        retries = READ_RETRIES if operation.reads() else 0
+        repeatable = operation.reads() or getattr(operation, IDEMPOTENCY_FIELD, None)
+        retries = READ_RETRIES if repeatable else 0
         for pause in islice(pauses(0.2, 2), retries):
             try:
                 return self._send_once(operation)
@@ -100,7 +104,7 @@ class HttpTransport:
                 request.path,
                 params=request.query,
                 content=request.body,
-                headers=self._headers({"Content-Type": "application/json"} if request.body else {}),
+                headers=self._headers({**request.headers, **(_JSON if request.body else {})}),
                 timeout=_timeout(ANSWER_SECONDS + wait),
             )
         except httpx2.RequestError as problem:

@@ -54,6 +54,7 @@ class Accounts(Resource):
     get = Verb(ops.GetAccount)
     me = Verb(ops.GetMe)
     update = Verb(ops.UpdateAccount)
+    drain = Verb(ops.DrainAccount)
     delete = Verb(ops.DeleteAccount)
     create_key = Verb(ops.CreateKey)
     revoke_key = Verb(ops.RevokeKey)
@@ -87,6 +88,7 @@ class Tasks(Resource):
     """The work."""
 
     create = Verb(ops.CreateTask)
+    create_many = Verb(ops.CreateTasks)
     list = Verb(ops.ListTasks)
     get = Verb(ops.GetTask)
     update = Verb(ops.UpdateTask)
@@ -95,6 +97,16 @@ class Tasks(Resource):
     retry = Verb(ops.RetryTask)
     release = Verb(ops.ReleaseTask)
     why = Verb(ops.WhyTask)
+
+
+class Schedules(Resource):
+    """Tasks that come again."""
+
+    create = Verb(ops.CreateSchedule)
+    list = Verb(ops.ListSchedules)
+    get = Verb(ops.GetSchedule)
+    update = Verb(ops.UpdateSchedule)
+    delete = Verb(ops.DeleteSchedule)
 
 
 class Workers(Resource):
@@ -146,6 +158,7 @@ class Client:
         self.workspaces = Workspaces(self)
         self.sources = Sources(self)
         self.tasks = Tasks(self)
+        self.schedules = Schedules(self)
         self.workers = Workers(self)
         self.artifacts = Artifacts(self)
         self.comments = Comments(self)
@@ -213,6 +226,7 @@ def resources() -> dict[str, type[Any]]:
         "workspaces": Workspaces,
         "sources": Sources,
         "tasks": Tasks,
+        "schedules": Schedules,
         "workers": Workers,
         "artifacts": Artifacts,
         "comments": Comments,

@@ -11,6 +11,7 @@ from buildd.models.records import (
     Role,
     Selection,
 )
+from buildd.models.schedules import Schedule
 from buildd.models.tasks import Task
 from buildd.models.workers import (
     AccountWhy,
@@ -54,6 +55,7 @@ __all__ = [
     "Reason",
     "ReasonCode",
     "Role",
+    "Schedule",
     "Selection",
     "Source",
     "Task",

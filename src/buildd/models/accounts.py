@@ -23,6 +23,8 @@ class Account(Model):
     """US dollars reserved for one attempt when the task sets no limit of its own."""
     max_tasks_per_run: AtLeastOne | None = None
     max_cost_per_run: Usd | None = None
+    draining: Flag = False
+    """Takes no new work; its agents are told to hand back what they hold."""
     live_workers: Count = 0
     spent_today: Usd = Decimal(0)
     reserved_today: Usd = Decimal(0)

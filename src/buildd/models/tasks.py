@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 from buildd.models._model import (
     AtLeastOne,
     Capabilities,
@@ -16,7 +18,7 @@ from buildd.models._model import (
     Usd,
 )
 from buildd.routing import RunnerPreference
-from buildd.states import TaskStatus
+from buildd.states import OnDependencyFailure, TaskStatus
 
 
 class Task(Model):
@@ -41,8 +43,12 @@ class Task(Model):
     attempt: Count = 0
     """How often it was claimed."""
     max_cost: Usd | None = None
-    """US dollars that one attempt may cost."""
+    """US dollars that the task may cost, all its attempts together."""
+    cost_usd: Usd = Decimal(0)
+    """US dollars that its attempts have cost so far."""
+    on_dependency_failure: OnDependencyFailure = OnDependencyFailure.FAIL
     timeout_seconds: AtLeastOne | None = None
+    """How long an attempt may work, counted from its claim, its resumption or a person's last answer."""
     claimed_by: Id | None = None
     claimed_at: Time | None = None
     expires_at: Time | None = None

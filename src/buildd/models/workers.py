@@ -26,6 +26,8 @@ class WaitingFor(Model):
     type: QuestionType
     prompt: Prompt
     options: list[Text] | None = None
+    code: Text | None = None
+    """`budget_exhausted` when it is not the agent that asks, but the server about a budget."""
 
 
 class Worker(Model):
@@ -80,8 +82,10 @@ class ReasonCode(StrEnum):
     NO_GRANT = "no_grant"
     WRONG_ROUTE = "wrong_route"
     MISSING_CAPABILITIES = "missing_capabilities"
+    DRAINING = "draining"
     NO_SLOT = "no_slot"
     NO_WORKSPACE_SLOT = "no_workspace_slot"
+    RUN_LIMIT = "run_limit"
     NO_BUDGET = "no_budget"
     NO_WORKSPACE_BUDGET = "no_workspace_budget"
 

@@ -42,6 +42,9 @@ class Method(StrEnum):
     DELETE = "DELETE"
 
 
+IDEMPOTENCY_FIELD = "idempotency_key"
+
+
 @dataclass(frozen=True)
 class Http:
     """Where an operation stands in the HTTP API; `{names}` in the path are fields of it."""
@@ -49,6 +52,8 @@ class Http:
     method: Method
     path: str
     status: int = 200
+    headers: tuple[tuple[str, str], ...] = ()
+    """Fields that travel in a header, as pairs of the field's and the header's name."""
 
     @property
     def path_fields(self) -> tuple[str, ...]:
@@ -66,9 +71,10 @@ def post(path: str) -> Http:
     return Http(Method.POST, path)
 
 
-def create(path: str) -> Http:
-    """A POST that makes something: answers 201."""
-    return Http(Method.POST, path, status=201)
+def create(path: str, *, idempotent: bool = False) -> Http:
+    """A POST that makes something: answers 201. An idempotent one takes an `Idempotency-Key`."""
+    headers = ((IDEMPOTENCY_FIELD, "Idempotency-Key"),) if idempotent else ()
+    return Http(Method.POST, path, 201, headers)
 
 
 def patch(path: str) -> Http:

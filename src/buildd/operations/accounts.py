@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from buildd.models import Account, AdminKey, Grant, Key, NewAccount, NewKey
 from buildd.models._model import AtLeastOne, Flag, Id, Name, Usd
-from buildd.operations._operation import Access, Deleted, Operation, create, delete, get, patch
+from buildd.operations._operation import Access, Deleted, Operation, create, delete, get, patch, post
 from buildd.operations._paging import Paged
 from buildd.routing import AccountType
 
@@ -61,6 +61,15 @@ class UpdateAccount(Operation[Account]):
     max_cost_per_task: Usd | None = None
     max_tasks_per_run: AtLeastOne | None = None
     max_cost_per_run: Usd | None = None
+
+
+class DrainAccount(Operation[Account]):
+    """Have an account take no new work, and its agents hand back what they hold; or undo that."""
+
+    http = post("/api/accounts/{id}/drain")
+    access = Access.ADMIN
+    id: Id
+    draining: Flag = True
 
 
 class DeleteAccount(Operation[Deleted]):

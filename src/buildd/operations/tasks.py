@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import BaseModel, Field
 
 from buildd.models import Task, Why
 from buildd.models._model import (
@@ -13,6 +13,7 @@ from buildd.models._model import (
     Id,
     Json,
     LongText,
+    Name,
     Priority,
     Time,
     Title,
@@ -30,14 +31,14 @@ from buildd.operations._operation import (
 )
 from buildd.operations._paging import Paged
 from buildd.routing import RunnerPreference
-from buildd.states import TaskStatus
+from buildd.states import OnDependencyFailure, TaskStatus
+
+MAX_BATCH = 500
 
 
-class CreateTask(Operation[Task]):
-    """Put in a piece of work."""
+class NewTask(BaseModel):
+    """What a task is made of."""
 
-    http = create("/api/tasks")
-    access = Access.MEMBER
     workspace_id: Id
     title: Title
     description: LongText | None = None
@@ -53,6 +54,31 @@ class CreateTask(Operation[Task]):
     max_attempts: AtLeastOne = 3
     max_cost: Usd | None = None
     timeout_seconds: AtLeastOne | None = None
+    on_dependency_failure: OnDependencyFailure = OnDependencyFailure.FAIL
+
+
+class CreateTask(NewTask, Operation[Task]):
+    """Put in a piece of work."""
+
+    http = create("/api/tasks", idempotent=True)
+    access = Access.MEMBER
+    idempotency_key: Name | None = None
+    """Makes it safe to send this again within a day: the first answer is given again."""
+
+
+class BatchedTask(NewTask):
+    """One task of a batch."""
+
+    model_config = Operation.model_config
+
+
+class CreateTasks(Operation[list[Task]]):
+    """Put in many pieces of work: all of them or, if one is refused, none."""
+
+    http = create("/api/tasks/batch", idempotent=True)
+    access = Access.MEMBER
+    tasks: Annotated[list[BatchedTask], Field(min_length=1, max_length=MAX_BATCH)]
+    idempotency_key: Name | None = None
 
 
 class ListTasks(Paged, Operation[list[Task]]):

@@ -57,7 +57,9 @@ def one_of(column: str, values: type[StrEnum]) -> sa.CheckConstraint:
 
 def among(column: sa.ColumnElement[Any], values: Iterable[StrEnum]) -> sa.ColumnElement[bool]:
     """The column has one of the values, written into the text so that partial indexes apply."""
-    literals: list[sa.ColumnElement[Any]] = [sa.literal_column(f"'{value.value}'") for value in sorted(values)]
+    literals: list[sa.ColumnElement[Any]] = [
+        sa.literal_column(f"'{value.value}'") for value in sorted(values)
+    ]
     return column == literals[0] if len(literals) == 1 else column.in_(literals)
 
 

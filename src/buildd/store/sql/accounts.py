@@ -55,6 +55,12 @@ CHANGE_ACCOUNT = change(
         "updated_at",
     ),
 )
+SET_DRAINING = Statement(
+    sa.update(account)
+    .where(account.c.id == bindparam("of"), account.c.deleted_at.is_(None))
+    .returning(account.c.id),
+    ("draining",),
+)
 # An account stays as a name in the history of what it did, so it is hidden rather than deleted.
 HIDE_ACCOUNT = Statement(
     sa.update(account)

@@ -14,14 +14,19 @@ from buildd.states import TASK
 from buildd.store.columns import JSON, Money, among
 from buildd.store.sql._parts import NOW, locked, matches, within
 from buildd.store.statement import Statement
-from buildd.store.tables import account, agent, budget_day, grant, task, workspace
+from buildd.store.tables import account, agent, budget_day, grant, ledger, task, worker, workspace
 
 _ZERO: sa.ColumnElement[Any] = sa.literal_column("0")
 _DAY = bindparam("day", type_=sa.Date())
 _AMOUNT = bindparam("amount", type_=Money())
 _CAP = bindparam("cap", type_=Money())
 
-ESTIMATE = sa.func.coalesce(task.c.max_cost, account.c.max_cost_per_task, _ZERO, type_=Money())
+_LEFT = sa.case((task.c.max_cost > task.c.cost_usd, task.c.max_cost - task.c.cost_usd), else_=_ZERO)
+ESTIMATE = sa.case(
+    (task.c.max_cost.is_not(None), _LEFT),
+    else_=sa.func.coalesce(account.c.max_cost_per_task, _ZERO),
+)
+"""What an attempt sets aside: what is left of the task's limit, else the account's, else nothing."""
 
 
 def _used_today(owner: sa.ColumnElement[str]) -> sa.ColumnElement[Any]:
@@ -49,6 +54,7 @@ _COMMON: dict[ReasonCode, sa.ColumnElement[bool]] = {
         task.c.runner_preference == sa.literal_column(f"'{RunnerPreference.ANY.value}'"),
         task.c.runner_preference == account.c.type,
     ),
+    ReasonCode.DRAINING: sa.not_(account.c.draining),
     ReasonCode.NO_SLOT: account.c.live_workers < account.c.max_concurrent_workers,
     ReasonCode.NO_WORKSPACE_SLOT: sa.or_(
         workspace.c.max_concurrent_workers.is_(None),
@@ -75,12 +81,25 @@ CLAIMABLE = {**_COMMON, ReasonCode.MISSING_CAPABILITIES: _OFFERED}
 EXPLAINED = {**_COMMON, ReasonCode.MISSING_CAPABILITIES: _OFFERED_BY_ANY}
 """The same as `why` asks it, for the agents of an account that were ever seen."""
 
+RUN = Statement(
+    sa.select(
+        sa.func.count().label("tasks"),
+        sa.func.coalesce(
+            sa.func.sum(worker.c.cost_usd + worker.c.reserved), _ZERO, type_=Money()
+        ).label("used"),
+    ).where(worker.c.account_id == bindparam("account"), worker.c.run_id == bindparam("run"))
+)
+
 _PAIRS = task.join(workspace, workspace.c.id == task.c.workspace_id).join(account, sa.true())
 
 # Everything that decides is in this WHERE. Whatever is filtered after the LIMIT starves what is
 # behind it: fifty unclaimable tasks at the head once hid sixteen good ones for six days.
 NEXT_TASK = locked(
-    sa.select(task, ESTIMATE.label("estimate"), workspace.c.max_cost_per_day.label("workspace_cap"))
+    sa.select(
+        task,
+        sa.type_coerce(ESTIMATE, Money()).label("estimate"),
+        workspace.c.max_cost_per_day.label("workspace_cap"),
+    )
     .select_from(_PAIRS)
     .where(
         account.c.id == bindparam("account"),
@@ -153,6 +172,10 @@ RESERVE_ON_DAY = Statement(
     )
     .values(reserved=budget_day.c.reserved + _AMOUNT)
 )
+BOOK_ON_TASK = Statement(
+    sa.update(task).where(task.c.id == bindparam("of")).values(cost_usd=task.c.cost_usd + _AMOUNT)
+)
+INSERT_LEDGER = Statement(sa.insert(ledger))
 BOOK_TOTAL = Statement(
     sa.update(account)
     .where(account.c.id == bindparam("of"))

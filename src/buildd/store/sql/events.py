@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 from sqlalchemy import bindparam
 
+from buildd.store.columns import Moment
 from buildd.store.statement import Statement
 from buildd.store.tables import counter, event
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from buildd.store.transaction import Transaction
 
 EVENT_SEQ = "event_seq"
+PRUNE_AT_ONCE = 500
 
 # The counter row stays locked until the commit: whoever draws a number commits before the next one
 # can. A sequence hands out numbers earlier, and a reader then passes events it never saw.
@@ -32,6 +34,17 @@ EVENTS_AFTER = Statement(
     .where(event.c.seq > bindparam("after", type_=sa.BigInteger))
     .order_by(event.c.seq)
     .limit(bindparam("limit", type_=sa.Integer))
+)
+# A few at a time and from the oldest, found along the primary key: nothing waits for it.
+PRUNE_EVENTS = Statement(
+    sa.delete(event).where(
+        event.c.seq.in_(
+            sa.select(event.c.seq)
+            .where(event.c.at < bindparam("before", type_=Moment()))
+            .order_by(event.c.seq)
+            .limit(PRUNE_AT_ONCE)
+        )
+    )
 )
 
 

@@ -32,9 +32,7 @@ COMMENTS = page(
 CHANGE_COMMENT = change(comment, ("content", "resolved", "updated_at"))
 
 INSERT_MESSAGE = Statement(sa.insert(message))
-MESSAGES = page(
-    sa.select(message).where(message.c.worker_id == optional("worker")), message.c.id
-)
+MESSAGES = page(sa.select(message).where(message.c.worker_id == optional("worker")), message.c.id)
 MESSAGES_TO_AGENT = Statement(
     sa.select(message)
     .where(

@@ -7,7 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import bindparam
 
-from buildd.states import TASK, TaskVerb
+from buildd.states import CLOSED, TASK, TaskVerb
 from buildd.store.columns import JSON, Moment, among
 from buildd.store.sql._parts import NOW, change, locked, matches, optional, page, seen
 from buildd.store.statement import Statement
@@ -19,9 +19,7 @@ _TASKS = sa.select(task, worker.c.lease_expires_at.label("expires_at")).outerjoi
 
 INSERT_TASK = Statement(sa.insert(task))
 TASK_SEEN = Statement(_TASKS.where(task.c.id == bindparam("id"), seen(task.c.workspace_id)))
-LOCK_TASK = locked(
-    _TASKS.where(task.c.id == bindparam("id"), seen(task.c.workspace_id)), task
-)
+LOCK_TASK = locked(_TASKS.where(task.c.id == bindparam("id"), seen(task.c.workspace_id)), task)
 TASKS = page(
     _TASKS.where(
         seen(task.c.workspace_id),
@@ -67,10 +65,20 @@ CHILDREN = Statement(
     sa.select(task.c.id, task.c.status).where(task.c.id.in_(_CHILDREN)).order_by(task.c.id)
 )
 # A counter on the child, changed under the child's own row lock: asking "is any parent still open?"
-# leaves a child stranded when two parents finish at the same time.
+# leaves a child stranded when two parents finish at the same time. Each parent counts once, however
+# often it ends.
+DEPENDENCY_DONE = Statement(
+    sa.update(dependency)
+    .where(
+        dependency.c.parent_id == bindparam("parent"),
+        dependency.c.child_id == bindparam("child"),
+        sa.not_(dependency.c.done),
+    )
+    .values(done=True)
+)
 PARENT_DONE = Statement(
     sa.update(task)
-    .where(task.c.id == bindparam("of"), task.c.open_dependencies > 0)
+    .where(task.c.id == bindparam("of"))
     .values(open_dependencies=task.c.open_dependencies - 1, updated_at=NOW)
     .returning(*task.c)
 )
@@ -141,4 +149,17 @@ TASKS_DUE = Statement(
         task.c.not_before <= NOW,
     )
     .limit(1)
+)
+PRUNE_TASKS = Statement(
+    sa.delete(task).where(
+        task.c.id.in_(
+            sa.select(task.c.id)
+            .where(
+                among(task.c.status, CLOSED),
+                task.c.updated_at < bindparam("before", type_=Moment()),
+            )
+            .order_by(task.c.updated_at)
+            .limit(100)
+        )
+    )
 )

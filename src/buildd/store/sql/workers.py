@@ -7,7 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import bindparam
 
-from buildd.states import HOLDING, LIVE, WORKER, WorkerVerb
+from buildd.states import HOLDING, LIVE, WORKER, WorkerStatus, WorkerVerb
 from buildd.store.columns import JSON, Moment, among
 from buildd.store.sql._parts import NOW, locked, matches, optional, page, seen
 from buildd.store.statement import Statement
@@ -66,18 +66,21 @@ MOVE_WORKER: dict[WorkerVerb, Statement] = {
     WorkerVerb.START: _move(WorkerVerb.START, **_BEGUN),
     WorkerVerb.RUN: _move(WorkerVerb.RUN, **_BEGUN),
     WorkerVerb.ASK: _move(WorkerVerb.ASK, waiting_for=bindparam("question", type_=JSON)),
-    WorkerVerb.ANSWER: _move(WorkerVerb.ANSWER, waiting_for=sa.null()),
+    WorkerVerb.ANSWER: _move(
+        WorkerVerb.ANSWER, waiting_for=sa.null(), deadline=bindparam("limit", type_=Moment())
+    ),
     WorkerVerb.PAUSE: _move(
         WorkerVerb.PAUSE,
         held=sa.false(),
         reserved=sa.literal_column("0"),
         reserved_day=sa.null(),
-        **_QUIET,
+        pause_requested_at=sa.null(),
     ),
     WorkerVerb.RESUME: _move(
         WorkerVerb.RESUME,
         epoch=bindparam("raised", type_=sa.Integer()),
         lease_expires_at=_UNTIL,
+        waiting_for=sa.null(),
     ),
     WorkerVerb.COMPLETE: _move(WorkerVerb.COMPLETE, progress=100, **_OVER),
     WorkerVerb.FAIL: _move(WorkerVerb.FAIL, **_OVER),
@@ -92,7 +95,9 @@ RENEW = Statement(
     sa.update(worker)
     .where(worker.c.id == bindparam("of"))
     .values(
-        lease_expires_at=sa.case((worker.c.lease_expires_at > _UNTIL, worker.c.lease_expires_at), else_=_UNTIL),
+        lease_expires_at=sa.case(
+            (worker.c.lease_expires_at > _UNTIL, worker.c.lease_expires_at), else_=_UNTIL
+        ),
         updated_at=NOW,
     )
     .returning(*worker.c),
@@ -104,6 +109,24 @@ REQUEST_PAUSE = Statement(
     .values(pause_requested_at=sa.func.coalesce(worker.c.pause_requested_at, NOW, type_=Moment()))
     .returning(*worker.c)
 )
+# The server's own question: whether a run may go on although the day's budget is used up.
+ASK_ABOUT_BUDGET = Statement(
+    sa.update(worker)
+    .where(
+        worker.c.id == bindparam("of"),
+        sa.not_(worker.c.may_overspend),
+        worker.c.pause_requested_at.is_(None),
+    )
+    .values(waiting_for=bindparam("question", type_=JSON), pause_requested_at=NOW)
+    .returning(*worker.c)
+)
+ALLOW_OVERSPENDING = Statement(
+    sa.update(worker)
+    .where(worker.c.id == bindparam("of"))
+    .values(may_overspend=True, waiting_for=sa.null(), pause_requested_at=sa.null())
+    .returning(*worker.c)
+)
+
 BOOK_COST = Statement(
     sa.update(worker).where(worker.c.id == bindparam("of")).returning(*worker.c),
     ("cost_usd", "reserved"),
@@ -119,7 +142,7 @@ HOLD = Statement(
     .where(worker.c.id == bindparam("of"))
     .values(lease_expires_at=_UNTIL, updated_at=NOW)
     .returning(*worker.c),
-    ("held", "epoch", "agent_id", "runner"),
+    ("held", "epoch", "agent_id", "runner", "deadline"),
 )
 # Started or resumed by a person, and waiting for an agent of its own account to take it up.
 UNHELD = locked(
@@ -174,6 +197,16 @@ EXPIRED = Statement(
     sa.select(worker.c.id)
     .where(among(worker.c.status, LIVE), worker.c.lease_expires_at < NOW)
     .order_by(worker.c.lease_expires_at)
+    .limit(100)
+)
+# A worker that waits for a person does not use up its time.
+OVERDUE = Statement(
+    sa.select(worker.c.id)
+    .where(
+        among(worker.c.status, LIVE - {WorkerStatus.WAITING_INPUT}),
+        worker.c.deadline < NOW,
+    )
+    .order_by(worker.c.deadline)
     .limit(100)
 )
 UNCONFIRMED_PAUSES = Statement(

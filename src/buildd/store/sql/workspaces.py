@@ -36,9 +36,7 @@ DELETE_WORKSPACE = Statement(
 INSERT_SOURCE = Statement(sa.insert(source))
 SOURCE = Statement(sa.select(source).where(source.c.id == bindparam("id")))
 LOCK_SOURCE = locked(sa.select(source).where(source.c.id == bindparam("id")), source)
-SOURCES = page(
-    sa.select(source).where(source.c.workspace_id == optional("workspace")), source.c.id
-)
+SOURCES = page(sa.select(source).where(source.c.workspace_id == optional("workspace")), source.c.id)
 CHANGE_SOURCE = change(source, ("name", "config", "updated_at"))
 DELETE_SOURCE = Statement(
     sa.delete(source).where(source.c.id == bindparam("of")).returning(source.c.id)

@@ -7,7 +7,15 @@ from typing import cast
 import sqlalchemy as sa
 from sqlmodel import SQLModel
 
-from buildd.store.tables.accounts import AccountRow, AgentRow, BudgetDayRow, GrantRow, KeyRow
+from buildd.store.tables.accounts import (
+    AccountRow,
+    AgentRow,
+    BudgetDayRow,
+    GrantRow,
+    IdempotencyRow,
+    KeyRow,
+    LedgerRow,
+)
 from buildd.store.tables.records import (
     ArtifactRow,
     AttachmentRow,
@@ -20,6 +28,7 @@ from buildd.store.tables.records import (
 from buildd.store.tables.tasks import (
     DependencyRow,
     LeaseRow,
+    ScheduleRow,
     SourceRow,
     TaskRow,
     WorkerRow,
@@ -35,9 +44,12 @@ account = _table(AccountRow)
 api_key = _table(KeyRow)
 grant = _table(GrantRow)
 budget_day = _table(BudgetDayRow)
+ledger = _table(LedgerRow)
+idempotency = _table(IdempotencyRow)
 agent = _table(AgentRow)
 workspace = _table(WorkspaceRow)
 source = _table(SourceRow)
+schedule = _table(ScheduleRow)
 task = _table(TaskRow)
 dependency = _table(DependencyRow)
 worker = _table(WorkerRow)

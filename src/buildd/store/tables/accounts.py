@@ -31,6 +31,7 @@ class AccountRow(SQLModel, table=True):
     max_cost_per_task: Decimal | None = Field(sa_type=Money)
     max_tasks_per_run: int | None = None
     max_cost_per_run: Decimal | None = Field(sa_type=Money)
+    draining: bool
     live_workers: int
     total_cost: Decimal = Field(sa_type=Money)
     total_tasks: int
@@ -74,6 +75,36 @@ class BudgetDayRow(SQLModel, table=True):
     day: date = Field(primary_key=True)
     spent: Decimal = Field(sa_type=Money)
     reserved: Decimal = Field(sa_type=Money)
+
+
+class LedgerRow(SQLModel, table=True):
+    """One movement of money, never changed: what `budget_day` and the totals add up to."""
+
+    __tablename__ = "ledger"
+    __table_args__ = (sa.Index("ledger_of_account", "account_id", "day"),)
+
+    id: str = Field(primary_key=True)
+    at: datetime = Field(sa_type=Moment)
+    day: date
+    kind: str
+    account_id: str
+    workspace_id: str
+    task_id: str
+    worker_id: str
+    spent: Decimal = Field(sa_type=Money)
+    reserved: Decimal = Field(sa_type=Money)
+
+
+class IdempotencyRow(SQLModel, table=True):
+    """A request that may come again, what it was, and what it was answered."""
+
+    __tablename__ = "idempotency"
+
+    principal: str = Field(primary_key=True)
+    key: str = Field(primary_key=True)
+    request: str
+    answer: Any = Field(sa_type=JSON, nullable=True)
+    created_at: datetime = Field(sa_type=Moment, index=True)
 
 
 class AgentRow(SQLModel, table=True):

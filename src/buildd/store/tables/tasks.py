@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlmodel import Field, SQLModel
 
 from buildd.routing import RunnerPreference
-from buildd.states import ENDED, HELD, HOLDING, LIVE, TaskStatus, WorkerStatus
+from buildd.states import CLOSED, ENDED, HELD, HOLDING, LIVE, TaskStatus, WorkerStatus
 from buildd.store.columns import JSON, Moment, Money, matching, one_of
 
 
@@ -66,6 +66,12 @@ class TaskRow(SQLModel, table=True):
             postgresql_where=sa.text("status = 'pending' AND open_dependencies = 0"),
         ),
         sa.Index("task_of_workspace", "workspace_id", "id"),
+        sa.Index(
+            "task_closed",
+            "updated_at",
+            sqlite_where=matching("status", CLOSED),
+            postgresql_where=matching("status", CLOSED),
+        ),
     )
 
     id: str = Field(primary_key=True)
@@ -87,12 +93,41 @@ class TaskRow(SQLModel, table=True):
     attempt: int
     epoch: int
     max_cost: Decimal | None = Field(sa_type=Money)
+    cost_usd: Decimal = Field(sa_type=Money)
+    on_dependency_failure: str
     timeout_seconds: int | None = None
     worker_id: str | None = None
     claimed_by: str | None = None
     claimed_at: datetime | None = Field(sa_type=Moment)
     result: Any = Field(sa_type=JSON, nullable=True)
     error: str | None = None
+    created_at: datetime = Field(sa_type=Moment)
+    updated_at: datetime = Field(sa_type=Moment)
+
+
+class ScheduleRow(SQLModel, table=True):
+    """A task's template with the times at which to make one of it."""
+
+    __tablename__ = "schedule"
+    __table_args__ = (
+        sa.Index(
+            "schedule_due",
+            "next_run_at",
+            sqlite_where=sa.text("enabled"),
+            postgresql_where=sa.text("enabled"),
+        ),
+    )
+
+    id: str = Field(primary_key=True)
+    workspace_id: str = Field(foreign_key="workspace.id", ondelete="CASCADE", index=True)
+    name: str
+    cron: str
+    timezone: str
+    task: Any = Field(sa_type=JSON)
+    enabled: bool
+    next_run_at: datetime | None = Field(sa_type=Moment)
+    last_run_at: datetime | None = Field(sa_type=Moment)
+    last_task_id: str | None = None
     created_at: datetime = Field(sa_type=Moment)
     updated_at: datetime = Field(sa_type=Moment)
 
@@ -104,6 +139,8 @@ class DependencyRow(SQLModel, table=True):
 
     parent_id: str = Field(primary_key=True, foreign_key="task.id", ondelete="CASCADE")
     child_id: str = Field(primary_key=True, foreign_key="task.id", ondelete="CASCADE", index=True)
+    done: bool
+    """Whether the child no longer waits for this parent."""
 
 
 class WorkerRow(SQLModel, table=True):
@@ -134,6 +171,13 @@ class WorkerRow(SQLModel, table=True):
             sqlite_where=matching("status", LIVE),
             postgresql_where=matching("status", LIVE),
         ),
+        sa.Index(
+            "worker_timed",
+            "deadline",
+            sqlite_where=matching("status", LIVE),
+            postgresql_where=matching("status", LIVE),
+        ),
+        sa.Index("worker_of_run", "account_id", "run_id"),
         sa.Index("worker_of_task", "task_id", "id"),
         sa.Index("worker_of_account", "account_id", "id"),
         sa.Index("worker_of_workspace", "workspace_id", "id"),
@@ -152,6 +196,8 @@ class WorkerRow(SQLModel, table=True):
     epoch: int
     held: bool
     lease_expires_at: datetime = Field(sa_type=Moment)
+    deadline: datetime | None = Field(sa_type=Moment)
+    may_overspend: bool
     pause_requested_at: datetime | None = Field(sa_type=Moment)
     progress: int
     waiting_for: Any = Field(sa_type=JSON, nullable=True)

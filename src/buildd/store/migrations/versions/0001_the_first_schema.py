@@ -18,6 +18,7 @@ def upgrade() -> None:
     _system()
     _workspaces()
     _accounts()
+    _money()
     _tasks()
     _workers()
     _records()
@@ -49,6 +50,16 @@ def _system() -> None:
         sa.Column("value", sa.String(), nullable=False),
         sa.PrimaryKeyConstraint("name"),
     )
+    op.create_table(
+        "idempotency",
+        sa.Column("principal", sa.String(), nullable=False),
+        sa.Column("key", sa.String(), nullable=False),
+        sa.Column("request", sa.String(), nullable=False),
+        sa.Column("answer", JSON, nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("principal", "key"),
+    )
+    op.create_index(op.f("ix_idempotency_created_at"), "idempotency", ["created_at"], unique=False)
     op.execute("INSERT INTO counter (name, value) VALUES ('event_seq', 0)")
 
 
@@ -82,6 +93,32 @@ def _workspaces() -> None:
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_index(op.f("ix_source_workspace_id"), "source", ["workspace_id"], unique=False)
+    op.create_table(
+        "schedule",
+        sa.Column("id", sa.String(), nullable=False),
+        sa.Column("workspace_id", sa.String(), nullable=False),
+        sa.Column("name", sa.String(), nullable=False),
+        sa.Column("cron", sa.String(), nullable=False),
+        sa.Column("timezone", sa.String(), nullable=False),
+        sa.Column("task", JSON, nullable=False),
+        sa.Column("enabled", sa.Boolean(), nullable=False),
+        sa.Column("next_run_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("last_run_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("last_task_id", sa.String(), nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["workspace_id"], ["workspace.id"], ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index(op.f("ix_schedule_workspace_id"), "schedule", ["workspace_id"], unique=False)
+    op.create_index(
+        "schedule_due",
+        "schedule",
+        ["next_run_at"],
+        unique=False,
+        sqlite_where=sa.text("enabled"),
+        postgresql_where=sa.text("enabled"),
+    )
 
 
 def _accounts() -> None:
@@ -97,6 +134,7 @@ def _accounts() -> None:
         sa.Column("max_cost_per_task", sa.BigInteger(), nullable=True),
         sa.Column("max_tasks_per_run", sa.Integer(), nullable=True),
         sa.Column("max_cost_per_run", sa.BigInteger(), nullable=True),
+        sa.Column("draining", sa.Boolean(), nullable=False),
         sa.Column("live_workers", sa.Integer(), nullable=False),
         sa.Column("total_cost", sa.BigInteger(), nullable=False),
         sa.Column("total_tasks", sa.Integer(), nullable=False),
@@ -142,15 +180,6 @@ def _accounts() -> None:
         unique=False,
     )
     op.create_table(
-        "budget_day",
-        sa.Column("owner_id", sa.String(), nullable=False),
-        sa.Column("day", sa.Date(), nullable=False),
-        sa.Column("spent", sa.BigInteger(), nullable=False),
-        sa.Column("reserved", sa.BigInteger(), nullable=False),
-        sa.CheckConstraint("spent >= 0 AND reserved >= 0", name="money_counted"),
-        sa.PrimaryKeyConstraint("owner_id", "day"),
-    )
-    op.create_table(
         "agent",
         sa.Column("id", sa.String(), nullable=False),
         sa.Column("account_id", sa.String(), nullable=False),
@@ -168,6 +197,34 @@ def _accounts() -> None:
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("account_id", "agent_id"),
     )
+
+
+def _money() -> None:
+    """What it costs."""
+    op.create_table(
+        "budget_day",
+        sa.Column("owner_id", sa.String(), nullable=False),
+        sa.Column("day", sa.Date(), nullable=False),
+        sa.Column("spent", sa.BigInteger(), nullable=False),
+        sa.Column("reserved", sa.BigInteger(), nullable=False),
+        sa.CheckConstraint("spent >= 0 AND reserved >= 0", name="money_counted"),
+        sa.PrimaryKeyConstraint("owner_id", "day"),
+    )
+    op.create_table(
+        "ledger",
+        sa.Column("id", sa.String(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("day", sa.Date(), nullable=False),
+        sa.Column("kind", sa.String(), nullable=False),
+        sa.Column("account_id", sa.String(), nullable=False),
+        sa.Column("workspace_id", sa.String(), nullable=False),
+        sa.Column("task_id", sa.String(), nullable=False),
+        sa.Column("worker_id", sa.String(), nullable=False),
+        sa.Column("spent", sa.BigInteger(), nullable=False),
+        sa.Column("reserved", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index("ledger_of_account", "ledger", ["account_id", "day"], unique=False)
 
 
 def _tasks() -> None:
@@ -193,6 +250,8 @@ def _tasks() -> None:
         sa.Column("attempt", sa.Integer(), nullable=False),
         sa.Column("epoch", sa.Integer(), nullable=False),
         sa.Column("max_cost", sa.BigInteger(), nullable=True),
+        sa.Column("cost_usd", sa.BigInteger(), nullable=False),
+        sa.Column("on_dependency_failure", sa.String(), nullable=False),
         sa.Column("timeout_seconds", sa.Integer(), nullable=True),
         sa.Column("worker_id", sa.String(), nullable=True),
         sa.Column("claimed_by", sa.String(), nullable=True),
@@ -218,6 +277,14 @@ def _tasks() -> None:
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("source_id", "external_id"),
     )
+    op.create_index(
+        "task_closed",
+        "task",
+        ["updated_at"],
+        unique=False,
+        sqlite_where=sa.text("status IN ('cancelled', 'completed', 'failed')"),
+        postgresql_where=sa.text("status IN ('cancelled', 'completed', 'failed')"),
+    )
     claimable = sa.text("status = 'pending' AND open_dependencies = 0")
     op.create_index(
         "task_claimable",
@@ -231,6 +298,7 @@ def _tasks() -> None:
         "task_dependency",
         sa.Column("parent_id", sa.String(), nullable=False),
         sa.Column("child_id", sa.String(), nullable=False),
+        sa.Column("done", sa.Boolean(), nullable=False),
         sa.ForeignKeyConstraint(["child_id"], ["task.id"], ondelete="CASCADE"),
         sa.ForeignKeyConstraint(["parent_id"], ["task.id"], ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("parent_id", "child_id"),
@@ -257,6 +325,8 @@ def _workers() -> None:
         sa.Column("epoch", sa.Integer(), nullable=False),
         sa.Column("held", sa.Boolean(), nullable=False),
         sa.Column("lease_expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("deadline", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("may_overspend", sa.Boolean(), nullable=False),
         sa.Column("pause_requested_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("progress", sa.Integer(), nullable=False),
         sa.Column("waiting_for", JSON, nullable=True),
@@ -309,8 +379,17 @@ def _workers() -> None:
         postgresql_where=sa.text("status IN ('idle', 'running', 'starting', 'waiting_input')"),
     )
     op.create_index("worker_of_account", "worker", ["account_id", "id"], unique=False)
+    op.create_index("worker_of_run", "worker", ["account_id", "run_id"], unique=False)
     op.create_index("worker_of_task", "worker", ["task_id", "id"], unique=False)
     op.create_index("worker_of_workspace", "worker", ["workspace_id", "id"], unique=False)
+    op.create_index(
+        "worker_timed",
+        "worker",
+        ["deadline"],
+        unique=False,
+        sqlite_where=sa.text("status IN ('idle', 'running', 'starting', 'waiting_input')"),
+        postgresql_where=sa.text("status IN ('idle', 'running', 'starting', 'waiting_input')"),
+    )
     op.create_table(
         "lease",
         sa.Column("digest", sa.String(), nullable=False),

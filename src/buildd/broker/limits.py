@@ -1,0 +1,89 @@
+"""Limits that a run meets while it runs: hard ones stop it, the day's budget asks a person.
+
+A task's `maxCost` and an account's `maxCostPerRun` are hard: the heartbeat orders the agent to stop.
+The budget of a day is soft for what already runs: the worker is paused with a question, and goes on
+or is given back as a person answers.
+"""
+
+from __future__ import annotations
+
+from buildd.broker import attempts
+from buildd.broker._context import Context, jsonable
+from buildd.broker.attempts import Comeback, Ending
+from buildd.budget import budget_day
+from buildd.errors import Invalid
+from buildd.events import EventType
+from buildd.models import Order, QuestionType, WaitingFor
+from buildd.states import LIVE, ErrorCode, WorkerStatus, WorkerVerb
+from buildd.store import Row
+from buildd.store.sql import accounts as sql_accounts
+from buildd.store.sql import claims as sql_claims
+from buildd.store.sql import tasks as sql_tasks
+from buildd.store.sql import workers as sql
+
+GO_ON, STOP = "go on", "stop"
+
+
+def orders(ctx: Context, worker: Row) -> list[Order]:
+    """What the holder of a lease must be told."""
+    found = [Order.PAUSE] if worker.pause_requested_at else []
+    account = _account(ctx, worker)
+    if _hard_limit(ctx, worker, account):
+        found.append(Order.BUDGET_EXHAUSTED)
+    if account is not None and account.draining:
+        found.append(Order.DRAIN)
+    return found
+
+
+def ask_if_over(ctx: Context, worker: Row) -> Row:
+    """Pause a worker with a question if the day's budget is used up; it may be asked only once."""
+    account = _account(ctx, worker)
+    if account is None or account.used_today <= account.max_cost_per_day:
+        return worker
+    question = jsonable(
+        WaitingFor(
+            type=QuestionType.CONFIRMATION,
+            prompt=f"The account's budget of ${account.max_cost_per_day} for today is used up. Go on?",
+            options=[GO_ON, STOP],
+            code=ErrorCode.BUDGET_EXHAUSTED,
+        )
+    )
+    asked = ctx.tx.first(sql.ASK_ABOUT_BUDGET, of=worker.id, question=question, now=ctx.tx.now)
+    if asked is None:
+        return worker
+    ctx.emit_worker(EventType.WORKER_WAITING, asked, waitingFor=question)
+    return asked
+
+
+def is_asked(worker: Row) -> bool:
+    """Whether the server itself waits for a person's word about this worker."""
+    code = (worker.waiting_for or {}).get("code")
+    return bool(code == ErrorCode.BUDGET_EXHAUSTED)
+
+
+def answer(ctx: Context, worker: Row, content: str) -> Row:
+    """Let it go on over the budget, or give its task back."""
+    said = content.strip().lower()
+    if said == GO_ON:
+        return ctx.tx.first(sql.ALLOW_OVERSPENDING, of=worker.id)
+    if said != STOP:
+        raise Invalid.field("content", f"must be {GO_ON!r} or {STOP!r}")
+    code = ErrorCode.BUDGET_EXHAUSTED.value
+    ending = Ending(WorkerVerb.CANCEL, "stopped at the day's budget", code)
+    return attempts.end(ctx, worker, ending, Comeback(always=True))
+
+
+def _hard_limit(ctx: Context, worker: Row, account: Row | None) -> bool:
+    task = ctx.tx.first(sql_tasks.TASK_SEEN, id=worker.task_id, viewer=None)
+    if task is not None and task.max_cost is not None and task.cost_usd > task.max_cost:
+        return True
+    if account is None or worker.run_id is None or account.max_cost_per_run is None:
+        return False
+    run = ctx.tx.first(sql_claims.RUN, account=worker.account_id, run=worker.run_id)
+    return bool(run and run.used > account.max_cost_per_run)
+
+
+def _account(ctx: Context, worker: Row) -> Row | None:
+    if WorkerStatus(worker.status) not in LIVE:
+        return None
+    return ctx.tx.first(sql_accounts.ACCOUNT, id=worker.account_id, day=budget_day(ctx.tx.now))
