@@ -1,4 +1,4 @@
-"""How attempts move and end: every (status, verb) pair, the fence, retries, dependencies, money at the end."""
+"""How attempts move and end: every (status, verb) pair, the fence, retries, dependencies, money."""
 
 from __future__ import annotations
 
@@ -243,9 +243,7 @@ def test_nobody_else_sees_anything(house: House) -> None:
     claimed, _ = house.running(house.account())
     stranger = house.account()
     house.admin(
-        ops.RevokeGrant(
-            account_id=str(stranger.account_id), workspace_id=house.workspace.id
-        )
+        ops.RevokeGrant(account_id=str(stranger.account_id), workspace_id=house.workspace.id)
     )
     hidden: list[Operation[object]] = [
         ops.GetTask(id=task.id),

@@ -100,9 +100,7 @@ def test_an_account_hears_of_its_workspaces_only_and_at_once_of_a_new_one(house:
     hidden = house.task()
     start = house.broker.position
     house.admin(
-        ops.GrantWorkspace(
-            account_id=str(account.account_id), workspace_id=house.workspace.id
-        )
+        ops.GrantWorkspace(account_id=str(account.account_id), workspace_id=house.workspace.id)
     )
     while house.broker.position <= start:
         pass

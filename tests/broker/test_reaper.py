@@ -37,7 +37,9 @@ def test_a_dead_agents_task_goes_to_another_account(house: House) -> None:
     with pytest.raises(LeaseLost) as lost:
         house.broker.execute(ops.CompleteWorker(id=claimed.id), lease)
     assert lost.value.details["reason"] == "lease_lost"
-    house.broker.execute(ops.Heartbeat(id=again.id), house.broker.authenticate(again.lease.token).result())
+    house.broker.execute(
+        ops.Heartbeat(id=again.id), house.broker.authenticate(again.lease.token).result()
+    )
 
 
 def test_a_stale_agents_bill_is_booked(house: House) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -49,7 +50,16 @@ ACCOUNTS = st.fixed_dictionaries(
     waits=st.booleans(),
 )
 def test_why_says_nothing_unmet_exactly_when_the_claim_succeeds(
-    house: House, task, limits, offered, can_claim, busy, workspace, cancelled, waits
+    house: House,
+    *,
+    task: dict[str, Any],
+    limits: dict[str, Any],
+    offered: list[str],
+    can_claim: bool,
+    busy: bool,
+    workspace: dict[str, Any],
+    cancelled: bool,
+    waits: bool,
 ) -> None:
     house.workspace = house.admin(ops.CreateWorkspace(name="w", **workspace))
     account = house.account(limits.pop("type"), **limits)

@@ -51,7 +51,7 @@ def test_the_story_of_a_task(bd: Client) -> None:
     assert "Better so" in (heard.content or "")
     assert bd.comments.update(id=comment.id, resolved=True).resolved
     lease.messages.create(worker_id=claimed.id, content="Done.")
-    assert [each.content for each in bd.messages.list(worker_id=claimed.id)][0] == "Done."
+    assert bd.messages.list(worker_id=claimed.id)[0].content == "Done."
 
     done = lease.workers.complete(id=claimed.id, result={"commits": 1})
     assert done.status is WorkerStatus.COMPLETED

@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -25,12 +25,12 @@ def store(database_url: str) -> Iterator[Store]:
     store.close()
 
 
-def put(name: str, value: str = "v") -> Statement:
+def put(name: str, value: str = "v") -> Callable[[Transaction], str]:
     def work(tx: Transaction) -> str:
         tx.run(INSERT_SETTING, name=name, value=value)
         return name
 
-    return work  # type: ignore[return-value]
+    return work
 
 
 def get(store: Store, name: str) -> str | None:
@@ -55,8 +55,11 @@ def test_a_batch_keeps_the_good_and_fails_the_bad(store: Store) -> None:
         tx.run(INSERT_SETTING, name="half", value="x")
         raise NotFound
 
+    def wrong(_: Transaction) -> None:
+        raise KeyError
+
     refused = store.write(broken)
-    buggy = store.write(lambda tx: {}["no such key"])
+    buggy = store.write(wrong)
     last = store.write(put("z"))
     gate.set()
     assert (good.result(), last.result()) == ("a", "z")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
+
 import pytest
 
 from buildd.states import (
@@ -20,13 +22,13 @@ from buildd.states import (
 
 
 @pytest.mark.parametrize("machine", [WORKER, TASK], ids=["worker", "task"])
-def test_each_verb_has_exactly_one_step(machine: Machine) -> None:
+def test_each_verb_has_exactly_one_step(machine: Machine[StrEnum, StrEnum]) -> None:
     verbs = [step.verb for step in machine.steps]
     assert sorted(verbs) == sorted(type(verbs[0]))
 
 
 @pytest.mark.parametrize("machine", [WORKER, TASK], ids=["worker", "task"])
-def test_every_status_can_be_reached(machine: Machine) -> None:
+def test_every_status_can_be_reached(machine: Machine[StrEnum, StrEnum]) -> None:
     reached = {machine.initial}
     for _ in machine.statuses:
         reached |= {step.target for step in machine.steps if step.sources & reached}
@@ -44,9 +46,9 @@ def test_retry_is_the_only_way_back_and_never_from_completed() -> None:
 
 
 def test_a_workers_statuses_are_partitioned() -> None:
-    assert HOLDING | ENDED == set(WorkerStatus)
+    assert set(WorkerStatus) == HOLDING | ENDED
     assert not HOLDING & ENDED
-    assert HOLDING - LIVE == {WorkerStatus.PAUSED}
+    assert {WorkerStatus.PAUSED} == HOLDING - LIVE
 
 
 def test_only_resume_leads_out_of_a_pause_without_an_end() -> None:

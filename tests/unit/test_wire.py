@@ -84,7 +84,7 @@ def test_an_error_comes_back_as_the_same_class(cls: type[errors.BuilddError]) ->
 
 
 def test_every_error_has_its_own_code_and_a_status() -> None:
-    tree = [errors.BuilddError, *_below(errors.BuilddError)]
+    tree: list[type[errors.BuilddError]] = [errors.BuilddError, *_below(errors.BuilddError)]
     assert len({cls.code for cls in tree}) == len(tree)
     assert all(400 <= status_of(cls()) < 600 for cls in tree)
 

@@ -1,4 +1,4 @@
-"""The broker: executes operations for principals on a store. `import buildd` and the server both stand on it."""
+"""The broker: executes operations for principals on a store. Client and server both stand on it."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ class Broker:
         wanted: Filter,
         notify: Callable[[], None],
     ) -> Future[Subscription]:
-        """Listen to what the principal may see. `notify` runs on the feed's thread, when there is something."""
+        """Listen to what the principal may see; `notify` runs on the feed's thread when there is more."""
         self._here()
         audience = Audience(principal)
 
@@ -155,7 +155,8 @@ class Broker:
 
         if operation.reads():
             return self._store.read(work)
-        return self._store.write(cast("Callable[[Transaction], R | Refused]", work), principal.account_id or "")
+        written = cast("Callable[[Transaction], R | Refused]", work)
+        return self._store.write(written, principal.account_id or "")
 
     def _claim_once(self, operation: ClaimTasks, principal: Principal) -> Future[Claim]:
         try:
@@ -212,5 +213,5 @@ def _pepper(tx: Transaction) -> bytes:
         fresh = secrets.token_hex(32)
         tx.run(sql.PUT_SETTING_ONCE, name=_SECRET, value=fresh)
         row = tx.first(sql.SETTING, name=_SECRET)
-    assert row is not None  # noqa: S101 - it was just written
+    assert row is not None
     return bytes.fromhex(row.value)

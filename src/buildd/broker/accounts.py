@@ -41,9 +41,7 @@ def create_account(ctx: Context, op: ops.CreateAccount) -> NewAccount:
 @handles(ops.ListAccounts)
 def list_accounts(ctx: Context, op: ops.ListAccounts) -> list[Account]:
     """A page of accounts."""
-    rows = ctx.tx.all(
-        sql.ACCOUNTS, day=budget_day(ctx.tx.now), cursor=op.cursor, limit=op.limit
-    )
+    rows = ctx.tx.all(sql.ACCOUNTS, day=budget_day(ctx.tx.now), cursor=op.cursor, limit=op.limit)
     return [model(Account, row) for row in rows]
 
 
@@ -100,9 +98,7 @@ def create_key(ctx: Context, op: ops.CreateKey) -> NewKey:
     """A further key."""
     _account(ctx, op.account_id)
     key_id, secret = _mint(ctx, op.account_id)
-    return NewKey(
-        id=key_id, account_id=op.account_id, created_at=ctx.tx.now, api_key=secret
-    )
+    return NewKey(id=key_id, account_id=op.account_id, created_at=ctx.tx.now, api_key=secret)
 
 
 @handles(ops.RevokeKey)

@@ -65,7 +65,8 @@ def move(ctx: Context, worker: Row, verb: WorkerVerb, **values: Any) -> Row:
     moved = ctx.tx.first(sql.MOVE_WORKER[verb], of=worker.id, now=ctx.tx.now, **values)
     if moved is None:
         raise WrongState(
-            f"{verb.value} does not apply to a worker that is {worker.status}", current=worker.status
+            f"{verb.value} does not apply to a worker that is {worker.status}",
+            current=worker.status,
         )
     if verb is WorkerVerb.PAUSE or WORKER.step(verb).target not in LIVE:
         _stand_down(ctx, worker, done=verb is WorkerVerb.COMPLETE)
@@ -113,9 +114,7 @@ def end(ctx: Context, worker: Row, ending: Ending, comeback: Comeback) -> Row:
 def complete(ctx: Context, worker: Row, result: Any, report: str) -> Row:
     """Accept the one result of a task."""
     held = _task_of(ctx, worker)
-    ended = move(
-        ctx, worker, WorkerVerb.COMPLETE, reason=None, reason_code=None, report=report
-    )
+    ended = move(ctx, worker, WorkerVerb.COMPLETE, reason=None, reason_code=None, report=report)
     task = move_task(ctx, held, TaskVerb.COMPLETE, outcome=result)
     ctx.emit_worker(
         EventType.WORKER_COMPLETED,
@@ -154,9 +153,12 @@ def run_task(ctx: Context, worker: Row) -> None:
 
 
 def deadline(ctx: Context, task: Row) -> datetime | None:
-    """When an attempt that works from now on without a person must be done, or None."""
+    """When an attempt that works from now on without a person is ended, or None.
+
+    One lease later than its time is up: an honest agent ends it itself, and saves what it has.
+    """
     seconds = task.timeout_seconds
-    return None if seconds is None else ctx.tx.now + timedelta(seconds=seconds)
+    return None if seconds is None else ctx.tx.now + timedelta(seconds=seconds + ctx.times.ttl)
 
 
 def take_slots(ctx: Context, account_id: str, workspace_id: str) -> bool:
@@ -177,7 +179,12 @@ def _stand_down(ctx: Context, worker: Row, *, done: bool) -> None:
 def _end_for_good(ctx: Context, worker: Row) -> None:
     code = ErrorCode.CANCELLED.value
     ended = move(
-        ctx, worker, WorkerVerb.CANCEL, reason="the task was cancelled", reason_code=code, report=None
+        ctx,
+        worker,
+        WorkerVerb.CANCEL,
+        reason="the task was cancelled",
+        reason_code=code,
+        report=None,
     )
     ctx.emit_worker(
         EventType.WORKER_ERROR,

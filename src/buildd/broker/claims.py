@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+
 from buildd import operations as ops
 from buildd.broker import attempts, fence, ledger
 from buildd.broker._context import Context, handles, model
@@ -112,9 +113,7 @@ def _engage(ctx: Context, op: ops.ClaimTasks, account: Row, task: Row) -> Row:
     if not attempts.take_slots(ctx, account.id, task.workspace_id):
         raise _OutranError
     worker_id = new_id(Kind.WORKER)
-    claimed = attempts.move_task(
-        ctx, task, TaskVerb.CLAIM, worker=worker_id, account=account.id
-    )
+    claimed = attempts.move_task(ctx, task, TaskVerb.CLAIM, worker=worker_id, account=account.id)
     row = {
         "id": worker_id,
         "task_id": task.id,
@@ -143,9 +142,7 @@ def _engage(ctx: Context, op: ops.ClaimTasks, account: Row, task: Row) -> Row:
     worker = fence.lock_worker(ctx, worker_id)
     if not ledger.reserve(ctx, worker, (account.max_cost_per_day, task.workspace_cap)):
         raise _OutranError
-    ctx.emit_worker(
-        EventType.WORKER_STATUS, worker, status=worker.status, previousStatus=None
-    )
+    ctx.emit_worker(EventType.WORKER_STATUS, worker, status=worker.status, previousStatus=None)
     return worker
 
 
@@ -174,7 +171,7 @@ def _lease(ctx: Context, worker: Row, op: ops.ClaimTasks) -> Claimed:
         until=ctx.tx.now + ctx.times.ttl_delta,
         now=ctx.tx.now,
     )
-    assert held is not None  # noqa: S101 - the row is locked
+    assert held is not None
     ctx.tx.run(
         sql_workers.INSERT_LEASE,
         digest=digest(token, ctx.pepper),

@@ -123,9 +123,7 @@ class Subscription:
 class Feed:
     """The one reader. `bell` says that this process committed something; `hear` is told of each event."""
 
-    def __init__(
-        self, store: Store, bell: threading.Event, hear: Callable[[Event], None]
-    ) -> None:
+    def __init__(self, store: Store, bell: threading.Event, hear: Callable[[Event], None]) -> None:
         self.lock = threading.RLock()
         self.position = store.read(_last).result()
         self._store = store
@@ -171,7 +169,7 @@ class Feed:
         listener = Subscription(self, max(start, first_kept - 1), wanted, sight, notify)
         with self.lock:
             if after is not None and 0 < after < first_kept - 1:
-                listener._take(_reset(tx, first_kept - 1))
+                listener._take(_reset(tx, first_kept - 1))  # noqa: SLF001 - one file, one secret
             self._listeners.add(listener)
             if listener.position < self.position:
                 listener.fall_behind()

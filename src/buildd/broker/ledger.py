@@ -36,7 +36,9 @@ class Movement(StrEnum):
 def reserve(ctx: Context, worker: Row, caps: tuple[Decimal | None, Decimal | None]) -> bool:
     """Set aside what an attempt may cost; False if the account's or the workspace's cap forbids it."""
     if worker.reserved == ZERO:
-        return True  # nothing to set aside: that something is left was asked by the claim's predicate
+        return (
+            True  # nothing to set aside: that something is left was asked by the claim's predicate
+        )
     day = budget_day(ctx.tx.now)
     for owner, cap in zip((worker.account_id, worker.workspace_id), caps, strict=True):
         _spend(ctx, owner, ZERO)
@@ -93,7 +95,7 @@ def _free(ctx: Context, worker: Row, amount: Decimal) -> None:
         ctx.tx.run(sql.FREE_ON_DAY, owner=owner, day=worker.reserved_day, amount=amount)
 
 
-def _write(
+def _write(  # noqa: PLR0913 - the columns of one row
     ctx: Context,
     worker: Row,
     kind: Movement,

@@ -34,7 +34,7 @@ from buildd.store.sql import workers as sql
 
 Act = Callable[[Context], bool]
 
-_LAST_PASS = "reaped_at"
+_LAST_PASS = "reaped_at"  # noqa: S105 - the name of a setting
 
 log = logging.getLogger("buildd.reaper")
 

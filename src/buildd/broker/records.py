@@ -94,7 +94,7 @@ def update_comment(ctx: Context, op: ops.UpdateComment) -> Comment:
     changed = ctx.tx.first(
         sql.CHANGE_COMMENT, of=op.id, **{**kept, **op.changes()}, updated_at=ctx.tx.now
     )
-    assert changed is not None  # noqa: S101 - it was just read
+    assert changed is not None
     _tell_comment(ctx, _readable(ctx, changed.worker_id), changed._asdict())
     return model(Comment, changed)
 

@@ -130,7 +130,9 @@ def delete_task(ctx: Context, op: ops.DeleteTask) -> ops.Deleted:
     """Remove a task that nobody holds and nobody waits for."""
     row = _lock(ctx, op.id)
     may_create(ctx, row.workspace_id)
-    if TaskStatus(row.status) is not TaskStatus.COMPLETED and ctx.tx.all(sql.CHILDREN, parent=op.id):
+    if TaskStatus(row.status) is not TaskStatus.COMPLETED and ctx.tx.all(
+        sql.CHILDREN, parent=op.id
+    ):
         raise WrongState("other tasks wait for this one: cancel it instead", status=row.status)
     if ctx.tx.first(sql.DELETE_TASK, of=op.id) is None:
         raise WrongState(f"a task that is {row.status} is held: cancel it first", status=row.status)

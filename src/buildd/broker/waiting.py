@@ -69,8 +69,7 @@ class Waiter:
             return True
         account_type = self.principal.account_type
         return (
-            account_type is None
-            or routing.prefers(RunnerPreference(preference), account_type)
+            account_type is None or routing.prefers(RunnerPreference(preference), account_type)
         ) and routing.capable([str(each) for each in required], wanted.capabilities)
 
 
@@ -154,8 +153,10 @@ class WaitingRoom:
 
     def _run(self) -> None:
         while not self._stop.wait(_TICK_SECONDS):
-            now = elapsed()
-            self._dismiss(lambda waiter: waiter.deadline <= now)
+            self._dismiss_late(elapsed())
+
+    def _dismiss_late(self, now: float) -> None:
+        self._dismiss(lambda waiter: waiter.deadline <= now)
 
     def _dismiss(self, due: Callable[[Waiter], bool]) -> None:
         with self._lock:

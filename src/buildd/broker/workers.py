@@ -120,7 +120,9 @@ def pause_worker(ctx: Context, op: ops.PauseWorker) -> Worker:
         return model(Worker, pause_now(ctx, worker))
     asked = ctx.tx.first(sql.REQUEST_PAUSE, of=op.id, now=ctx.tx.now)
     if asked is None:
-        raise WrongState(f"a worker that is {worker.status} cannot be paused", current=worker.status)
+        raise WrongState(
+            f"a worker that is {worker.status} cannot be paused", current=worker.status
+        )
     ctx.emit_worker(
         EventType.WORKER_STATUS,
         asked,
@@ -148,9 +150,7 @@ def fail_worker(ctx: Context, op: ops.FailWorker) -> Worker | Refused:
     report = fingerprint(op)
     if not fence.holds(ctx, worker):
         return _again(ctx, worker, report)
-    ending = Ending(
-        WorkerVerb.FAIL, op.error, op.error_code or ErrorCode.FAILED.value, report
-    )
+    ending = Ending(WorkerVerb.FAIL, op.error, op.error_code or ErrorCode.FAILED.value, report)
     ended = attempts.end(ctx, worker, ending, Comeback(wait=True, never=not op.retryable))
     return model(Worker, ended)
 
@@ -177,7 +177,7 @@ def _resume(ctx: Context, worker: Row) -> Row:
     day = budget_day(ctx.tx.now)
     account = ctx.tx.first(sql_accounts.LOCK_ACCOUNT, id=worker.account_id, day=day)
     workspace = ctx.tx.first(sql_workspaces.WORKSPACE, id=worker.workspace_id, viewer=None)
-    assert task and raised and workspace  # noqa: S101, PT018 - a worker has its task
+    assert task and raised and workspace  # noqa: PT018 - a worker has its task
     if account is None or account.draining:
         raise NotClaimable("its account takes no work any more: release the task instead")
     if not attempts.take_slots(ctx, worker.account_id, worker.workspace_id):
@@ -218,7 +218,7 @@ def _renew(ctx: Context, worker: Row, op: ops.Heartbeat) -> Row:
     renewed = ctx.tx.first(
         sql.RENEW, of=worker.id, now=ctx.tx.now, until=ctx.tx.now + ctx.times.ttl_delta, **reported
     )
-    assert renewed is not None  # noqa: S101 - the row is locked
+    assert renewed is not None
     if (renewed.progress, renewed.turns) != (worker.progress, worker.turns):
         ctx.emit_worker(
             EventType.WORKER_PROGRESS, renewed, progress=renewed.progress, turns=renewed.turns

@@ -45,8 +45,8 @@ from buildd.operations.schedules import (
     UpdateSchedule,
 )
 from buildd.operations.tasks import (
-    CancelTask,
     BatchedTask,
+    CancelTask,
     CreateTask,
     CreateTasks,
     DeleteTask,
@@ -149,6 +149,9 @@ OPERATIONS: tuple[type[Operation[Any]], ...] = (
 
 __all__ = [
     "IDEMPOTENCY_FIELD",
+    "MAX_PAGE",
+    "MAX_WAIT_SECONDS",
+    "OPERATIONS",
     "Access",
     "AnswerWorker",
     "AskWorker",
@@ -197,10 +200,7 @@ __all__ = [
     "ListTasks",
     "ListWorkers",
     "ListWorkspaces",
-    "MAX_PAGE",
-    "MAX_WAIT_SECONDS",
     "Method",
-    "OPERATIONS",
     "NewTask",
     "Operation",
     "Paged",

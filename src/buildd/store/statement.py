@@ -47,7 +47,7 @@ class Compiled:
 
     def read(self, raw: Iterable[Any]) -> list[Row]:
         """The driver's rows with names and Python's types."""
-        assert self.row is not None  # noqa: S101 - only statements that return rows are read
+        assert self.row is not None
         if not self.from_driver:
             return [self.row(each) for each in raw]
         rows = []

@@ -1,4 +1,4 @@
-"""Group commit: a writer drains what waits into one transaction, a savepoint each, and answers after the commit.
+"""Group commit: what waits becomes one transaction, a savepoint each, and is answered after the commit.
 
 Durability costs one flush for a whole batch. A failed savepoint fails its own operation; a failed
 transaction is rolled back whole and its operations run one by one; a COMMIT whose fate is unknown is
@@ -38,7 +38,7 @@ class Job:
     future: Future[Any] = field(default_factory=Future)
 
 
-class Refused(Exception):  # noqa: N818 - not an error of the work: it commits
+class Refused(Exception):
     """Raised by nobody: returned by work whose writes must stay although its caller gets an error."""
 
     def __init__(self, error: BuilddError) -> None:

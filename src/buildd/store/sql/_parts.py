@@ -85,7 +85,8 @@ class within(FunctionElement[bool]):  # noqa: N801 - reads as SQL
 def _within_sqlite(element: within, compiler: SQLCompiler, **options: Any) -> str:
     inner, outer = (compiler.process(each, **options) for each in element.clauses)
     return (
-        f"(NOT EXISTS (SELECT 1 FROM json_each({inner}) AS need"
+        # Both are columns or binds, already rendered by the compiler.
+        f"(NOT EXISTS (SELECT 1 FROM json_each({inner}) AS need"  # noqa: S608
         f" WHERE need.value NOT IN (SELECT value FROM json_each({outer}))))"
     )
 

@@ -53,6 +53,6 @@ def append_events(tx: Transaction) -> None:
     if not tx.events:
         return
     row = tx.first(NEXT_SEQ, count=len(tx.events))
-    assert row is not None  # noqa: S101 - the row is part of the schema
+    assert row is not None
     first = row.value - len(tx.events) + 1
     tx.run_many(INSERT_EVENT, ({"seq": first + i, **told} for i, told in enumerate(tx.events)))
