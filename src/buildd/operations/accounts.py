@@ -6,7 +6,16 @@ from decimal import Decimal
 
 from buildd.models import Account, AdminKey, Grant, Key, NewAccount, NewKey
 from buildd.models._model import AtLeastOne, Flag, Id, Name, Usd
-from buildd.operations._operation import Access, Deleted, Operation, create, delete, get, patch, post
+from buildd.operations._operation import (
+    Access,
+    Deleted,
+    Operation,
+    create,
+    delete,
+    get,
+    patch,
+    post,
+)
 from buildd.operations._paging import Paged
 from buildd.routing import AccountType
 
