@@ -11,6 +11,7 @@ from buildd import operations as ops
 from buildd.broker import ADMIN, Broker, BrokerSettings, Principal
 from buildd.models import Account, Claim, Claimed, Task, Worker, Workspace
 from buildd.operations import Operation
+from buildd.store import audit
 from buildd.testing import FrozenClock
 
 R = TypeVar("R")
@@ -30,16 +31,12 @@ class House:
     def account(self, type: str = "user", **limits: Any) -> Principal:  # noqa: A002
         made = self.admin(ops.CreateAccount(type=type, name=f"a {type}", **limits))
         self.admin(
-            ops.GrantWorkspace(
-                account_id=made.id, workspace_id=self.workspace.id, can_create=True
-            )
+            ops.GrantWorkspace(account_id=made.id, workspace_id=self.workspace.id, can_create=True)
         )
         return self.broker.authenticate(made.api_key).result()
 
     def task(self, title: str = "work", **fields: Any) -> Task:
-        return self.admin(
-            ops.CreateTask(workspace_id=self.workspace.id, title=title, **fields)
-        )
+        return self.admin(ops.CreateTask(workspace_id=self.workspace.id, title=title, **fields))
 
     def claim(self, account: Principal, **fields: Any) -> Claim:
         return self.broker.execute(ops.ClaimTasks(**fields), account)
@@ -70,3 +67,4 @@ def house(database_url: str) -> Iterator[House]:
     broker = Broker.open(database_url, BrokerSettings(clock=clock))
     yield House(broker, clock)
     broker.close()
+    assert audit(database_url) == []

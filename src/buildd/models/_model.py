@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from decimal import Decimal
+from math import isfinite
 from typing import Annotated, Any
 
 from pydantic import (
@@ -55,6 +56,8 @@ def _storable_json(value: Any, depth: int = 0) -> Any:
         raise ValueError(f"nested more than {MAX_JSON_DEPTH} deep")
     if isinstance(value, str):
         _storable(value)
+    elif isinstance(value, float) and not isfinite(value):
+        raise ValueError("must be a finite number")
     elif isinstance(value, Mapping):
         for key, inner in value.items():
             _storable(key)

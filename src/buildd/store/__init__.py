@@ -1,5 +1,6 @@
 """Where everything is kept: one store, on SQLite or Postgres, through one code path."""
 
+from buildd.store.audit import Difference, audit
 from buildd.store.dialects import Database, database_of
 from buildd.store.schema import upgrade
 from buildd.store.statement import Row, Statement
@@ -9,11 +10,13 @@ from buildd.store.writer import Refused
 
 __all__ = [
     "Database",
+    "Difference",
     "Refused",
     "Row",
     "Statement",
     "Store",
     "Transaction",
+    "audit",
     "database_of",
     "upgrade",
 ]

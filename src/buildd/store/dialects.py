@@ -61,6 +61,10 @@ class Database(Protocol):
         """The statement that opens a writing transaction."""
         ...
 
+    def snapshot(self) -> str:
+        """The statement that opens a reading transaction which sees one state throughout."""
+        ...
+
     def now(self, connection: Connection) -> datetime:
         """The database's clock."""
         ...
@@ -124,6 +128,10 @@ class Sqlite:
         """IMMEDIATE takes the write lock first; a deferred one would fail at its first write."""
         return "BEGIN IMMEDIATE"
 
+    def snapshot(self) -> str:
+        """A deferred transaction sees what is committed at its first read."""
+        return "BEGIN"
+
     def now(self, connection: Connection) -> datetime:
         """SQLite has no clock but this machine's."""
         return datetime.now(UTC)
@@ -134,7 +142,7 @@ class Sqlite:
             return Failure.STATEMENT
         return Failure.TRANSACTION if isinstance(error, sqlite3.Error) else None
 
-    def translate(self, error: Exception) -> BuilddError:
+    def translate(self, error: Exception) -> BuilddError:  # noqa: PLR0911 - a table of errors
         """A sqlite3 error in one line."""
         if _is_unique(error):
             return AlreadyExists(_unique_fields(str(error)))
@@ -185,6 +193,10 @@ class Postgres:
     def begin(self) -> str:
         """READ COMMITTED: each guarded UPDATE sees the row as it is now."""
         return "BEGIN ISOLATION LEVEL READ COMMITTED"
+
+    def snapshot(self) -> str:
+        """REPEATABLE READ keeps the first statement's snapshot."""
+        return "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 
     def now(self, connection: Connection) -> datetime:
         """The server's clock, so that N brokers agree about leases."""

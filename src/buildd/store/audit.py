@@ -1,0 +1,186 @@
+"""The auditor: every counter compared with the rows it counts. Any difference is a bug in buildd."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from typing import Any, NamedTuple
+
+import sqlalchemy as sa
+
+from buildd.states import HELD, HOLDING, LIVE, TaskStatus
+from buildd.store.columns import Money, among
+from buildd.store.dialects import database_of
+from buildd.store.sql.events import EVENT_SEQ
+from buildd.store.statement import Statement
+from buildd.store.tables import (
+    account,
+    budget_day,
+    counter,
+    dependency,
+    event,
+    ledger,
+    task,
+    worker,
+    workspace,
+)
+from buildd.store.transaction import Transaction
+
+
+class Difference(NamedTuple):
+    """A counter that does not agree with its rows."""
+
+    check: str
+    id: str
+    counter: str
+    rows: str
+
+
+def audit(url: str) -> list[Difference]:
+    """Audit the database at a URL; an empty list is good. Changes nothing, and may run beside a server.
+
+    Raises `ConfigError` or `Unavailable` if it cannot be read.
+    """
+    database = database_of(url)
+    with closing(database.connect(reading=True)) as connection:
+        connection.cursor().execute(database.snapshot())
+        return differences(Transaction(connection, database, database.now(connection)))
+
+
+def differences(tx: Transaction) -> list[Difference]:
+    """The same within a transaction, which should see one state of the database."""
+    return [
+        Difference(name, str(row.id), str(row.counter), str(row.found))
+        for name, statement in CHECKS.items()
+        for row in tx.all(statement)
+    ]
+
+
+def _compare(
+    owner: sa.Table, counted: sa.ColumnElement[Any], found: sa.Select[Any], *where: Any
+) -> Statement:
+    rows = sa.func.coalesce(found.scalar_subquery(), sa.literal_column("0"), type_=_kind_of(counted))
+    return Statement(
+        sa.select(_key(owner).label("id"), counted.label("counter"), rows.label("found")).where(
+            counted != rows, *where
+        )
+    )
+
+
+def _kind_of(column: sa.ColumnElement[Any]) -> Any:
+    return Money() if isinstance(column.type, Money) else sa.BigInteger()
+
+
+def _key(owner: sa.Table) -> sa.ColumnElement[Any]:
+    return owner.c.id if "id" in owner.c else owner.c.owner_id
+
+
+def _count(table: sa.Table, *where: Any) -> sa.Select[Any]:
+    return sa.select(sa.func.count()).select_from(table).where(*where)
+
+
+def _sum(column: sa.ColumnElement[Any], *where: Any) -> sa.Select[Any]:
+    return sa.select(sa.func.sum(column)).where(*where)
+
+
+def _owns(table: sa.Table) -> sa.ColumnElement[bool]:
+    return sa.or_(
+        table.c.account_id == budget_day.c.owner_id, table.c.workspace_id == budget_day.c.owner_id
+    )
+
+
+_live = among(worker.c.status, LIVE)
+_holder = worker.alias("holder")
+_parent = task.alias("parent")
+_LAST = sa.select(sa.func.max(event.c.seq)).scalar_subquery()
+
+CHECKS: dict[str, Statement] = {
+    "an account's live workers": _compare(
+        account, account.c.live_workers, _count(worker, worker.c.account_id == account.c.id, _live)
+    ),
+    "a workspace's live workers": _compare(
+        workspace,
+        workspace.c.live_workers,
+        _count(worker, worker.c.workspace_id == workspace.c.id, _live),
+    ),
+    "a task's open dependencies": _compare(
+        task,
+        task.c.open_dependencies,
+        _count(dependency, dependency.c.child_id == task.c.id, sa.not_(dependency.c.done)),
+    ),
+    "a task that waits for what is completed": Statement(
+        sa.select(
+            dependency.c.child_id.label("id"),
+            sa.literal_column("'waits'").label("counter"),
+            _parent.c.id.label("found"),
+        )
+        .join(_parent, _parent.c.id == dependency.c.parent_id)
+        .where(sa.not_(dependency.c.done), among(_parent.c.status, [TaskStatus.COMPLETED]))
+    ),
+    "a held task's worker": Statement(
+        sa.select(
+            task.c.id.label("id"), task.c.worker_id.label("counter"), _holder.c.status.label("found")
+        )
+        .outerjoin(_holder, _holder.c.id == task.c.worker_id)
+        .where(
+            among(task.c.status, HELD),
+            sa.or_(_holder.c.id.is_(None), sa.not_(among(_holder.c.status, HOLDING))),
+        )
+    ),
+    "a worker's task": Statement(
+        sa.select(
+            worker.c.id.label("id"), worker.c.task_id.label("counter"), task.c.worker_id.label("found")
+        )
+        .join(task, task.c.id == worker.c.task_id)
+        .where(
+            among(worker.c.status, HOLDING),
+            sa.or_(task.c.worker_id.is_(None), task.c.worker_id != worker.c.id),
+        )
+    ),
+    "an epoch above its task's": Statement(
+        sa.select(
+            worker.c.id.label("id"), task.c.epoch.label("counter"), worker.c.epoch.label("found")
+        )
+        .join(task, task.c.id == worker.c.task_id)
+        .where(worker.c.epoch > task.c.epoch)
+    ),
+    "a day's spending": _compare(
+        budget_day,
+        budget_day.c.spent,
+        _sum(ledger.c.spent, ledger.c.day == budget_day.c.day, _owns(ledger)),
+    ),
+    "a day's reservations": _compare(
+        budget_day,
+        budget_day.c.reserved,
+        _sum(ledger.c.reserved, ledger.c.day == budget_day.c.day, _owns(ledger)),
+    ),
+    "a day's reservations held by workers": _compare(
+        budget_day,
+        budget_day.c.reserved,
+        _sum(worker.c.reserved, worker.c.reserved_day == budget_day.c.day, _live, _owns(worker)),
+    ),
+    "an account's total cost": _compare(
+        account, account.c.total_cost, _sum(ledger.c.spent, ledger.c.account_id == account.c.id)
+    ),
+    "a task's cost": _compare(
+        task, task.c.cost_usd, _sum(ledger.c.spent, ledger.c.task_id == task.c.id)
+    ),
+    "a worker's cost": _compare(
+        worker, worker.c.cost_usd, _sum(ledger.c.spent, ledger.c.worker_id == worker.c.id)
+    ),
+    "the event counter": Statement(
+        sa.select(
+            counter.c.name.label("id"), counter.c.value.label("counter"), _LAST.label("found")
+        ).where(
+            counter.c.name == sa.literal_column(f"'{EVENT_SEQ}'"),
+            counter.c.value < sa.func.coalesce(_LAST, sa.literal_column("0")),
+        )
+    ),
+    "a gap in the events": Statement(
+        sa.select(
+            sa.literal_column("'event'").label("id"),
+            (sa.func.max(event.c.seq) - sa.func.min(event.c.seq) + 1).label("counter"),
+            sa.func.count().label("found"),
+        ).having(sa.func.count() != sa.func.max(event.c.seq) - sa.func.min(event.c.seq) + 1)
+    ),
+}
+"""Each check as a statement that returns what is wrong: `id`, what the counter says, what the rows say."""

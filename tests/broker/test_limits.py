@@ -1,0 +1,196 @@
+"""Limits while a run runs: time, the task's money over all attempts, a run's, the day's, a drain."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+
+from buildd import operations as ops
+from buildd.broker import Broker, BrokerSettings, Retention
+from buildd.errors import Invalid, LeaseLost, NotClaimable
+from buildd.events import EventType, Filter
+from buildd.models import Order, ReasonCode
+from buildd.states import TaskStatus, WorkerStatus
+from buildd.testing import FrozenClock
+from tests.broker.conftest import House
+
+
+def spend(house: House, claimed, lease, total: str) -> list[Order]:
+    beat = house.broker.execute(ops.Heartbeat(id=claimed.id, cost_usd=Decimal(total)), lease)
+    return beat.orders
+
+
+def test_the_server_ends_what_takes_too_long(house: House) -> None:
+    task = house.task(timeout_seconds=30)
+    claimed, lease = house.running(house.account())
+    house.clock.advance(30 + 60)
+    house.broker.execute(ops.Heartbeat(id=claimed.id), lease)
+    assert house.broker.reaper.sweep() == 0
+    house.clock.advance(1)
+    assert house.broker.reaper.sweep() == 1
+    assert house.worker(claimed).error_code == "timeout"
+    assert house.see(task).status is TaskStatus.PENDING
+    with pytest.raises(LeaseLost) as lost:
+        house.broker.execute(ops.Heartbeat(id=claimed.id), lease)
+    assert lost.value.details["reason"] == "timeout"
+
+
+def test_waiting_for_a_person_uses_up_no_time(house: House) -> None:
+    house.task(timeout_seconds=30)
+    claimed, lease = house.running(house.account())
+    house.broker.execute(ops.AskWorker(id=claimed.id, type="question", prompt="?"), lease)
+    for _ in range(20):
+        house.clock.advance(20)
+        house.broker.execute(ops.Heartbeat(id=claimed.id), lease)
+        assert house.broker.reaper.sweep() == 0
+    house.admin(ops.AnswerWorker(id=claimed.id, content="yes"))
+    house.clock.advance(30 + 60)
+    house.broker.execute(ops.Heartbeat(id=claimed.id), lease)
+    assert house.broker.reaper.sweep() == 0
+    house.clock.advance(1)
+    assert house.broker.reaper.sweep() == 1
+
+
+def test_a_tasks_limit_holds_over_all_its_attempts(house: House) -> None:
+    task, laptop = house.task(max_cost=Decimal(5), max_attempts=9), house.account()
+    claimed, lease = house.running(laptop)
+    spend(house, claimed, lease, "4")
+    house.broker.execute(ops.FailWorker(id=claimed.id, error="no"), lease)
+    assert house.see(task).cost_usd == 4
+    house.clock.advance(60)
+    claimed, lease = house.running(laptop)
+    assert house.books(laptop).reserved_today == 1
+    assert spend(house, claimed, lease, "1.5") == [Order.BUDGET_EXHAUSTED]
+    house.broker.execute(ops.FailWorker(id=claimed.id, error="stopped"), lease)
+    over = house.see(task)
+    assert over.status is TaskStatus.FAILED
+    assert "$5" in (over.error or "")
+
+
+def test_a_run_takes_no_more_tasks_than_it_may(house: House) -> None:
+    bot = house.account("action", max_tasks_per_run=2, max_concurrent_workers=9)
+    for _ in range(5):
+        house.task()
+    assert len(house.claim(bot, run_id="r1", max_tasks=5).workers) == 2
+    claim = house.claim(bot, run_id="r1")
+    assert claim.reason is not None
+    assert (claim.reason.code, claim.reason.limit) == (ReasonCode.RUN_LIMIT, 2)
+    assert len(house.claim(bot, run_id="r2").workers) == 1
+
+
+def test_a_runs_budget_stops_it(house: House) -> None:
+    bot = house.account("action", max_cost_per_run=Decimal(3))
+    house.task()
+    house.task()
+    claimed, lease = house.running(bot, run_id="r1")
+    assert spend(house, claimed, lease, "2.99") == []
+    assert spend(house, claimed, lease, "3.01") == [Order.BUDGET_EXHAUSTED]
+    claim = house.claim(bot, run_id="r1")
+    assert claim.reason is not None
+    assert claim.reason.code is ReasonCode.RUN_LIMIT
+
+
+def over_the_day(house: House):
+    account = house.account(max_cost_per_day=Decimal(10))
+    task = house.task()
+    claimed, lease = house.running(account)
+    assert spend(house, claimed, lease, "9") == []
+    assert spend(house, claimed, lease, "11") == [Order.PAUSE]
+    return account, task, claimed, lease
+
+
+def test_the_days_budget_asks_a_person_and_goes_on_when_told(house: House) -> None:
+    account, _, claimed, lease = over_the_day(house)
+    waiting = house.worker(claimed).waiting_for
+    assert waiting is not None
+    assert waiting.options == ["go on", "stop"]
+    house.broker.execute(ops.PauseWorker(id=claimed.id), lease)
+    paused = house.worker(claimed)
+    assert (paused.status, paused.waiting_for) == (WorkerStatus.PAUSED, waiting)
+    with pytest.raises(NotClaimable):
+        house.admin(ops.StartWorker(id=claimed.id))
+    with pytest.raises(Invalid, match="go on"):
+        house.admin(ops.AnswerWorker(id=claimed.id, content="maybe"))
+    resumed = house.admin(ops.AnswerWorker(id=claimed.id, content="go on"))
+    assert (resumed.status, resumed.waiting_for) == (WorkerStatus.STARTING, None)
+    again, lease = house.take(account)
+    assert again.id == claimed.id
+    assert spend(house, claimed, lease, "20") == []
+
+
+def test_told_to_stop_the_task_goes_back(house: House) -> None:
+    _, task, claimed, lease = over_the_day(house)
+    ended = house.admin(ops.AnswerWorker(id=claimed.id, content="stop"))
+    assert (ended.status, ended.error_code) == (WorkerStatus.ERROR, "budget_exhausted")
+    assert house.see(task).status is TaskStatus.PENDING
+    with pytest.raises(LeaseLost):
+        house.broker.execute(ops.Heartbeat(id=claimed.id), lease)
+
+
+def test_told_to_go_on_before_it_paused_it_just_goes_on(house: House) -> None:
+    _, _, claimed, lease = over_the_day(house)
+    assert house.admin(ops.AnswerWorker(id=claimed.id, content="go on")).status == "running"
+    assert spend(house, claimed, lease, "12") == []
+
+
+def test_a_draining_account_takes_nothing_and_hands_back(house: House) -> None:
+    task, account = house.task(), house.account()
+    house.task()
+    claimed, lease = house.running(account)
+    assert house.admin(ops.DrainAccount(id=str(account.account_id))).draining
+    beat = house.broker.execute(ops.Heartbeat(id=claimed.id), lease)
+    assert beat.orders == [Order.DRAIN]
+    assert house.claim(account).workers == []
+    house.broker.execute(ops.ReleaseTask(id=task.id, reason="drain"), lease)
+    [mine] = house.admin(ops.WhyTask(id=task.id)).accounts
+    assert [reason.code for reason in mine.unmet] == [ReasonCode.DRAINING]
+    house.admin(ops.DrainAccount(id=str(account.account_id), draining=False))
+    assert house.claim(account).workers
+
+
+def test_a_child_may_run_although_its_parent_failed(house: House) -> None:
+    failing, fine = house.task(), house.task()
+    child = house.task(depends_on=[failing.id, fine.id], on_dependency_failure="run")
+    house.admin(ops.CancelTask(id=failing.id))
+    house.admin(ops.RetryTask(id=failing.id))
+    house.admin(ops.CancelTask(id=failing.id))
+    laptop = house.account()
+    assert house.claim(laptop, task_id=child.id).workers == []
+    claimed, lease = house.running(laptop, task_id=fine.id)
+    house.broker.execute(ops.CompleteWorker(id=claimed.id), lease)
+    assert house.claim(laptop, task_id=child.id).workers
+
+
+def test_old_events_and_tasks_are_forgotten_and_readers_told(database_url: str) -> None:
+    clock = FrozenClock()
+    keep = Retention(events=timedelta(days=1), tasks=timedelta(days=2))
+    broker = Broker.open(database_url, BrokerSettings(clock=clock, retention=keep))
+    house = House(broker, clock)
+    old, open_ = house.task(), house.task()
+    house.admin(ops.CancelTask(id=old.id))
+    clock.advance(25 * 3600)
+    house.task()
+    broker.reaper.sweep()
+    last = broker.position
+    while last < 4:
+        last = broker.position
+    listener = broker.subscribe(
+        broker_admin(), 1, Filter(), lambda: None
+    ).result()
+    while not (told := listener.drain()):
+        pass
+    assert told[0].event.type is EventType.RESET
+    clock.advance(25 * 3600)
+    broker.reaper.sweep()
+    left = {task.id for task in house.admin(ops.ListTasks())}
+    assert old.id not in left
+    assert open_.id in left
+    broker.close()
+
+
+def broker_admin():
+    from buildd.broker import ADMIN
+
+    return ADMIN
