@@ -1,0 +1,50 @@
+"""The whole content of a database as text that two runs of one scenario have in common.
+
+Ids and secrets differ between runs; ids are put into the order of their making and numbered.
+"""
+
+from __future__ import annotations
+
+import re
+from contextlib import closing
+from typing import Any
+
+from buildd.store import database_of
+from buildd.store.tables import metadata
+
+_ID = re.compile(r"\b(acc|key|ws|src|task|wkr|art|cmt|msg|att|agt|led|sch)_[0-9a-z]{26}")
+_NAME = re.compile(r"\bagent-[0-9a-z]{8}\b")  # made of a worker's id
+_SECRET_COLUMNS = {"digest", "ended_as"}
+
+
+def rows(url: str) -> dict[str, list[dict[str, Any]]]:
+    """Every row of every table, as the driver gives it."""
+    with closing(database_of(url).connect(reading=True)) as connection:
+        return {table.name: _rows(connection, table.name) for table in metadata.sorted_tables}
+
+
+def snapshot(url: str) -> list[str]:
+    """The same, one line each, with ids and secrets made comparable."""
+    lines = [
+        f"{table}: "
+        + ", ".join(
+            f"{name}={value!r}"
+            for name, value in sorted(row.items())
+            if name not in _SECRET_COLUMNS
+        )
+        for table, found in rows(url).items()
+        for row in found
+    ]
+    text = _NAME.sub("agent", "\n".join(lines))
+    numbers: dict[str, str] = {}
+    for name in sorted({match[0] for match in _ID.finditer(text)}):
+        kind = name.partition("_")[0]
+        numbers[name] = f"{kind}_{sum(each.startswith(kind) for each in numbers) + 1}"
+    return sorted(_ID.sub(lambda match: numbers[match[0]], text).splitlines())
+
+
+def _rows(connection: Any, table: str) -> list[dict[str, Any]]:
+    cursor = connection.cursor()
+    cursor.execute(f'SELECT * FROM "{table}"')  # noqa: S608 - our own table names
+    names = [column[0] for column in cursor.description]
+    return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
