@@ -76,7 +76,7 @@ def test_events_of_another_process_arrive(house: House) -> None:
     other = Broker.open(url)
     other.execute(ops.CreateTask(workspace_id=house.workspace.id, title="x"), ADMIN)
     other.close()
-    [seq] = listener.until(listener.subscription.position + 1)
+    [seq] = listener.until(listener.subscription.start + 1)
     assert seq == house.broker.position
 
 

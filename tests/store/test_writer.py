@@ -20,7 +20,7 @@ from buildd.store.tables import setting
 
 @pytest.fixture
 def store(database_url: str) -> Iterator[Store]:
-    store = Store(database_of(database_url), None, committed=lambda: None)
+    store = Store(database_of(database_url), None)
     yield store
     store.close()
 
@@ -118,7 +118,7 @@ def test_readers_cannot_write(store: Store) -> None:
 
 
 def test_a_lost_connection_is_replaced(postgres_url: str) -> None:
-    store = Store(database_of(postgres_url), None, committed=lambda: None)
+    store = Store(database_of(postgres_url), None)
     kill = Statement(
         sa.text(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
@@ -138,7 +138,7 @@ def test_what_was_answered_survives_kill_nine(database_url: str) -> None:
 import sys
 from buildd.store import Store, database_of
 from buildd.store.sql.accounts import INSERT_SETTING
-store = Store(database_of(sys.argv[1]), None, committed=lambda: None)
+store = Store(database_of(sys.argv[1]), None)
 for i in range(100000):
     store.write(lambda tx: tx.run(INSERT_SETTING, name=f"k{i}", value="v")).result()
     print(i, flush=True)
@@ -156,7 +156,7 @@ for i in range(100000):
     child.wait()
     child.stdout.close()
     last = int([line for line in answered if line.endswith("\n")][-1])
-    store = Store(database_of(database_url), None, committed=lambda: None)
+    store = Store(database_of(database_url), None)
     kept = store.read(
         lambda tx: tx.all(Statement(sa.select(setting.c.name).where(setting.c.name.like("k%"))))
     ).result()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import secrets
-import threading
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
@@ -59,13 +58,12 @@ class Broker:
         self.settings = settings
         self._process = os.getpid()
         self._audiences: dict[Subscription, Audience] = {}
-        bell = threading.Event()
-        self._store = Store(database, settings.clock, committed=bell.set)
+        self._store = Store(database, settings.clock)
         try:
             self._pepper = settings.secret or self._store.write(_pepper).result()
             self._doors = Doorkeeper(self._store, self._pepper, settings.admin_key)
             self._waiting = WaitingRoom(self._claim_once, self._give_back)
-            self._feed = Feed(self._store, bell, self._hear)
+            self._feed = Feed(self._store, self._hear)
         except BaseException:
             self._store.close()
             raise

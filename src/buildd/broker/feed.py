@@ -21,8 +21,6 @@ from buildd.store.sql import events as sql
 
 _PAGE = 500
 _KEEP_READY = 1000
-_POLL_SECONDS = 0.25
-"""How soon commits of other processes are noticed; this process's own ring a bell."""
 
 log = logging.getLogger("buildd.feed")
 
@@ -121,13 +119,13 @@ class Subscription:
 
 
 class Feed:
-    """The one reader. `bell` says that this process committed something; `hear` is told of each event."""
+    """The one reader. `hear` is told of each event."""
 
-    def __init__(self, store: Store, bell: threading.Event, hear: Callable[[Event], None]) -> None:
+    def __init__(self, store: Store, hear: Callable[[Event], None]) -> None:
         self.lock = threading.RLock()
         self.position = store.read(_last).result()
         self._store = store
-        self._bell = bell
+        self._bell = store.bell
         self._hear = hear
         self._listeners: set[Subscription] = set()
         self._closed = False
@@ -137,7 +135,7 @@ class Feed:
     def close(self) -> None:
         """End every subscription and the thread."""
         self._closed = True
-        self._bell.set()
+        self._bell.waiting.set()
         self._thread.join()
         with self.lock:
             for listener in list(self._listeners):
@@ -177,15 +175,15 @@ class Feed:
 
     def _run(self) -> None:
         while not self._closed:
-            self._bell.wait(_POLL_SECONDS)
-            self._bell.clear()
+            self._bell.waiting.wait(self._bell.poll_seconds)
+            self._bell.waiting.clear()
             try:
                 while self._advance():
                     pass
             except BuilddError as error:
                 if not self._closed:
                     log.warning("the feed could not read: %s", error)
-                    self._bell.wait(1.0)
+                    self._bell.waiting.wait(1.0)
 
     def _advance(self) -> bool:
         notices = self.page(self.position).result()

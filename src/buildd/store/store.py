@@ -10,6 +10,7 @@ from typing import TypeVar, cast
 
 from buildd.clock import Clock
 from buildd.errors import BuilddError, Unavailable
+from buildd.store.bell import bell_of
 from buildd.store.dialects import Connection, Database, Failure
 from buildd.store.schema import upgrade_database
 from buildd.store.transaction import Transaction
@@ -21,17 +22,16 @@ READERS = 4
 
 
 class Store:
-    """An open database. `clock` replaces the database's own in tests; `committed` hears of each commit."""
+    """An open database. `clock` replaces the database's own in tests."""
 
-    def __init__(
-        self, database: Database, clock: Clock | None, committed: Callable[[], None]
-    ) -> None:
+    def __init__(self, database: Database, clock: Clock | None = None) -> None:
         upgrade_database(database)
         self.database = database
+        self.bell = bell_of(database)
         self._clock = clock
         self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self._writers = [
-            Writer(database, self._jobs, clock, committed) for _ in range(database.writers)
+            Writer(database, self._jobs, clock, self.bell.ring) for _ in range(database.writers)
         ]
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="buildd-reader")
         self._local = threading.local()
@@ -66,6 +66,7 @@ class Store:
         for writer in self._writers:
             writer.join()
         self._readers.shutdown()
+        self.bell.close()
         for connection in self._opened:
             connection.close()
 
