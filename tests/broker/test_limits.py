@@ -8,16 +8,16 @@ from decimal import Decimal
 import pytest
 
 from buildd import operations as ops
-from buildd.broker import Broker, BrokerSettings, Retention
+from buildd.broker import ADMIN, Broker, BrokerSettings, Principal, Retention
 from buildd.errors import Invalid, LeaseLost, NotClaimable
 from buildd.events import EventType, Filter
-from buildd.models import Order, ReasonCode
+from buildd.models import Claimed, Order, ReasonCode, Task
 from buildd.states import TaskStatus, WorkerStatus
 from buildd.testing import FrozenClock
 from tests.broker.conftest import House
 
 
-def spend(house: House, claimed, lease, total: str) -> list[Order]:
+def spend(house: House, claimed: Claimed, lease: Principal, total: str) -> list[Order]:
     beat = house.broker.execute(ops.Heartbeat(id=claimed.id, cost_usd=Decimal(total)), lease)
     return beat.orders
 
@@ -92,7 +92,7 @@ def test_a_runs_budget_stops_it(house: House) -> None:
     assert claim.reason.code is ReasonCode.RUN_LIMIT
 
 
-def over_the_day(house: House):
+def over_the_day(house: House) -> tuple[Principal, Task, Claimed, Principal]:
     account = house.account(max_cost_per_day=Decimal(10))
     task = house.task()
     claimed, lease = house.running(account)
@@ -176,9 +176,7 @@ def test_old_events_and_tasks_are_forgotten_and_readers_told(database_url: str) 
     last = broker.position
     while last < 4:
         last = broker.position
-    listener = broker.subscribe(
-        broker_admin(), 1, Filter(), lambda: None
-    ).result()
+    listener = broker.subscribe(ADMIN, 1, Filter(), lambda: None).result()
     while not (told := listener.drain()):
         pass
     assert told[0].event.type is EventType.RESET
@@ -188,9 +186,3 @@ def test_old_events_and_tasks_are_forgotten_and_readers_told(database_url: str) 
     assert old.id not in left
     assert open_.id in left
     broker.close()
-
-
-def broker_admin():
-    from buildd.broker import ADMIN
-
-    return ADMIN

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 import pytest
 
 from buildd import operations as ops
 from buildd.errors import Forbidden, Invalid, NotFound
 from buildd.models import Schedule, Task
-from buildd.operations import NewTask
 from tests.broker.conftest import House
 
 
@@ -30,11 +29,7 @@ def test_a_key_with_another_request_is_refused(house: House) -> None:
     with pytest.raises(Invalid, match="Idempotency-Key"):
         house.admin(asked(house, "k", "another"))
     with pytest.raises(Invalid, match="Idempotency-Key"):
-        house.admin(
-            ops.CreateTasks(
-                tasks=[{"workspaceId": house.workspace.id, "title": "once"}], idempotency_key="k"
-            )
-        )
+        house.admin(ops.CreateTasks(tasks=batch(house, "once").tasks, idempotency_key="k"))
 
 
 def test_keys_are_each_principals_own_and_kept_for_a_day(house: House) -> None:
@@ -78,7 +73,7 @@ def test_a_batch_is_all_or_nothing(house: House) -> None:
 @pytest.mark.parametrize("count", [0, 501])
 def test_a_batch_has_a_size(house: House, count: int) -> None:
     with pytest.raises(ValueError, match="tasks"):
-        ops.CreateTasks(tasks=[NewTask(workspace_id="ws", title="t").model_dump()] * count)
+        ops.CreateTasks(tasks=[ops.BatchedTask(workspace_id="ws", title="t")] * count)
 
 
 def test_a_batch_needs_the_grant_for_each_workspace(house: House) -> None:
@@ -155,7 +150,7 @@ def test_summer_time_is_the_zones_own(house: House) -> None:
     made = schedule(house, "30 2 29 3 *", timezone="Europe/Berlin")
     assert made.next_run_at is not None
     # 02:30 does not exist on that night in 2026; what the library makes of it must be one time.
-    assert made.next_run_at.date() in {datetime(2026, 3, 29).date(), datetime(2027, 3, 29).date()}
+    assert made.next_run_at.date() in {date(2026, 3, 29), date(2027, 3, 29)}
 
 
 @pytest.mark.parametrize(
@@ -188,9 +183,7 @@ def test_schedules_are_their_workspaces_own(house: House) -> None:
     )
     with pytest.raises(Forbidden):
         house.broker.execute(ops.DeleteSchedule(id=made.id), reader)
-    house.admin(
-        ops.RevokeGrant(account_id=str(reader.account_id), workspace_id=house.workspace.id)
-    )
+    house.admin(ops.RevokeGrant(account_id=str(reader.account_id), workspace_id=house.workspace.id))
     for operation in (ops.GetSchedule(id=made.id), ops.DeleteSchedule(id=made.id)):
         with pytest.raises(NotFound):
             house.broker.execute(operation, reader)

@@ -58,7 +58,9 @@ def differences(tx: Transaction) -> list[Difference]:
 def _compare(
     owner: sa.Table, counted: sa.ColumnElement[Any], found: sa.Select[Any], *where: Any
 ) -> Statement:
-    rows = sa.func.coalesce(found.scalar_subquery(), sa.literal_column("0"), type_=_kind_of(counted))
+    rows = sa.func.coalesce(
+        found.scalar_subquery(), sa.literal_column("0"), type_=_kind_of(counted)
+    )
     return Statement(
         sa.select(_key(owner).label("id"), counted.label("counter"), rows.label("found")).where(
             counted != rows, *where
@@ -118,7 +120,9 @@ CHECKS: dict[str, Statement] = {
     ),
     "a held task's worker": Statement(
         sa.select(
-            task.c.id.label("id"), task.c.worker_id.label("counter"), _holder.c.status.label("found")
+            task.c.id.label("id"),
+            task.c.worker_id.label("counter"),
+            _holder.c.status.label("found"),
         )
         .outerjoin(_holder, _holder.c.id == task.c.worker_id)
         .where(
@@ -128,7 +132,9 @@ CHECKS: dict[str, Statement] = {
     ),
     "a worker's task": Statement(
         sa.select(
-            worker.c.id.label("id"), worker.c.task_id.label("counter"), task.c.worker_id.label("found")
+            worker.c.id.label("id"),
+            worker.c.task_id.label("counter"),
+            task.c.worker_id.label("found"),
         )
         .join(task, task.c.id == worker.c.task_id)
         .where(

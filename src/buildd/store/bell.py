@@ -50,7 +50,9 @@ class PostgresBell(Bell):
         self._outgoing = threading.Event()
         self._stopped = threading.Event()
         self._threads = [
-            threading.Thread(target=self._keep, args=[loop], name=f"buildd-bell-{name}", daemon=True)
+            threading.Thread(
+                target=self._keep, args=[loop], name=f"buildd-bell-{name}", daemon=True
+            )
             for name, loop in (("listen", self._listen), ("notify", self._notify))
         ]
         for thread in self._threads:
