@@ -93,7 +93,12 @@ class Server(uvicorn.Server):
 def _open(settings: Settings) -> Broker:
     return Broker.open(
         settings.database,
-        BrokerSettings(lease=settings.lease, secret=settings.secret, admin_key=settings.admin_key),
+        BrokerSettings(
+            lease=settings.lease,
+            secret=settings.secret,
+            admin_key=settings.admin_key,
+            retention=settings.retention,
+        ),
     )
 
 

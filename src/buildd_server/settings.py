@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from ipaddress import ip_address
 
+from buildd import environment
+from buildd.broker import Retention
 from buildd.errors import ConfigError
 from buildd.lease import LeaseTimes
 
 DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 3000
+DEFAULT_KEEP_EVENTS_DAYS = 30.0
 DEFAULT_DATABASE = "sqlite:///buildd.db"
 
 
@@ -24,6 +28,7 @@ class Settings:
     admin_key: str | None = field(default=None, repr=False)
     secret: bytes | None = field(default=None, repr=False)
     lease: LeaseTimes = field(default_factory=LeaseTimes)
+    retention: Retention = field(default_factory=Retention)
 
     @classmethod
     def of(cls, environ: Mapping[str, str], *, host: str, port: int, database: str) -> Settings:
@@ -38,7 +43,11 @@ class Settings:
             database=database,
             admin_key=_given(environ, "BUILDD_ADMIN_KEY"),
             secret=None if secret is None else secret.encode(),
-            lease=_lease(_given(environ, "BUILDD_LEASE_TTL")),
+            lease=environment.lease(environ),
+            retention=Retention(
+                events=_days(environ, "BUILDD_KEEP_EVENTS_DAYS", DEFAULT_KEEP_EVENTS_DAYS),
+                tasks=_days(environ, "BUILDD_KEEP_TASKS_DAYS", None),
+            ),
         )
 
     @property
@@ -62,10 +71,10 @@ def _given(environ: Mapping[str, str], name: str) -> str | None:
     return environ.get(name, "").strip() or None
 
 
-def _lease(ttl: str | None) -> LeaseTimes:
-    if ttl is None:
-        return LeaseTimes()
+def _days(environ: Mapping[str, str], name: str, default: float | None) -> timedelta | None:
+    text = _given(environ, name)
     try:
-        return LeaseTimes(ttl=float(ttl))
+        days = default if text is None else float(text)
     except ValueError:
-        raise ConfigError(f"BUILDD_LEASE_TTL must be a number of seconds, not {ttl!r}") from None
+        raise ConfigError(f"{name} must be a number of days, not {text!r}") from None
+    return None if not days else timedelta(days=days)

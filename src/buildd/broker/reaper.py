@@ -43,7 +43,7 @@ log = logging.getLogger("buildd.reaper")
 class Retention:
     """For how long events and finished tasks are kept; None is for ever."""
 
-    events: timedelta | None = timedelta(days=14)
+    events: timedelta | None = None
     tasks: timedelta | None = None
 
 

@@ -63,7 +63,8 @@ def as_async(client: Client) -> AsyncClient:
 def _embed(address: str) -> Embedding:
     from buildd.broker import Broker, BrokerSettings
 
-    return Embedding(Broker.open(address, BrokerSettings(secret=environment.secret())))
+    settings = BrokerSettings(lease=environment.lease(), secret=environment.secret())
+    return Embedding(Broker.open(address, settings))
 
 
 def _is_server(address: str) -> bool:
