@@ -57,7 +57,6 @@ class Broker:
     def __init__(self, database: Database, settings: BrokerSettings) -> None:
         self.settings = settings
         self._process = os.getpid()
-        self._audiences: dict[Subscription, Audience] = {}
         self._store = Store(database, settings.clock)
         try:
             self._pepper = settings.secret or self._store.write(_pepper).result()
@@ -115,9 +114,7 @@ class Broker:
 
         def join(tx: Transaction) -> Subscription:
             audience.refresh(tx)
-            listener = self._feed.join(tx, after, wanted, audience, notify)
-            self._audiences[listener] = audience
-            return listener
+            return self._feed.join(tx, after, wanted, audience, notify)
 
         return self._store.read(join)
 
@@ -183,14 +180,9 @@ class Broker:
             self._recheck(event.account_id)
 
     def _recheck(self, account_id: str | None) -> None:
-        self._audiences = {
-            listener: audience
-            for listener, audience in self._audiences.items()
-            if not listener.closed
-        }
-        for listener, audience in self._audiences.items():
-            if audience.principal.account_id == account_id:
-                checked = self._store.read(audience.refresh)
+        for listener in self._feed.listeners():
+            if listener.audience.principal.account_id == account_id:
+                checked = self._store.read(listener.audience.refresh)
                 checked.add_done_callback(partial(_end_if_refused, listener))
 
     def _here(self) -> None:

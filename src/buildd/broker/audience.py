@@ -16,7 +16,7 @@ class Audience:
         self.principal = principal
         self._workspaces: frozenset[str] = frozenset()
 
-    def __call__(self, event: Event) -> bool:
+    def sees(self, event: Event) -> bool:
         """Whether the principal may see the event."""
         match self.principal.kind:
             case PrincipalKind.ADMIN:

@@ -218,6 +218,8 @@ def _why(ctx: Context, op: ops.ClaimTasks, account: Row) -> Reason:
     """What stood in the way: of a named task exactly, else of any task at all."""
     if op.task_id is not None:
         return why_not_me(ctx, op, op.task_id)
+    if account.draining:
+        return reason(ReasonCode.DRAINING, account)
     if account.live_workers >= account.max_concurrent_workers:
         return reason(ReasonCode.NO_SLOT, account)
     granted = ctx.tx.first(sql_accounts.CLAIM_GRANT, account=account.id, workspace=op.workspace_id)

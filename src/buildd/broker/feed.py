@@ -14,6 +14,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import NamedTuple
 
+from buildd.broker.audience import Audience
 from buildd.errors import BuilddError, Unavailable
 from buildd.events import Event, EventType, Filter
 from buildd.store import Row, Store, Transaction
@@ -32,27 +33,29 @@ class Notice(NamedTuple):
     json: bytes
 
 
-Sight = Callable[[Event], bool]
-
-
 class Subscription:
     """One listener's place in the feed. `notify` is called from the feed's thread; it must not block."""
 
     def __init__(
-        self, feed: Feed, position: int, wanted: Filter, sight: Sight, notify: Callable[[], None]
+        self,
+        feed: Feed,
+        position: int,
+        wanted: Filter,
+        audience: Audience,
+        notify: Callable[[], None],
     ) -> None:
         self.start = position
         """The `seq` after which it began, however much was heard since."""
         self.position = position
         """The `seq` up to which everything was handed out or passed over."""
-        self.closed = False
+        self.audience = audience
         self._feed = feed
         self._wanted = wanted
-        self._sight = sight
         self._notify = notify
         self._ready: deque[Notice] = deque()
         self._behind = False
         self._paging = False
+        self._closed = False
         self._failure: BuilddError | None = None
 
     def drain(self) -> list[Notice]:
@@ -70,7 +73,7 @@ class Subscription:
 
     def close(self) -> None:
         """Stop listening."""
-        self.closed = True
+        self._closed = True
         self._feed.drop(self)
 
     def fail(self, error: BuilddError) -> None:
@@ -94,12 +97,13 @@ class Subscription:
 
     def _take(self, notice: Notice) -> None:
         self.position = max(self.position, notice.event.seq)
-        if self._wanted.admits(notice.event) and self._sight(notice.event):
+        if self._wanted.admits(notice.event) and self.audience.sees(notice.event):
             self._ready.append(notice)
             self._notify()
 
     def _page_if_behind(self) -> None:
-        if self._behind and not self._paging and len(self._ready) < _KEEP_READY:
+        wanting = self._behind and not self._closed and len(self._ready) < _KEEP_READY
+        if wanting and not self._paging:
             self._paging = True
             self._feed.page(self.position).add_done_callback(self._paged)
 
@@ -137,10 +141,14 @@ class Feed:
         self._closed = True
         self._bell.waiting.set()
         self._thread.join()
+        for listener in self.listeners():
+            listener.fail(Unavailable("this broker is closed"))
+            self.drop(listener)
+
+    def listeners(self) -> list[Subscription]:
+        """Everybody who listens now."""
         with self.lock:
-            for listener in list(self._listeners):
-                listener.fail(Unavailable("this broker is closed"))
-            self._listeners.clear()
+            return list(self._listeners)
 
     def drop(self, listener: Subscription) -> None:
         """Forget a listener."""
@@ -156,7 +164,7 @@ class Feed:
         tx: Transaction,
         after: int | None,
         wanted: Filter,
-        sight: Sight,
+        audience: Audience,
         notify: Callable[[], None],
     ) -> Subscription:
         """A subscription after a `seq`, 0 for all that is kept, None for what comes from now on."""
@@ -164,7 +172,7 @@ class Feed:
         oldest = tx.first(sql.OLDEST_SEQ)
         first_kept = oldest.seq if oldest is not None and oldest.seq is not None else last + 1
         start = last if after is None else min(after, last)
-        listener = Subscription(self, max(start, first_kept - 1), wanted, sight, notify)
+        listener = Subscription(self, max(start, first_kept - 1), wanted, audience, notify)
         with self.lock:
             if after is not None and 0 < after < first_kept - 1:
                 listener._take(_reset(tx, first_kept - 1))  # noqa: SLF001 - one file, one secret

@@ -32,7 +32,7 @@ def create_task(ctx: Context, op: ops.CreateTask) -> Task:
 @handles(ops.CreateTasks)
 def create_tasks(ctx: Context, op: ops.CreateTasks) -> list[Task]:
     """All of them or none."""
-    for workspace_id in {new.workspace_id for new in op.tasks}:
+    for workspace_id in dict.fromkeys(new.workspace_id for new in op.tasks):
         may_create(ctx, workspace_id)
     return once(ctx, op, lambda: [make_task(ctx, new) for new in op.tasks])
 
