@@ -1,7 +1,7 @@
 """Executes operations: who may, what happens, what is told to whom."""
 
 # The handlers' modules fill the table of handlers as they are imported.
-from buildd.broker import accounts, claims, records, schedules, tasks, why, workers, workspaces  # noqa: F401
+from buildd.broker import accounts, claims, records, reports, schedules, tasks, why, workers, workspaces  # noqa: F401
 from buildd.broker._broker import Broker, BrokerSettings
 from buildd.broker._context import HANDLERS
 from buildd.broker.feed import Notice, Subscription

@@ -98,7 +98,7 @@ class Doorkeeper:
         return principal if elapsed() < until else None
 
     def _look_up(self, tx: Transaction, kind: Secret, hashed: str) -> Principal:
-        principal = _lease_of(tx, hashed) if kind is Secret.LEASE else _key_of(tx, hashed)
+        principal = lease_of(tx, hashed) if kind is Secret.LEASE else _key_of(tx, hashed)
         if principal is None:
             raise NotAuthenticated("this key is unknown or was revoked")
         with self._lock:
@@ -122,7 +122,8 @@ def _key_of(tx: Transaction, hashed: str) -> Principal | None:
     )
 
 
-def _lease_of(tx: Transaction, hashed: str) -> Principal | None:
+def lease_of(tx: Transaction, hashed: str) -> Principal | None:
+    """The attempt that a lease token, by its digest, belongs or belonged to."""
     row = tx.first(sql.LEASE_BY_DIGEST, digest=hashed)
     if row is None:
         return None

@@ -122,6 +122,7 @@ class AsyncWorkers(AsyncResource):
     complete = AsyncVerb(ops.CompleteWorker)
     fail = AsyncVerb(ops.FailWorker)
     cancel = AsyncVerb(ops.CancelWorker)
+    report = AsyncVerb(ops.ReportWorkers)
 
 
 class AsyncArtifacts(AsyncResource):

@@ -124,6 +124,7 @@ class Workers(Resource):
     complete = Verb(ops.CompleteWorker)
     fail = Verb(ops.FailWorker)
     cancel = Verb(ops.CancelWorker)
+    report = Verb(ops.ReportWorkers)
 
 
 class Artifacts(Resource):

@@ -152,3 +152,20 @@ class Beat(Model):
     orders: list[Order]
     messages: list[Message]
     lease: Lease
+
+
+class Refusal(Model):
+    """Why one report of a batch was not accepted: an error's stable code, and what it says."""
+
+    code: str
+    detail: str
+    reason: str | None = None
+
+
+class Reported(Model):
+    """What became of one report of a batch: the worker or the heartbeat's answer, or the refusal."""
+
+    id: Id
+    worker: Worker | None = None
+    beat: Beat | None = None
+    error: Refusal | None = None

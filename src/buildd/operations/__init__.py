@@ -71,6 +71,7 @@ from buildd.operations.workers import (
     Heartbeat,
     ListWorkers,
     PauseWorker,
+    ReportWorkers,
     StartWorker,
 )
 from buildd.operations.workspaces import (
@@ -136,6 +137,7 @@ OPERATIONS: tuple[type[Operation[Any]], ...] = (
     CompleteWorker,
     FailWorker,
     CancelWorker,
+    ReportWorkers,
     CreateArtifact,
     ListArtifacts,
     GetArtifact,
@@ -207,6 +209,7 @@ __all__ = [
     "PauseWorker",
     "ReleaseTask",
     "RetryTask",
+    "ReportWorkers",
     "RevokeAdminKey",
     "RevokeGrant",
     "RevokeKey",

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import BaseModel, Field
 
-from buildd.models import Beat, Claim, Claimed, QuestionType, Worker
+from buildd.models import Beat, Claim, Claimed, QuestionType, Reported, Worker
 from buildd.models._model import (
     Capabilities,
     Count,
@@ -26,6 +26,7 @@ from buildd.states import WorkerStatus
 
 MAX_CLAIM = 50
 MAX_WAIT_SECONDS = 60
+MAX_REPORTS = 500
 
 
 class ClaimTasks(Operation[Claim]):
@@ -76,19 +77,22 @@ class GetWorker(Operation[Worker]):
     id: Id
 
 
-class StartWorker(Operation[Worker]):
+class Start(BaseModel):
+    """That an attempt begins."""
+
+    id: Id
+
+
+class StartWorker(Start, Operation[Worker]):
     """Begin (under the lease token), or, for a person, take a paused worker up again."""
 
     http = post("/api/workers/{id}/start")
     access = Access.MEMBER_OR_LEASE
-    id: Id
 
 
-class Heartbeat(Operation[Beat]):
-    """Renew the lease and report; figures are totals of the attempt so far. The answer carries orders."""
+class Sign(BaseModel):
+    """A sign of life with the attempt's totals so far."""
 
-    http = post("/api/workers/{id}/heartbeat")
-    access = Access.LEASE
     id: Id
     status: Literal["running"] | None = None
     """Given once the work itself begins."""
@@ -98,6 +102,13 @@ class Heartbeat(Operation[Beat]):
     session_id: Text | None = None
     messages_after: Id | None = None
     """The last message the agent has processed."""
+
+
+class Heartbeat(Sign, Operation[Beat]):
+    """Renew the lease and report; figures are totals of the attempt so far. The answer carries orders."""
+
+    http = post("/api/workers/{id}/heartbeat")
+    access = Access.LEASE
 
 
 class AskWorker(Operation[Worker]):
@@ -132,24 +143,34 @@ class PauseWorker(Operation[Worker]):
     id: Id
 
 
-class CompleteWorker(Operation[Worker]):
-    """Report success. At most one result per task is ever accepted."""
+class Success(BaseModel):
+    """That an attempt has done its task."""
 
-    http = post("/api/workers/{id}/complete")
-    access = Access.LEASE
     id: Id
     result: Json | None = None
 
 
-class FailWorker(Operation[Worker]):
-    """Report failure; the task goes back while it has attempts left and the failure is retryable."""
+class CompleteWorker(Success, Operation[Worker]):
+    """Report success. At most one result per task is ever accepted."""
 
-    http = post("/api/workers/{id}/fail")
+    http = post("/api/workers/{id}/complete")
     access = Access.LEASE
+
+
+class Failure(BaseModel):
+    """That an attempt has failed, and whether another one makes sense."""
+
     id: Id
     error: LongText
     error_code: Name | None = None
     retryable: Flag = True
+
+
+class FailWorker(Failure, Operation[Worker]):
+    """Report failure; the task goes back while it has attempts left and the failure is retryable."""
+
+    http = post("/api/workers/{id}/fail")
+    access = Access.LEASE
 
 
 class CancelWorker(Operation[Worker]):
@@ -158,3 +179,47 @@ class CancelWorker(Operation[Worker]):
     http = post("/api/workers/{id}/cancel")
     access = Access.MEMBER
     id: Id
+
+
+class _Batched(BaseModel):
+    model_config = Operation.model_config
+
+    token: Annotated[str, Field(max_length=200, repr=False)]
+    """The lease token of the worker that the report is about."""
+
+
+class BatchedStart(Start, _Batched):
+    """`start` in a batch."""
+
+    verb: Literal["start"]
+
+
+class BatchedSign(Sign, _Batched):
+    """`heartbeat` in a batch."""
+
+    verb: Literal["heartbeat"]
+
+
+class BatchedSuccess(Success, _Batched):
+    """`complete` in a batch."""
+
+    verb: Literal["complete"]
+
+
+class BatchedFailure(Failure, _Batched):
+    """`fail` in a batch."""
+
+    verb: Literal["fail"]
+
+
+BatchedReport = Annotated[
+    BatchedStart | BatchedSign | BatchedSuccess | BatchedFailure, Field(discriminator="verb")
+]
+
+
+class ReportWorkers(Operation[list[Reported]]):
+    """Many reports at once, each under its own lease token, each accepted or refused by itself."""
+
+    http = post("/api/workers/batch")
+    access = Access.MEMBER
+    reports: Annotated[list[BatchedReport], Field(min_length=1, max_length=MAX_REPORTS)]
