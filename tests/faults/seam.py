@@ -7,6 +7,7 @@ ones, and whatever statement a handler will run next year is covered without a w
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from buildd.store import Database, database_of
@@ -56,7 +57,12 @@ class _Cursor:
         self._fault = fault
 
     def execute(self, text: str, *values: Any) -> Any:
-        return self._fault(text, lambda: self._cursor.execute(text, *values))
+        try:
+            return self._fault(text, lambda: self._cursor.execute(text, *values))
+        except Exception:
+            with suppress(Exception):
+                self._cursor.fetchall()  # a driver leaves no statement half read when it raises
+            raise
 
     def executemany(self, text: str, rows: Any) -> Any:
         return self._fault(text, lambda: self._cursor.executemany(text, rows))

@@ -140,6 +140,9 @@ class Sqlite:
         """What a sqlite3 error means."""
         if isinstance(error, sqlite3.IntegrityError):
             return Failure.STATEMENT
+        if getattr(error, "sqlite_errorname", "").startswith("SQLITE_IOERR"):
+            # At a COMMIT, the log may hold all of it or not: recovery decides, after a crash.
+            return Failure.CONNECTION
         return Failure.TRANSACTION if isinstance(error, sqlite3.Error) else None
 
     def translate(self, error: Exception) -> BuilddError:  # noqa: PLR0911 - a table of errors
