@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,6 +20,9 @@ from buildd_server.listening import listen
 from buildd_server.serving import Server
 from buildd_server.settings import Settings
 from tests.postgres import Postgres
+
+# Whatever starts the tests in the background ignores Ctrl-C, and children would inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
