@@ -7,7 +7,6 @@ import os
 
 import click
 
-from buildd.errors import BuilddError
 from buildd_server.settings import DEFAULT_DATABASE, DEFAULT_HOST, DEFAULT_PORT, Settings
 
 
@@ -48,11 +47,8 @@ def server(host: str, port: int, database: str) -> None:
     logging.basicConfig(
         level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
-    try:
-        settings = Settings.of(os.environ, host=host, port=port, database=database)
-        # The web framework and the database load only here, not for `buildd --help`.
-        from buildd_server.serving import serve
+    settings = Settings.of(os.environ, host=host, port=port, database=database)
+    # The web framework and the database load only here, not for `buildd --help`.
+    from buildd_server.serving import serve
 
-        serve(settings, say=click.echo, warn=lambda line: click.echo(f"Warning: {line}", err=True))
-    except BuilddError as problem:
-        raise click.ClickException(problem.message) from None
+    serve(settings, say=click.echo, warn=lambda line: click.echo(f"Warning: {line}", err=True))

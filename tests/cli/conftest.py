@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import subprocess
@@ -14,7 +15,9 @@ from typing import IO, Any
 import pytest
 
 import buildd
+from buildd.cli._app import root
 from buildd.cli._config import SETTINGS
+from buildd.cli._exits import run
 
 SOURCE = str(Path(buildd.__file__).parents[1])
 ADMIN_KEY = "an-administrator-for-tests"
@@ -124,3 +127,47 @@ def remote(cli: Cli, server: str) -> Cli:
     """The command line of an administrator of the server."""
     cli.environ |= {"BUILDD_SERVER": server, "BUILDD_API_KEY": ADMIN_KEY}
     return cli
+
+
+@dataclass
+class Here:
+    """Runs `buildd` in this process, on a database of its own: for what needs no real one."""
+
+    capsys: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch
+
+    def __call__(self, *arguments: str, stdin: bytes = b"") -> tuple[int, str, str]:
+        self.monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin)))
+        self.capsys.readouterr()
+        code = run(root, arguments, "buildd")
+        return code, *self.capsys.readouterr()
+
+    def json(self, *arguments: str, **more: Any) -> Any:
+        """What a command that succeeds prints with --json."""
+        code, out, err = self(*arguments, "--json", **more)
+        assert code == 0, err
+        return json.loads(out)
+
+    def ok(self, *arguments: str, **more: Any) -> str:
+        """What a command that succeeds prints."""
+        code, out, err = self(*arguments, **more)
+        assert code == 0, err
+        return out
+
+    def error(self, code: int, *arguments: str, **more: Any) -> str:
+        """The one line of a command that fails as expected."""
+        found, out, err = self(*arguments, **more)
+        assert (found, out) == (code, ""), err
+        (line,) = err.splitlines()
+        return line.removeprefix("buildd: error: ").partition(" (see 'buildd ")[0]
+
+
+@pytest.fixture
+def here(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, sqlite_url: str
+) -> Here:
+    """The command line within this process, on a database with a workspace."""
+    monkeypatch.setenv("BUILDD_SERVER", sqlite_url)
+    made = Here(capsys, monkeypatch)
+    monkeypatch.setenv("BUILDD_WORKSPACE", made.json("workspaces", "create", "shop")["id"])
+    return made

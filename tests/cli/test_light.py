@@ -31,6 +31,8 @@ sys.exit(code)
         (["--help"], {"importlib.metadata"}),  # the names of other packages' commands
         (["tasks", "--help"], set()),
         (["tasks", "create", "--help"], set()),
+        (["schedules", "create", "--help"], set()),
+        (["db", "audit", "--help"], set()),
         (["help", "exit-codes"], set()),
         (["accounts", "--help"], set()),
         (["version", "--json"], {"importlib.metadata"}),

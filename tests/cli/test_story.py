@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -97,8 +98,11 @@ def test_keys_and_who_they_let_in(cli: Cli, server: str) -> None:
 def test_an_admin_key_is_made_in_the_database_itself(cli: Cli, sqlite_url: str) -> None:
     (cli.directory / ".env").write_text(f"BUILDD_DATABASE={sqlite_url}\nBUILDD_SECRET=pepper\n")
     made = cli("admin-key")
-    assert made.stderr == f"An administrator's key for {sqlite_url}:\n"
+    said = re.fullmatch(rf"An administrator's key, (key_\w+), for {sqlite_url}:\n", made.stderr)
+    assert said
     assert made.stdout.startswith("buildd_")
+    assert cli.ok("admin-key", "--revoke", said[1]) == f"revoked {said[1]}\n"
+    assert cli.error(3, "admin-key", "--revoke", "key_unknown")
     assert cli.error(2, "admin-key", "--database", sqlite_url, "--server", "http://x").startswith(
         "give --database or --server, not both"
     )

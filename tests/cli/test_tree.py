@@ -78,11 +78,15 @@ def test_commands_of_other_packages_find_the_settings_in_the_environment(
     (package / "entry_points.txt").write_text("[buildd.commands]\nship = ship:ship\n")
     (tmp_path / "ship.py").write_text(
         "import click\n"
+        "from buildd.errors import ConfigError\n"
         "@click.command()\n"
         "@click.option('--port', envvar='BUILDD_PORT')\n"
-        "def ship(port): click.echo(f'port {port}')\n"
+        "def ship(port):\n"
+        "    if port == '0': raise ConfigError('port 0 is none')\n"
+        "    click.echo(f'port {port}')\n"
     )
     (cli.directory / ".env").write_text("BUILDD_PORT=4711\n")
     cli.environ["PYTHONPATH"] = f"{tmp_path}:{cli.environ['PYTHONPATH']}"
     assert cli.ok("ship") == "port 4711\n"
     assert cli.ok("ship", "--port", "1") == "port 1\n"
+    assert cli.error(2, "ship", "--port", "0") == "port 0 is none"

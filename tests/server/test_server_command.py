@@ -16,6 +16,8 @@ from pathlib import Path
 import httpx2
 import pytest
 
+from buildd.cli._exits import ExitCode
+
 ADDRESS = re.compile(r"http://\S+:\d+")
 
 
@@ -54,13 +56,16 @@ class Launch:
         return process, match[0]
 
     def refusal(
-        self, *arguments: str, before: Callable[[], None] | None = None, **environ: str
+        self,
+        *arguments: str,
+        before: Callable[[], None] | None = None,
+        code: int = ExitCode.USAGE,
+        **environ: str,
     ) -> str:
         """What a server says that does not start."""
         process = self.popen(*arguments, before=before, **environ)
         out, err = process.communicate(timeout=60)
-        assert process.returncode not in (0, None)
-        assert process.returncode > 0
+        assert process.returncode == code, err
         assert "Traceback" not in err
         assert out == ""
         return err
@@ -74,7 +79,7 @@ def launch(tmp_path: Path) -> Iterator[Launch]:
 
 def one_line(err: str) -> str:
     (line,) = err.strip().splitlines()
-    assert line.startswith("Error: ")
+    assert line.startswith("python -m buildd_server: error: ")
     return line
 
 
@@ -165,14 +170,15 @@ def test_a_postgres_that_does_not_answer(launch: Launch) -> None:
     with socket.create_server(("127.0.0.1", 0)) as closed:
         port = closed.getsockname()[1]
     url = f"postgresql://buildd:hunter2@127.0.0.1:{port}/buildd"
-    assert "hunter2" not in one_line(launch.refusal("--port", "0", "--database", url))
+    err = launch.refusal("--port", "0", "--database", url, code=ExitCode.UNAVAILABLE)
+    assert "hunter2" not in one_line(err)
 
 
 def test_a_disk_without_room(launch: Launch) -> None:
     def no_room() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
 
-    one_line(launch.refusal("--port", "0", before=no_room))
+    one_line(launch.refusal("--port", "0", before=no_room, code=ExitCode.UNAVAILABLE))
 
 
 def test_an_address_that_is_none(launch: Launch) -> None:

@@ -20,6 +20,7 @@ COMMANDS = {
     "db": "The database.",
     "events": "Print what happened, or what happens.",
     "help": "Help on a command, or on a topic: exit-codes, settings.",
+    "schedules": "Tasks that come again.",
     "sources": "Where tasks come from.",
     "tasks": "The work.",
     "version": "Show the version of buildd.",

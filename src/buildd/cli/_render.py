@@ -146,4 +146,4 @@ def age(moment: datetime) -> str:
 
 
 def _said(value: object) -> str:
-    return "" if value is None else " ".join(printable(str(value)).split("\n"))
+    return "" if value is None else " ".join(printable(str(value)).splitlines())

@@ -152,6 +152,25 @@ def workspace_option(function: F) -> F:
     )(function)
 
 
+def needed(workspace: str | None) -> str:
+    """The workspace of a command that cannot do without one."""
+    if not workspace:
+        raise click.UsageError(
+            "which workspace? Give --workspace or set BUILDD_WORKSPACE; "
+            "`buildd workspaces list` lists them",
+        )
+    return workspace
+
+
+def idempotency_option(function: F) -> F:
+    """`--idempotency-key`, for what must not be done twice."""
+    return click.option(
+        "--idempotency-key",
+        metavar="KEY",
+        help="Give the same key to send this again safely within a day: it is done once.",
+    )(function)
+
+
 def paged(function: F) -> F:
     """`--limit` and `--cursor` of a list."""
     cursor = click.option("--cursor", metavar="ID", help="Begin after this id, with older ones.")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -21,10 +21,19 @@ from buildd.cli._verb import (
 )
 from buildd.routing import AccountType
 
+if TYPE_CHECKING:
+    from buildd.models import Account
+
+
+def _workers(account: Account) -> str:
+    slots = f"{account.live_workers}/{account.max_concurrent_workers}"
+    return f"{slots} draining" if account.draining else slots
+
+
 _ACCOUNTS = (
     Column("ID", lambda a: a.id),
     Column("TYPE", lambda a: a.type.value),
-    Column("WORKERS", lambda a: f"{a.live_workers}/{a.max_concurrent_workers}"),
+    Column("WORKERS", _workers),
     Column("TODAY", lambda a: f"{money(a.spent_today)} of {money(a.max_cost_per_day)}"),
     Column("TASKS", lambda a: a.total_tasks),
     Column("NAME", lambda a: a.name, shrinks=True),
@@ -111,6 +120,18 @@ def update(session: Session, account_id: str, clear: tuple[str, ...], **fields: 
     """Change an account's name or limits."""
     with session.connect() as bd:
         session.show(bd.accounts.update(id=account_id, **given(**fields), **cleared(clear)))
+
+
+@accounts.command()
+@click.argument("account_id")
+@click.option("--undo", is_flag=True, help="Let it take work again.")
+@pass_session
+def drain(session: Session, account_id: str, *, undo: bool) -> None:
+    """Have an account take no new work, and its agents hand back what they hold."""
+    with session.connect() as bd:
+        now = bd.accounts.drain(id=account_id, draining=not undo)
+    draining = "takes no more work; its agents hand back what they hold"
+    session.said(now, f"{account_id} {draining if now.draining else 'takes work again'}")
 
 
 @accounts.command()

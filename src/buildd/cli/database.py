@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import json
+from operator import itemgetter
+
 import click
 
 from buildd.cli import _config
+from buildd.cli._exits import ExitCode
+from buildd.cli._render import Column, table
 from buildd.cli._verb import Configured, F, Session, Verb
 
 
@@ -35,10 +40,32 @@ def upgrade(database: str) -> None:
     click.echo(f"{_config.hide_password(database)} {done} up to date")
 
 
+@db.command(cls=Configured)
+@_database
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def audit(database: str, *, as_json: bool) -> int:
+    """Compare every counter with what it counts; any difference is a fault of buildd.
+
+    Changes nothing, and may run beside a server. The exit code is 1 if there is a difference.
+    """
+    from buildd import store
+
+    found = [each._asdict() for each in store.audit(database)]
+    if as_json:
+        click.echo(json.dumps(found, indent=2, ensure_ascii=False))
+    elif found:
+        table(found, [Column(name.upper(), itemgetter(name)) for name in found[0]])
+        click.echo("Please report this: a counter of buildd is wrong.", err=True)
+    else:
+        click.echo(f"{_config.hide_password(database)}: no differences")
+    return ExitCode.FAILURE if found else ExitCode.OK
+
+
 @click.command("admin-key", cls=Verb)
 @_database
+@click.option("--revoke", metavar="KEY_ID", help="Make this key useless, instead of making one.")
 @click.pass_context
-def admin_key(ctx: click.Context, database: str) -> None:
+def admin_key(ctx: click.Context, database: str, revoke: str | None) -> None:
     """Make an administrator's key, shown this once.
 
     It is made in the database if one is named (by --database or a setting), and otherwise through
@@ -51,8 +78,12 @@ def admin_key(ctx: click.Context, database: str) -> None:
     if _is_flag(ctx, "database") or (named and not _is_flag(ctx, "server")):
         session.server = database
     with session.connect() as bd:
+        if revoke is not None:
+            session.said(bd.accounts.revoke_admin_key(id=revoke), f"revoked {revoke}")
+            return
         made = bd.accounts.create_admin_key()
-    click.echo(f"An administrator's key for {_config.hide_password(session.server)}:", err=True)
+    where = _config.hide_password(session.server)
+    click.echo(f"An administrator's key, {made.id}, for {where}:", err=True)
     session.said(made, made.api_key)
 
 

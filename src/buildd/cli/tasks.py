@@ -2,33 +2,31 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import click
 
 from buildd.cli._render import Column, age, block
-from buildd.cli._types import JsonObject, Moment, Money
+from buildd.cli._task_options import RUNNERS, fields_of, not_before_option, task_options
 from buildd.cli._verb import (
-    F,
     Noun,
     Session,
     clearable,
     cleared,
     confirmed,
     given,
+    idempotency_option,
+    needed,
     paged,
     pass_session,
-    text_or_stdin,
     workspace_option,
 )
-from buildd.routing import RunnerPreference
-from buildd.states import TaskStatus
+from buildd.states import OnDependencyFailure, TaskStatus
 
 if TYPE_CHECKING:
     from buildd.client import Client
     from buildd.models import Worker
 
-_RUNNERS = click.Choice([each.value for each in RunnerPreference])
 _TASKS = (
     Column("ID", lambda t: t.id),
     Column("STATUS", lambda t: t.status.value),
@@ -53,59 +51,6 @@ _ARTIFACTS = (
 )
 
 
-def _fields(function: F) -> F:
-    for flag, kind, meaning in (
-        ("--timeout", click.IntRange(min=1), "Seconds that one attempt may take."),
-        ("--max-attempts", click.IntRange(min=1), "Attempts before it fails (new tasks: 3)."),
-        ("--max-cost", Money(), "US dollars that one attempt may cost."),
-        ("--not-before", Moment(), "Not to be claimed before this time (ISO 8601)."),
-        ("--context", JsonObject(), "What an executor should know besides, a JSON object."),
-        ("--priority", click.IntRange(-1000, 1000), "Higher goes first (new tasks: 0)."),
-        ("--runner", _RUNNERS, "Which type of account it is for (new tasks: any)."),
-    ):
-        function = click.option(flag, type=kind, help=meaning)(function)
-    function = click.option(
-        "--capability",
-        "capabilities",
-        multiple=True,
-        help="What an agent must be able to do; may be repeated.",
-    )(function)
-    function = click.option(
-        "--description-file",
-        type=click.File(encoding="utf-8"),
-        help="Read the description from a file.",
-    )(function)
-    return click.option("--description", help="What there is to do; - reads it from stdin.")(
-        function
-    )
-
-
-def _asked(
-    runner: str | None,
-    capabilities: tuple[str, ...],
-    timeout: int | None,
-    description: str | None,
-    description_file: Any,
-    **fields: Any,
-) -> dict[str, Any]:
-    """The options in the operation's own words."""
-    if description is not None and description_file is not None:
-        raise click.UsageError("give --description or --description-file, not both")
-    text = None if description is None else text_or_stdin(description)
-    if description_file is not None:
-        try:
-            text = description_file.read()
-        except UnicodeDecodeError:
-            raise click.UsageError(f"{description_file.name} is not UTF-8 text") from None
-    return given(
-        runner_preference=runner,
-        required_capabilities=list(capabilities) or None,
-        timeout_seconds=timeout,
-        description=text,
-        **fields,
-    )
-
-
 @click.group(cls=Noun)
 def tasks() -> None:
     """The work."""
@@ -114,8 +59,15 @@ def tasks() -> None:
 @tasks.command()
 @click.argument("title")
 @workspace_option
-@_fields
+@task_options
+@not_before_option
 @click.option("--depends-on", multiple=True, metavar="TASK_ID", help="May be repeated.")
+@click.option(
+    "--on-dependency-failure",
+    type=click.Choice([each.value for each in OnDependencyFailure]),
+    help="If one of those fails or is cancelled: fail too, or run all the same (default: fail).",
+)
+@idempotency_option
 @click.option("--watch", "watched", is_flag=True, help="Watch it, and exit with its outcome.")
 @pass_session
 def create(
@@ -128,14 +80,10 @@ def create(
     **options: Any,
 ) -> int:
     """Put in a piece of work."""
-    if not workspace:
-        raise click.UsageError(
-            "which workspace? Give --workspace or set BUILDD_WORKSPACE; "
-            "`buildd workspaces list` lists them",
-        )
-    fields = _asked(**options) | given(depends_on=list(depends_on) or None)
+    workspace_id = needed(workspace)
+    fields = fields_of(**options) | given(depends_on=list(depends_on) or None)
     with session.connect() as bd:
-        made = bd.tasks.create(workspace_id=workspace, title=title, **fields)
+        made = bd.tasks.create(workspace_id=workspace_id, title=title, **fields)
         if watched:
             from buildd.cli._watch import watch_task
 
@@ -144,10 +92,34 @@ def create(
     return 0
 
 
+@tasks.command("create-many")
+@click.argument("file", type=click.File("rb"))
+@workspace_option
+@idempotency_option
+@pass_session
+def create_many(
+    session: Session, file: IO[bytes], workspace: str | None, idempotency_key: str | None
+) -> None:
+    """Put in the tasks of a FILE (- reads stdin): all of them or, if one is refused, none.
+
+    A JSON array of tasks, or one on each line, as POST /api/tasks takes them. Those without a
+    workspaceId go to --workspace.
+    """
+    from buildd.cli import _batch
+
+    batch = _batch.read(file, workspace)
+    with session.connect() as bd, _batch.placed(batch):
+        made = bd.tasks.create_many(
+            tasks=batch.tasks,  # type: ignore[arg-type]  # pydantic makes tasks of them
+            idempotency_key=idempotency_key,
+        )
+    session.table(made, _TASKS, "")
+
+
 @tasks.command("list")
 @workspace_option
 @click.option("--status", type=click.Choice([each.value for each in TaskStatus]))
-@click.option("--runner", type=_RUNNERS)
+@click.option("--runner", type=RUNNERS)
 @click.option("--claimed-by", metavar="ACC_ID")
 @paged
 @pass_session
@@ -174,15 +146,31 @@ def show(session: Session, task_id: str) -> None:
 
 @tasks.command()
 @click.argument("task_id")
+@pass_session
+def why(session: Session, task_id: str) -> None:
+    """Show what keeps each account from a task that waits, or what to start if nothing does."""
+    with session.connect() as bd:
+        answer = bd.tasks.why(id=task_id)
+        if session.json:
+            session.show(answer)
+            return
+        from buildd.cli._why import explain
+
+        explain(answer, bd.tasks.get(id=task_id))
+
+
+@tasks.command()
+@click.argument("task_id")
 @click.option("--title", help="Its new title.")
-@_fields
+@task_options
+@not_before_option
 @clearable("description", "not-before", "max-cost", "timeout-seconds")
 @pass_session
 def update(
     session: Session, task_id: str, title: str | None, clear: tuple[str, ...], **options: Any
 ) -> None:
     """Change a task that nobody holds yet."""
-    fields = _asked(title=title, **options) | cleared(clear)
+    fields = fields_of(title=title, **options) | cleared(clear)
     with session.connect() as bd:
         session.show(bd.tasks.update(id=task_id, **fields))
 

@@ -7,9 +7,11 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
+from buildd.errors import ConfigError
 from buildd.states import HELD, HOLDING, LIVE, TaskStatus
 from buildd.store.columns import Money, among
-from buildd.store.dialects import database_of
+from buildd.store.dialects import Sqlite, database_of
+from buildd.store.schema import check_schema
 from buildd.store.sql.events import EVENT_SEQ
 from buildd.store.statement import Statement
 from buildd.store.tables import (
@@ -41,7 +43,10 @@ def audit(url: str) -> list[Difference]:
     Raises `ConfigError` or `Unavailable` if it cannot be read.
     """
     database = database_of(url)
+    if isinstance(database, Sqlite) and not database.path.exists():
+        raise ConfigError(f"there is no SQLite database at {database.path}")
     with closing(database.connect(reading=True)) as connection:
+        check_schema(connection, database)
         connection.cursor().execute(database.snapshot())
         return differences(Transaction(connection, database, database.now(connection)))
 

@@ -32,6 +32,14 @@ def upgrade_database(database: Database) -> bool:
     return True
 
 
+def check_schema(connection: Connection, database: Database) -> None:
+    """Raises `ConfigError` unless the schema is that of this version."""
+    if _revision(connection, database) != HEAD:
+        raise ConfigError(
+            "this database is not that of this version of buildd: `buildd db upgrade` makes it so"
+        )
+
+
 def _revision(connection: Connection, database: Database) -> str | None:
     cursor = connection.cursor()
     try:
