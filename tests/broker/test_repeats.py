@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 
 import pytest
 
@@ -147,10 +147,23 @@ def test_a_schedule_whose_task_cannot_be_made_any_more_stops(house: House) -> No
 
 
 def test_summer_time_is_the_zones_own(house: House) -> None:
-    made = schedule(house, "30 2 29 3 *", timezone="Europe/Berlin")
-    assert made.next_run_at is not None
-    # 02:30 does not exist on that night in 2026; what the library makes of it must be one time.
-    assert made.next_run_at.date() in {date(2026, 3, 29), date(2027, 3, 29)}
+    missing = schedule(house, "30 2 29 3 *", timezone="Europe/Berlin")
+    assert missing.next_run_at == datetime(2026, 3, 29, 1, tzinfo=UTC)
+    double = schedule(house, "30 2 * * *", timezone="Europe/Berlin")
+    nights = []
+    house.clock.advance(
+        (datetime(2026, 10, 24, 23, tzinfo=UTC) - house.clock.now()).total_seconds()
+    )
+    for _ in range(3):
+        double = house.admin(ops.UpdateSchedule(id=double.id, enabled=True))
+        assert double.next_run_at is not None
+        nights.append(double.next_run_at)
+        house.clock.advance((double.next_run_at - house.clock.now()).total_seconds())
+    assert nights == [
+        datetime(2026, 10, 25, 0, 30, tzinfo=UTC),
+        datetime(2026, 10, 26, 1, 30, tzinfo=UTC),
+        datetime(2026, 10, 27, 1, 30, tzinfo=UTC),
+    ]
 
 
 @pytest.mark.parametrize(
