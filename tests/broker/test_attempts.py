@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from decimal import Decimal
 
 import pytest
+import sqlalchemy as sa
 
 from buildd import operations as ops
 from buildd.broker import ADMIN, Principal
@@ -13,6 +15,7 @@ from buildd.errors import BuilddError, Forbidden, Invalid, LeaseLost, NotFound, 
 from buildd.models import Claimed, Order
 from buildd.operations import Operation
 from buildd.states import WORKER, TaskStatus, WorkerStatus, WorkerVerb
+from buildd.store import Statement, tables
 from tests.broker.conftest import House
 
 By = Callable[[str], Operation[object]]
@@ -222,6 +225,25 @@ def test_a_failed_parent_fails_those_who_wait_for_it(house: House) -> None:
     assert claimed.task_id == parent.id
     house.broker.execute(ops.CompleteWorker(id=claimed.id), lease)
     assert house.running(laptop)[0].task_id == child.id
+
+
+def test_a_chain_may_be_longer_than_the_stack_is_deep(house: House) -> None:
+    first = last = house.task()
+    for _ in range(sys.getrecursionlimit()):
+        last = house.task(depends_on=[last.id])
+    house.admin(ops.CancelTask(id=first.id))
+    assert house.see(last).status is TaskStatus.FAILED
+
+
+def test_the_last_of_very_many_attempts_can_fail(house: House) -> None:
+    task = house.task(max_attempts=5000)
+    laptop = house.account()
+    house.broker._store.write(
+        lambda tx: tx.run(Statement(sa.update(tables.task).values(attempt=2000)))
+    ).result()
+    claimed, lease = house.running(laptop)
+    house.broker.execute(ops.FailWorker(id=claimed.id, error="no"), lease)
+    assert house.see(task).status is TaskStatus.PENDING
 
 
 def test_a_held_task_cannot_be_edited_or_deleted(house: House) -> None:

@@ -13,6 +13,7 @@ from buildd.errors import Invalid, LeaseLost, NotClaimable
 from buildd.events import EventType, Filter
 from buildd.models import Claimed, Order, ReasonCode, Task
 from buildd.states import TaskStatus, WorkerStatus
+from buildd.store import audit
 from buildd.testing import FrozenClock
 from tests.broker.conftest import House
 
@@ -51,6 +52,16 @@ def test_waiting_for_a_person_uses_up_no_time(house: House) -> None:
     assert house.broker.reaper.sweep() == 0
     house.clock.advance(1)
     assert house.broker.reaper.sweep() == 1
+
+
+def test_a_pause_uses_up_no_time(house: House) -> None:
+    house.task(timeout_seconds=30)
+    claimed, lease = house.running(house.account())
+    house.broker.execute(ops.PauseWorker(id=claimed.id), lease)
+    house.clock.advance(3600)
+    house.admin(ops.StartWorker(id=claimed.id))
+    house.broker.reaper.sweep()
+    assert house.worker(claimed).status is WorkerStatus.STARTING
 
 
 def test_a_tasks_limit_holds_over_all_its_attempts(house: House) -> None:
@@ -186,3 +197,25 @@ def test_old_events_and_tasks_are_forgotten_and_readers_told(database_url: str) 
     assert old.id not in left
     assert open_.id in left
     broker.close()
+
+
+def test_a_failed_task_that_another_waits_for_is_kept(database_url: str) -> None:
+    clock = FrozenClock()
+    broker = Broker.open(
+        database_url, BrokerSettings(clock=clock, retention=Retention(tasks=timedelta(days=1)))
+    )
+    house = House(broker, clock)
+    parent = house.task()
+    child = house.task(depends_on=[parent.id])
+    house.admin(ops.CancelTask(id=parent.id))
+    house.admin(ops.RetryTask(id=child.id))
+    clock.advance(25 * 3600)
+    broker.reaper.sweep()
+    assert house.see(parent).status is TaskStatus.CANCELLED
+    house.admin(ops.CancelTask(id=child.id))
+    clock.advance(25 * 3600)
+    for _ in range(2):
+        broker.reaper.sweep()
+    assert house.admin(ops.ListTasks()) == []
+    broker.close()
+    assert audit(database_url) == []

@@ -33,6 +33,7 @@ from buildd.store.sql import workers as sql
 
 _BACKOFF_SECONDS = 10.0
 _BACKOFF_MOST_SECONDS = 900.0
+_BACKOFF_DOUBLINGS = 7
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,7 @@ def move(ctx: Context, worker: Row, verb: WorkerVerb, **values: Any) -> Row:
             f"{verb.value} does not apply to a worker that is {worker.status}",
             current=worker.status,
         )
-    if verb is WorkerVerb.PAUSE or WORKER.step(verb).target not in LIVE:
+    if WORKER.step(verb).target not in LIVE:
         _stand_down(ctx, worker, done=verb is WorkerVerb.COMPLETE)
     ctx.emit_worker(
         EventType.WORKER_STATUS, moved, status=moved.status, previousStatus=worker.status
@@ -224,7 +225,8 @@ def _why_not_again(task: Row, ending: Ending, comeback: Comeback) -> str | None:
 
 def _backoff(attempt: int) -> timedelta:
     """Full jitter below a bound that doubles: 10 s at first, 15 minutes at most."""
-    bound = min(_BACKOFF_SECONDS * 2 ** (attempt - 1), _BACKOFF_MOST_SECONDS)
+    doublings = min(attempt - 1, _BACKOFF_DOUBLINGS)
+    bound = min(_BACKOFF_SECONDS * 2**doublings, _BACKOFF_MOST_SECONDS)
     return timedelta(seconds=random.uniform(0, bound))  # noqa: S311 - spreads load, guards nothing
 
 
@@ -248,14 +250,18 @@ def _is_ready(task: Row) -> bool:
     return task.open_dependencies == 0 and TaskStatus(task.status) is TASK.initial
 
 
-def _fail_children(ctx: Context, parent: Row) -> None:
-    for child in ctx.tx.all(sql_tasks.CHILDREN, parent=parent.id):
-        row = _locked(ctx, child.id)
-        if row.on_dependency_failure == OnDependencyFailure.RUN:
-            _release(ctx, parent, row)
-        elif TaskStatus(row.status) is TASK.initial:
-            reason = f"it depends on {parent.id}, which was {parent.status}"
-            _fail_children(ctx, move_task(ctx, row, TaskVerb.FAIL, reason=reason))
+def _fail_children(ctx: Context, first: Row) -> None:
+    """A loop, because a chain of tasks may be longer than Python's stack is deep."""
+    ended = [first]
+    while ended:
+        parent = ended.pop()
+        for child in ctx.tx.all(sql_tasks.CHILDREN, parent=parent.id):
+            row = _locked(ctx, child.id)
+            if row.on_dependency_failure == OnDependencyFailure.RUN:
+                _release(ctx, parent, row)
+            elif TaskStatus(row.status) is TASK.initial:
+                reason = f"it depends on {parent.id}, which was {parent.status}"
+                ended.append(move_task(ctx, row, TaskVerb.FAIL, reason=reason))
 
 
 def _task_of(ctx: Context, worker: Row) -> Row:

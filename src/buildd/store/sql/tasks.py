@@ -150,6 +150,7 @@ TASKS_DUE = Statement(
     )
     .limit(1)
 )
+# A parent that somebody still waits for stays: its child's counter counts it.
 PRUNE_TASKS = Statement(
     sa.delete(task).where(
         task.c.id.in_(
@@ -157,6 +158,11 @@ PRUNE_TASKS = Statement(
             .where(
                 among(task.c.status, CLOSED),
                 task.c.updated_at < bindparam("before", type_=Moment()),
+                sa.not_(
+                    sa.exists().where(
+                        dependency.c.parent_id == task.c.id, sa.not_(dependency.c.done)
+                    )
+                ),
             )
             .order_by(task.c.updated_at)
             .limit(100)

@@ -7,7 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import bindparam
 
-from buildd.states import HOLDING, LIVE, WORKER, WorkerStatus, WorkerVerb
+from buildd.states import LIVE, WORKER, WorkerStatus, WorkerVerb
 from buildd.store.columns import JSON, Moment, among
 from buildd.store.sql._parts import NOW, locked, matches, optional, page, seen
 from buildd.store.statement import Statement
@@ -32,11 +32,6 @@ WORKERS = page(
         matches(worker.c.status, "status"),
     ),
     worker.c.id,
-)
-HOLDER = Statement(
-    sa.select(worker.c.id).where(
-        worker.c.task_id == bindparam("task"), among(worker.c.status, HOLDING)
-    )
 )
 
 
@@ -74,6 +69,7 @@ MOVE_WORKER: dict[WorkerVerb, Statement] = {
         held=sa.false(),
         reserved=sa.literal_column("0"),
         reserved_day=sa.null(),
+        deadline=sa.null(),
         pause_requested_at=sa.null(),
     ),
     WorkerVerb.RESUME: _move(
