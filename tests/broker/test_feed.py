@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 
@@ -11,6 +12,7 @@ from buildd import operations as ops
 from buildd.broker import ADMIN, Broker, Principal, Subscription
 from buildd.errors import NotAuthenticated
 from buildd.events import EventType, Filter
+from buildd.states import TaskStatus
 from tests.broker.conftest import House
 
 
@@ -119,6 +121,34 @@ def test_a_revoked_key_ends_the_stream(house: House) -> None:
         listener.until_refused()
     with pytest.raises(NotAuthenticated):
         house.broker.authenticate(made.api_key).result()
+
+
+def test_a_key_revoked_while_a_stream_opens_opens_none(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = house.admin(ops.CreateAccount(type="user", name="x"))
+    account = house.broker.authenticate(made.api_key).result()
+    feed = house.broker._feed
+    join = feed.join
+
+    def revoked_first(*about: Any) -> Subscription:
+        house.admin(ops.RevokeKey(account_id=made.id, id=made.key_id))
+        return join(*about)
+
+    monkeypatch.setattr(feed, "join", revoked_first)
+    with pytest.raises(NotAuthenticated):
+        Listener(house.broker, account)
+    assert feed.listeners() == []
+
+
+def test_a_revoked_key_claims_nothing_that_it_waited_for(house: House) -> None:
+    account = house.account()
+    waiting = house.broker.submit(ops.ClaimTasks(wait_seconds=60), account)
+    house.admin(ops.RevokeKey(account_id=str(account.account_id), id=str(account.key_id)))
+    task = house.task()
+    with pytest.raises(NotAuthenticated):
+        waiting.result()
+    assert house.see(task).status is TaskStatus.PENDING
 
 
 def test_a_revoked_admin_key_opens_nothing(house: House) -> None:

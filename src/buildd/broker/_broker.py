@@ -14,7 +14,7 @@ from buildd.broker import _policy
 from buildd.broker._context import HANDLERS, Context
 from buildd.broker.audience import Audience
 from buildd.broker.feed import Feed, Subscription
-from buildd.broker.principals import Doorkeeper, Principal, PrincipalKind
+from buildd.broker.principals import Doorkeeper, Principal, PrincipalKind, check_key
 from buildd.broker.reaper import Reaper, Retention
 from buildd.broker.waiting import WaitingRoom
 from buildd.clock import Clock
@@ -23,7 +23,7 @@ from buildd.events import Event, EventType, Filter
 from buildd.lease import LeaseTimes
 from buildd.models import Claim, Claimed
 from buildd.operations import ClaimTasks, Operation, ReleaseTask
-from buildd.store import Database, Refused, Store, Transaction, database_of
+from buildd.store import Database, Store, Transaction, database_of
 from buildd.store.sql import accounts as sql
 from buildd.store.sql import events as sql_events
 
@@ -114,7 +114,13 @@ class Broker:
 
         def join(tx: Transaction) -> Subscription:
             audience.refresh(tx)
-            return self._feed.join(tx, after, wanted, audience, notify)
+            listener = self._feed.join(tx, after, wanted, audience, notify)
+            try:
+                audience.refresh(tx)  # what changed before the feed knew whom to ask again
+            except NotAuthenticated:
+                listener.close()
+                raise
+            return listener
 
         return self._store.read(join)
 
@@ -143,19 +149,24 @@ class Broker:
         self._store.close()
 
     def _do(self, operation: Operation[R], principal: Principal) -> Future[R]:
-        handler = HANDLERS[type(operation)]
-
-        def work(tx: Transaction) -> Any:
-            return handler(Context(tx, principal, self.settings.lease, self._pepper), operation)
-
+        work = partial(self._handle, operation, principal)
         if operation.reads():
             return self._store.read(work)
-        written = cast("Callable[[Transaction], R | Refused]", work)
-        return self._store.write(written, principal.account_id or "")
+        return self._store.write(work, principal.account_id or "")
+
+    def _handle(self, operation: Operation[Any], principal: Principal, tx: Transaction) -> Any:
+        context = Context(tx, principal, self.settings.lease, self._pepper)
+        return HANDLERS[type(operation)](context, operation)
 
     def _claim_once(self, operation: ClaimTasks, principal: Principal) -> Future[Claim]:
+        """One try of a claim that waits; its key may have been revoked meanwhile."""
+
+        def work(tx: Transaction) -> Any:
+            check_key(tx, principal)
+            return self._handle(operation, principal, tx)
+
         try:
-            return self._do(operation, principal)
+            return self._store.write(work, principal.account_id or "")
         except BuilddError as error:
             refused: Future[Claim] = Future()
             refused.set_exception(error)

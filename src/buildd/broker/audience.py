@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from buildd.broker.principals import Principal, PrincipalKind
-from buildd.errors import NotAuthenticated
+from buildd.broker.principals import Principal, PrincipalKind, check_key
 from buildd.events import Event
 from buildd.store import Transaction
 from buildd.store.sql import accounts as sql
@@ -30,9 +29,7 @@ class Audience:
 
     def refresh(self, tx: Transaction) -> None:
         """Read the grants anew. Raises `NotAuthenticated` if the key no longer stands."""
-        key_id = self.principal.key_id
-        if key_id is not None and tx.first(sql.KEY_STANDS, id=key_id) is None:
-            raise NotAuthenticated("this key was revoked")
+        check_key(tx, self.principal)
         if self.principal.kind is not PrincipalKind.ACCOUNT:
             return
         grants = tx.all(sql.GRANTS, account=self.principal.account_id)

@@ -108,6 +108,13 @@ class Doorkeeper:
         return principal
 
 
+def check_key(tx: Transaction, principal: Principal) -> None:
+    """Raises `NotAuthenticated` if the key that a caller came with was revoked since."""
+    key_id = principal.key_id
+    if key_id is not None and tx.first(sql.KEY_STANDS, id=key_id) is None:
+        raise NotAuthenticated("this key was revoked")
+
+
 def _key_of(tx: Transaction, hashed: str) -> Principal | None:
     row = tx.first(sql.KEY_BY_DIGEST, digest=hashed)
     if row is None:
