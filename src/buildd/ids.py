@@ -45,9 +45,15 @@ class Secret(StrEnum):
     ACQUIRE = "buildd_acquire_"
 
 
-def new_id(kind: Kind) -> str:
-    """A fresh id such as ``task_01k…``: a UUIDv7, so that ids sort by the time they were made."""
-    return f"{kind.value}_{_digits(uuid7().int, _BASE32, _ID_LENGTH)}"
+def new_id(kind: Kind, *, after: str | None = None) -> str:
+    """A fresh id such as ``task_01k…``: a UUIDv7, so that ids sort by the time they were made.
+
+    It sorts behind `after`, even if that was made by a machine whose clock is ahead of this one's.
+    """
+    number = uuid7().int
+    if after is not None:
+        number = max(number, _number(after.rpartition("_")[2]) + 1)
+    return f"{kind.value}_{_digits(number, _BASE32, _ID_LENGTH)}"
 
 
 def new_secret(kind: Secret) -> str:
@@ -81,6 +87,13 @@ def _digits(number: int, alphabet: str, length: int) -> str:
         number, digit = divmod(number, len(alphabet))
         out.append(alphabet[digit])
     return "".join(reversed(out))
+
+
+def _number(digits: str) -> int:
+    number = 0
+    for digit in digits:
+        number = number * len(_BASE32) + _BASE32.index(digit)
+    return number
 
 
 _SECRET = re.compile(

@@ -235,6 +235,21 @@ def test_a_chain_may_be_longer_than_the_stack_is_deep(house: House) -> None:
     assert house.see(last).status is TaskStatus.FAILED
 
 
+def test_what_a_person_says_is_heard_although_another_servers_clock_was_ahead(
+    house: House,
+) -> None:
+    house.task()
+    claimed, lease = house.running(house.account())
+    said = house.admin(ops.CreateMessage(worker_id=claimed.id, content="first"))
+    ahead = said.id.replace("msg_0", "msg_1")
+    rename = Statement(sa.update(tables.message).values(id=ahead))
+    house.broker._store.write(lambda tx: tx.run(rename)).result()
+    house.admin(ops.CreateMessage(worker_id=claimed.id, content="second"))
+    beat = ops.Heartbeat(id=claimed.id, messages_after=ahead)
+    heard = house.broker.execute(beat, lease).messages
+    assert [message.content for message in heard] == ["second"]
+
+
 def test_the_last_of_very_many_attempts_can_fail(house: House) -> None:
     task = house.task(max_attempts=5000)
     laptop = house.account()

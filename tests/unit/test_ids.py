@@ -17,6 +17,14 @@ def test_ids_sort_in_the_order_they_were_made() -> None:
     assert all(each.startswith("task_") and each == each.lower() for each in ids)
 
 
+def test_an_id_sorts_behind_one_from_a_clock_that_is_ahead() -> None:
+    ahead = new_id(Kind.MESSAGE).replace("msg_0", "msg_1")
+    first = new_id(Kind.MESSAGE, after=ahead)
+    second = new_id(Kind.MESSAGE, after=first)
+    assert ahead < first < second
+    assert len(second) == len(ahead)
+
+
 @pytest.mark.parametrize("kind", Secret)
 def test_a_secret_tells_its_kind(kind: Secret) -> None:
     assert secret_kind(new_secret(kind)) is kind

@@ -54,7 +54,7 @@ def get_artifact(ctx: Context, op: ops.GetArtifact) -> Artifact:
 def create_comment(ctx: Context, op: ops.CreateComment) -> Comment:
     """A remark; a running agent hears it."""
     artifact = _artifact(ctx, op.artifact_id)
-    worker = _readable(ctx, artifact.worker_id)
+    worker = fence.lock_worker(ctx, artifact.worker_id)
     row = {
         "id": new_id(Kind.COMMENT),
         "artifact_id": op.artifact_id,
@@ -105,7 +105,7 @@ def create_message(ctx: Context, op: ops.CreateMessage) -> Message:
     if not ctx.by_lease:
         if op.role not in {None, Role.USER, Role.SYSTEM}:
             raise Forbidden("a person speaks as user or system")
-        worker = _readable(ctx, op.worker_id)
+        worker = fence.lock_worker(ctx, op.worker_id)
         return say(ctx, worker, op.role or Role.USER, op.content, to_agent=True)
     worker = fence.under_lease(ctx, op.worker_id)
     spoken = {name: getattr(op, name) for name in _SPOKEN}
@@ -123,9 +123,11 @@ def list_messages(ctx: Context, op: ops.ListMessages) -> list[Message]:
 def say(
     ctx: Context, worker: Row, role: Role, content: str, *, to_agent: bool, **spoken: Any
 ) -> Message:
-    """Write a message down and tell the feed."""
+    """Write a message down and tell the feed. What is said to an agent needs its worker locked."""
+    last = ctx.tx.first(sql.LAST_TO_AGENT, worker=worker.id) if to_agent else None
     row = {
-        "id": new_id(Kind.MESSAGE),
+        # An agent asks for what comes after the last one it knows: ids must not overtake each other.
+        "id": new_id(Kind.MESSAGE, after=last.id if last else None),
         "worker_id": worker.id,
         "role": role.value,
         "to_agent": to_agent,

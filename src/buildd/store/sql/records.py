@@ -43,6 +43,11 @@ MESSAGES_TO_AGENT = Statement(
     .order_by(message.c.id)
     .limit(200)
 )
+LAST_TO_AGENT = Statement(
+    sa.select(sa.func.max(message.c.id).label("id")).where(
+        message.c.worker_id == bindparam("worker"), message.c.to_agent
+    )
+)
 ATTACHMENTS = Statement(
     sa.select(attachment)
     .where(attachment.c.message_id == bindparam("message"))
