@@ -116,12 +116,12 @@ def problem_of(error: errors.BuilddError) -> dict[str, Any]:
     """An error as a problem document; `code` is the stable part."""
     title = (type(error).__doc__ or "").strip().splitlines()[0]
     return {
+        **error.details,
         "type": f"urn:buildd:error:{error.code}",
         "title": title,
         "status": status_of(error),
         "detail": error.message,
         "code": error.code,
-        **error.details,
     }
 
 

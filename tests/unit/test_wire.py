@@ -83,6 +83,18 @@ def test_an_error_comes_back_as_the_same_class(cls: type[errors.BuilddError]) ->
     assert (back.message, back.details) == ("it went wrong", {"reason": "r"})
 
 
+def test_a_detail_cannot_pass_for_a_member_of_the_problem() -> None:
+    problem = problem_of(errors.WrongState("no", status="running", code="x"))
+    assert (problem["status"], problem["code"]) == (409, "wrong_state")
+
+
+@pytest.mark.parametrize("field", ["toolInput", "toolOutput"])
+def test_json_of_any_kind_is_such_as_both_databases_hold(field: str) -> None:
+    body = b'{"content": "x", "%b": ["a\\u0000"]}' % field.encode()
+    with pytest.raises(errors.Invalid, match=field):
+        decode(ops.CreateMessage, {"worker_id": "wkr_1"}, {}, body)
+
+
 def test_every_error_has_its_own_code_and_a_status() -> None:
     tree: list[type[errors.BuilddError]] = [errors.BuilddError, *_below(errors.BuilddError)]
     assert len({cls.code for cls in tree}) == len(tree)

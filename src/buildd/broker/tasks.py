@@ -34,7 +34,14 @@ def create_tasks(ctx: Context, op: ops.CreateTasks) -> list[Task]:
     """All of them or none."""
     for workspace_id in dict.fromkeys(new.workspace_id for new in op.tasks):
         may_create(ctx, workspace_id)
-    return once(ctx, op, lambda: [make_task(ctx, new) for new in op.tasks])
+    return once(ctx, op, lambda: [_make_nth(ctx, n, new) for n, new in enumerate(op.tasks)])
+
+
+def _make_nth(ctx: Context, n: int, new: ops.NewTask) -> Task:
+    try:
+        return make_task(ctx, new)
+    except Invalid as problem:
+        raise problem.within(f"tasks.{n}") from None
 
 
 def make_task(ctx: Context, new: ops.NewTask) -> Task:
@@ -105,7 +112,7 @@ def update_task(ctx: Context, op: ops.UpdateTask) -> Task:
     """Change what was given, while nobody works on it and it is not over."""
     row = _lock(ctx, op.id)
     if TaskStatus(row.status) is not TASK.initial:
-        raise WrongState(f"a task that is {row.status} cannot be changed", status=row.status)
+        raise WrongState(f"a task that is {row.status} cannot be changed", current=row.status)
     kept = {
         name: getattr(row, name)
         for name in ops.UpdateTask.model_fields
@@ -133,9 +140,11 @@ def delete_task(ctx: Context, op: ops.DeleteTask) -> ops.Deleted:
     if TaskStatus(row.status) is not TaskStatus.COMPLETED and ctx.tx.all(
         sql.CHILDREN, parent=op.id
     ):
-        raise WrongState("other tasks wait for this one: cancel it instead", status=row.status)
+        raise WrongState("other tasks wait for this one: cancel it instead", current=row.status)
     if ctx.tx.first(sql.DELETE_TASK, of=op.id) is None:
-        raise WrongState(f"a task that is {row.status} is held: cancel it first", status=row.status)
+        raise WrongState(
+            f"a task that is {row.status} is held: cancel it first", current=row.status
+        )
     ctx.emit_task(EventType.TASK_UPDATED, row, status=row.status, deleted=True)
     return ops.Deleted(id=op.id)
 

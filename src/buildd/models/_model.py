@@ -110,5 +110,8 @@ Usd = Annotated[
 Json = Annotated[dict[str, JsonValue], AfterValidator(_storable_json)]
 """A JSON object that both databases can hold."""
 
+JsonAny = Annotated[JsonValue, AfterValidator(_storable_json)]
+"""Any JSON value that both databases can hold."""
+
 Time = Annotated[AwareDatetime, BeforeValidator(_moment)]
 """An aware moment; ISO 8601 in JSON."""

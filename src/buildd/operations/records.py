@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from pydantic import JsonValue
-
 from buildd.models import Artifact, ArtifactType, Comment, Message, Role, Selection
-from buildd.models._model import Flag, Id, Json, LongText, Name, Prompt, Title, Usd
+from buildd.models._model import Flag, Id, Json, JsonAny, LongText, Name, Prompt, Title, Usd
 from buildd.operations._operation import Access, Operation, create, get, patch
 from buildd.operations._paging import Paged
 
@@ -75,8 +73,8 @@ class CreateMessage(Operation[Message]):
     content: LongText
     role: Role | None = None
     tool_name: Name | None = None
-    tool_input: JsonValue = None
-    tool_output: JsonValue = None
+    tool_input: JsonAny = None
+    tool_output: JsonAny = None
     cost_usd: Usd | None = None
 
 
