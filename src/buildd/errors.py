@@ -62,6 +62,13 @@ class Invalid(BuilddError):
         return cls(f"{field}: {message}", errors=[{"field": field, "message": message}])
 
 
+    def within(self, field: str) -> Invalid:
+        """The same about a part of something larger: each field under this one's name."""
+        errors = [{**each, "field": f"{field}.{each['field']}"} for each in self.errors]
+        said = "; ".join(f"{each['field']}: {each['message']}" for each in errors)
+        return Invalid(said or self.message, errors=errors)
+
+
 class Malformed(Invalid):
     """The body is not valid JSON in UTF-8."""
 

@@ -137,11 +137,7 @@ def template(workspace_id: str, fields: dict[str, Any]) -> ops.BatchedTask:
             {**fields, "workspaceId": workspace_id}, by_alias=True, by_name=False
         )
     except ValidationError as problem:
-        wrong = invalid(problem)
-        raise Invalid(
-            f"task.{wrong.message}",
-            errors=[{**each, "field": f"task.{each['field']}"} for each in wrong.errors],
-        ) from None
+        raise invalid(problem).within("task") from None
 
 
 def _times(cron: str, after: datetime) -> CronSim:
