@@ -1,0 +1,79 @@
+"""The broker does what the model does, whatever is done to it: on both databases, step by step.
+
+`make model` runs many more steps than a test run does: it sets `BUILDD_MODEL_STEPS`.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis.stateful import run_state_machine_as_test
+
+from buildd.states import TASK, WORKER
+from tests.model.machine import Machine
+from tests.postgres import Postgres
+
+STEPS = int(os.environ.get("BUILDD_MODEL_STEPS", "400"))
+STEPS_PER_EXAMPLE = 80
+LONG = STEPS > 5000
+
+pytestmark = pytest.mark.timeout(0 if LONG else 300)
+
+
+@pytest.fixture
+def fresh_sqlite(sqlite_template: Path, tmp_path: Path) -> Iterator[object]:
+    def make() -> str:
+        path = tmp_path / "buildd.db"
+        for old in tmp_path.glob("buildd.db*"):
+            old.unlink()
+        shutil.copy(sqlite_template, path)
+        return f"sqlite:///{path}"
+
+    return make
+
+
+@pytest.fixture
+def fresh_postgres(postgres: Postgres, postgres_template: str) -> object:
+    def make() -> str:
+        postgres.sql("DROP DATABASE IF EXISTS model WITH (FORCE)")
+        postgres.sql(f"CREATE DATABASE model TEMPLATE {postgres_template}")
+        return postgres.url("model")
+
+    return make
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgres"])
+def test_the_broker_does_what_the_model_does(kind: str, request: pytest.FixtureRequest) -> None:
+    class Case(Machine):
+        fresh = staticmethod(request.getfixturevalue(f"fresh_{kind}"))
+        seen = Counter()
+
+    profile = settings(
+        max_examples=max(1, STEPS // STEPS_PER_EXAMPLE),
+        stateful_step_count=STEPS_PER_EXAMPLE,
+        derandomize=not LONG,
+        deadline=None,
+        database=None,
+        phases=[Phase.generate, Phase.shrink],
+        suppress_health_check=list(HealthCheck),
+    )
+    run_state_machine_as_test(Case, settings=profile)
+    print(f"{kind}:", *(f"{n:6} {what}" for what, n in sorted(Case.seen.items())), sep="\n")
+    if LONG:
+        assert not _unseen(Case.seen)
+
+
+def _unseen(seen: Counter[str]) -> set[str]:
+    wanted = {
+        f"{machine.name}: {source.value} → {step.target.value}"
+        for machine in (TASK, WORKER)
+        for step in machine.steps
+        for source in step.sources
+    }
+    return wanted - set(seen)

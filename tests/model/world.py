@@ -1,0 +1,320 @@
+"""What a broker ought to hold, as plain Python: the model that the real one is compared with.
+
+Nothing here is shared with the broker but its vocabulary. Counters do not exist: live workers are
+counted and money is added up each time somebody asks, so a counter that drifts is seen at once.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from buildd.states import HOLDING, LIVE, OnDependencyFailure, TaskStatus, WorkerStatus
+
+ZERO = Decimal(0)
+
+
+@dataclass
+class Account:
+    id: str
+    type: str
+    slots: int
+    cap: Decimal
+    cap_task: Decimal | None
+    draining: bool = False
+    grants: dict[str, tuple[bool, bool]] = field(default_factory=dict)
+    """By workspace: may claim, may create."""
+    offers: dict[str, frozenset[str]] = field(default_factory=dict)
+    """By agent: the capabilities it last claimed with."""
+    done: int = 0
+    tasks_per_run: int | None = None
+    cost_per_run: Decimal | None = None
+
+
+@dataclass
+class Workspace:
+    id: str
+    slots: int | None
+    cap: Decimal | None
+
+
+@dataclass
+class Task:
+    id: str
+    number: int
+    workspace: str
+    fields: dict[str, Any]
+    """What a person may set: title, priority, route, limits."""
+    parents: tuple[str, ...]
+    waits: set[str]
+    """Those of its parents that it still waits for."""
+    status: TaskStatus = TaskStatus.PENDING
+    attempt: int = 0
+    epoch: int = 0
+    worker: str | None = None
+    claimed_by: str | None = None
+    cost: Decimal = ZERO
+    not_before: datetime | None = None
+    between: tuple[datetime, datetime] | None = None
+    """Where chance decides how long it waits: no shorter, and no longer."""
+
+    @property
+    def estimate(self) -> Decimal | None:
+        cap = self.fields["max_cost"]
+        return None if cap is None else max(cap - self.cost, ZERO)
+
+
+@dataclass
+class Worker:
+    id: str
+    task: str
+    workspace: str
+    account: str
+    epoch: int
+    expires: datetime
+    reserved: Decimal
+    reserved_on: date
+    created: datetime
+    status: WorkerStatus = WorkerStatus.IDLE
+    held: bool = True
+    pause_asked: datetime | None = None
+    progress: int = 0
+    turns: int = 0
+    cost: Decimal = ZERO
+    code: str | None = None
+    report: Any = None
+    """The terminal report it ended with, which may be repeated."""
+    told: int = 0
+    """How many messages its agent was sent."""
+    run: str | None = None
+    question: str | None = None
+    """Whose question waits for an answer: its agent's, or the broker's about the day's budget."""
+    may_overspend: bool = False
+    deadline: datetime | None = None
+
+    @property
+    def live(self) -> bool:
+        return self.status in LIVE
+
+    @property
+    def holding(self) -> bool:
+        return self.status in HOLDING
+
+
+@dataclass
+class Schedule:
+    id: str
+    workspace: str
+    due: datetime
+
+
+class World:
+    """Everything there is."""
+
+    def __init__(self, now: datetime, ttl: timedelta) -> None:
+        self.now = now
+        self.ttl = ttl
+        self.swept: datetime | None = None
+        self.accounts: dict[str, Account] = {}
+        self.workspaces: dict[str, Workspace] = {}
+        self.tasks: dict[str, Task] = {}
+        self.workers: dict[str, Worker] = {}
+        self.spent: defaultdict[tuple[str, date], Decimal] = defaultdict(Decimal)
+        self.epochs: dict[str, int] = {}
+        """The highest epoch each task has ever had."""
+        self.accepted: defaultdict[str, int] = defaultdict(int)
+        """How many results were accepted for each task."""
+        self.schedules: dict[str, Schedule] = {}
+        self.remembered: dict[tuple[str, str], tuple[Any, Any, datetime]] = {}
+        """By principal and idempotency key: the request, its answer, and when that was."""
+        self._number = 0
+
+    @property
+    def today(self) -> date:
+        return self.now.date()
+
+    def next_number(self) -> int:
+        self._number += 1
+        return self._number
+
+    # Who may see and do what
+
+    def sees(self, account: str | None, workspace: str) -> bool:
+        return account is None or workspace in self.accounts[account].grants
+
+    def may_create(self, account: str | None, workspace: str) -> bool:
+        return account is None or self.accounts[account].grants[workspace][1]
+
+    # Slots and money, always counted afresh
+
+    def live(self, owner: str) -> int:
+        return sum(w.live for w in self.workers.values() if owner in (w.account, w.workspace))
+
+    def reserved(self, owner: str, day: date) -> Decimal:
+        held = (w for w in self.workers.values() if owner in (w.account, w.workspace))
+        return sum((w.reserved for w in held if w.reserved_on == day), ZERO)
+
+    def used(self, owner: str) -> Decimal:
+        return self.spent[owner, self.today] + self.reserved(owner, self.today)
+
+    def affords(self, owner: str, cap: Decimal | None, amount: Decimal) -> bool:
+        used = self.used(owner)
+        return cap is None or (used < cap and used + amount <= cap)
+
+    def is_run_full(self, account: Account, run: str | None) -> bool:
+        mine = [w for w in self.workers.values() if (w.account, w.run) == (account.id, run)]
+        used = sum((w.cost + w.reserved for w in mine), ZERO)
+        return run is not None and (
+            (account.tasks_per_run is not None and len(mine) >= account.tasks_per_run)
+            or (account.cost_per_run is not None and used >= account.cost_per_run)
+        )
+
+    def estimate(self, account: Account, task: Task) -> Decimal:
+        amounts = (task.estimate, account.cap_task)
+        return next((amount for amount in amounts if amount is not None), ZERO)
+
+    # Routing: every requirement by the code that is given when it is not met
+
+    def unmet(self, account: Account, task: Task, offered: Iterable[str] | None) -> Iterator[str]:
+        """`offered` is what the claiming agent can do, or None for all that the account's agents can."""
+        workspace, fields = self.workspaces[task.workspace], task.fields
+        amount = self.estimate(account, task)
+        yield from self._unready(task)
+        if not account.grants.get(task.workspace, (False, False))[0]:
+            yield "no_grant"
+        if fields["runner_preference"] not in ("any", account.type):
+            yield "wrong_route"
+        agents = account.offers.values() if offered is None else [frozenset(offered)]
+        needed = set(fields["required_capabilities"])
+        if needed and not any(needed <= agent for agent in agents):
+            yield "missing_capabilities"
+        if account.draining:
+            yield "draining"
+        if self.live(account.id) >= account.slots:
+            yield "no_slot"
+        if workspace.slots is not None and self.live(workspace.id) >= workspace.slots:
+            yield "no_workspace_slot"
+        if not self.affords(account.id, account.cap, amount):
+            yield "no_budget"
+        if not self.affords(workspace.id, workspace.cap, amount):
+            yield "no_workspace_budget"
+
+    def _unready(self, task: Task) -> Iterator[str]:
+        if task.status is not TaskStatus.PENDING:
+            yield "not_pending"
+        if task.waits:
+            yield "not_ready"
+        if task.not_before is not None and task.not_before > self.now:
+            yield "not_yet"
+
+    def children(self, task_id: str) -> list[Task]:
+        return [task for task in self.tasks.values() if task_id in task.parents]
+
+    # What happens to an attempt, to its task, and to those who wait for it
+
+    def stand_down(self, worker: Worker, status: WorkerStatus) -> None:
+        """Out of work: no slot, no money set aside."""
+        worker.status, worker.held, worker.pause_asked = status, False, None
+        worker.reserved = ZERO
+        if status is not WorkerStatus.PAUSED:
+            worker.question = None
+
+    def deadline(self, task: Task) -> datetime | None:
+        """One lease after the task's time is up; waiting for a person does not count."""
+        seconds = task.fields["timeout_seconds"]
+        return None if seconds is None else self.now + timedelta(seconds=seconds) + self.ttl
+
+    def book(self, worker: Worker, total: Decimal) -> None:
+        """A bill counts from the moment it is heard, whoever sends it and however late."""
+        more = total - worker.cost
+        if more <= 0:
+            return
+        worker.cost = total
+        worker.reserved -= min(more, worker.reserved)
+        self.tasks[worker.task].cost += more
+        for owner in (worker.account, worker.workspace):
+            self.spent[owner, self.today] += more
+
+    def end(self, worker: Worker, code: str, *, always: bool = False, **comeback: bool) -> None:
+        """An attempt without a result: the task goes back, or to its own end."""
+        self.stand_down(worker, WorkerStatus.ERROR)
+        worker.code = code
+        task = self.tasks[worker.task]
+        refund = comeback.get("refund", False)
+        over = comeback.get("never", False) or task.attempt >= task.fields["max_attempts"]
+        cap = task.fields["max_cost"]
+        broke = bool(cap) and task.cost >= cap
+        if (over or broke) and not (always or refund):
+            self.fail(task)
+            return
+        self.put_back(task)
+        wait = min(10.0 * 2 ** (task.attempt - 1), 900.0) if comeback.get("wait", False) else None
+        until = None if wait is None else self.now + timedelta(seconds=wait)
+        task.between = None if until is None else (self.now, until)
+        task.not_before = until  # or what chance decided, once the broker tells
+        task.attempt -= refund
+
+    def put_back(self, task: Task) -> None:
+        task.status, task.worker, task.claimed_by = TaskStatus.PENDING, None, None
+
+    def fail(self, task: Task) -> None:
+        task.status, task.worker = TaskStatus.FAILED, None
+        self.fail_children(task)
+
+    def fail_children(self, parent: Task) -> None:
+        for child in self.children(parent.id):
+            if child.fields["on_dependency_failure"] == OnDependencyFailure.RUN:
+                child.waits.discard(parent.id)
+            elif child.status is TaskStatus.PENDING:
+                self.fail(child)
+
+    # What time does
+
+    def sweep(self) -> int:
+        """One pass of the reaper: how many attempts it ended or paused, and schedules it fired."""
+        if self.swept is not None and self.now - self.swept > self.ttl / 3:
+            for worker in self.workers.values():
+                if worker.live:
+                    worker.expires = max(worker.expires, self.now + self.ttl)
+        self.swept = self.now
+        live = [worker for worker in self.workers.values() if worker.live]
+        lost = [worker for worker in live if worker.expires < self.now]
+        asked = [
+            worker
+            for worker in live
+            if worker.pause_asked is not None and worker.pause_asked < self.now - self.ttl
+        ]
+        over = [
+            worker
+            for worker in live
+            if worker.status is not WorkerStatus.WAITING_INPUT
+            and worker.deadline is not None
+            and worker.deadline < self.now
+        ]
+        for worker in lost:
+            self.end(worker, "lease_lost")
+        late = [worker for worker in over if worker.live]
+        for worker in late:
+            self.end(worker, "timeout", wait=True)
+        stuck = [worker for worker in asked if worker.live]
+        for worker in stuck:
+            self.pause(worker)
+        return len(lost) + len(late) + len(stuck) + len(self.due())
+
+    def due(self) -> list[Schedule]:
+        return [schedule for schedule in self.schedules.values() if schedule.due <= self.now]
+
+    def next_time(self) -> datetime:
+        """Of the schedule that every test uses: every five minutes."""
+        hour = self.now.replace(minute=0, second=0, microsecond=0)
+        return hour + timedelta(minutes=self.now.minute // 5 * 5 + 5)
+
+    def pause(self, worker: Worker) -> None:
+        self.stand_down(worker, WorkerStatus.PAUSED)
+        task = self.tasks[worker.task]
+        if task.status is TaskStatus.RUNNING:
+            task.status = TaskStatus.ASSIGNED
