@@ -25,7 +25,7 @@ def store(database_url: str) -> Iterator[Store]:
     store.close()
 
 
-def put(name: str, value: str = "v") -> Callable[[Transaction], str]:
+def put(name: str, value: object = "v") -> Callable[[Transaction], str]:
     def work(tx: Transaction) -> str:
         tx.run(INSERT_SETTING, name=name, value=value)
         return name
@@ -117,6 +117,34 @@ def test_readers_cannot_write(store: Store) -> None:
         store.read(lambda tx: tx.run(INSERT_SETTING, name="x", value="y")).result()
 
 
+def test_a_fault_while_reading_is_told_like_one_while_writing(store: Store) -> None:
+    def wrong(_: Transaction) -> None:
+        raise KeyError
+
+    with pytest.raises(InternalError):
+        store.read(wrong).result()
+
+
+def test_a_full_disk_is_told_as_one(sqlite_url: str) -> None:
+    store = Store(database_of(sqlite_url), None)
+    pages = Statement(sa.text("PRAGMA page_count").columns(sa.column("pages", sa.Integer)))
+    full = store.read(lambda tx: tx.all(pages)).result()[0].pages + 2
+
+    def work(tx: Transaction) -> None:
+        tx.all(Statement(sa.text(f"PRAGMA max_page_count = {full}").columns(sa.column("most"))))
+        put("big", "x" * 1_000_000)(tx)
+
+    with pytest.raises(Unavailable, match="the disk is full"):
+        store.write(work).result()
+    assert store.write(put("small")).result() == "small"
+    store.close()
+
+
+def test_what_the_driver_cannot_send_is_a_fault_and_no_lost_connection(store: Store) -> None:
+    with pytest.raises(InternalError):
+        store.write(put("nul", object())).result()
+
+
 def test_a_lost_connection_is_replaced(postgres_url: str) -> None:
     store = Store(database_of(postgres_url), None)
     kill = Statement(
@@ -130,6 +158,9 @@ def test_a_lost_connection_is_replaced(postgres_url: str) -> None:
     store.write(lambda tx: len(tx.all(kill))).result()
     assert store.write(put("after")).result() == "after"
     assert get(store, "after") == "v"
+    for _ in range(8):
+        get(store, "after")
+    assert not any(getattr(each, "broken", False) for each in store._opened)
     store.close()
 
 

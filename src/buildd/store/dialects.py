@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -18,6 +19,15 @@ if TYPE_CHECKING:
     from types import ModuleType
 
 _BUSY_SECONDS = 30
+_REFUSED = (
+    sqlite3.IntegrityError,
+    sqlite3.ProgrammingError,
+    sqlite3.InterfaceError,
+    sqlite3.DataError,
+)
+"""A statement that a constraint refuses, or that the driver cannot send."""
+
+log = logging.getLogger("buildd.store")
 
 
 class Connection(Protocol):
@@ -111,6 +121,7 @@ class Sqlite:
 
     def connect(self, *, reading: bool = False) -> Connection:
         """Open the file; it is made if its folder exists."""
+        connection: sqlite3.Connection | None = None
         try:
             connection = sqlite3.connect(
                 self.path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
@@ -121,6 +132,8 @@ class Sqlite:
             connection.execute("PRAGMA foreign_keys = ON")
             connection.execute(f"PRAGMA query_only = {'ON' if reading else 'OFF'}")
         except sqlite3.Error as error:
+            if connection is not None:
+                connection.close()
             raise self.translate(error) from None
         return connection
 
@@ -138,7 +151,7 @@ class Sqlite:
 
     def failure(self, error: Exception) -> Failure | None:
         """What a sqlite3 error means."""
-        if isinstance(error, sqlite3.IntegrityError):
+        if isinstance(error, _REFUSED):
             return Failure.STATEMENT
         if getattr(error, "sqlite_errorname", "").startswith("SQLITE_IOERR"):
             # At a COMMIT, the log may hold all of it or not: recovery decides, after a crash.
@@ -149,7 +162,7 @@ class Sqlite:
         """A sqlite3 error in one line."""
         if _is_unique(error):
             return AlreadyExists(_unique_fields(str(error)))
-        if isinstance(error, sqlite3.IntegrityError):
+        if isinstance(error, _REFUSED):
             return InternalError()
         code = getattr(error, "sqlite_errorname", "")
         where = f"SQLite database {self.path}"
@@ -213,7 +226,11 @@ class Postgres:
         if not isinstance(error, self._psycopg.Error):
             return None
         state = getattr(error, "sqlstate", None)
-        if state is None or state.startswith(("08", "57P")):
+        if state is None:
+            # Without a state it is psycopg's own: a broken connection, or what it cannot send.
+            broken = (self._psycopg.OperationalError, self._psycopg.InterfaceError)
+            return Failure.CONNECTION if isinstance(error, broken) else Failure.STATEMENT
+        if state.startswith(("08", "57P")):
             return Failure.CONNECTION
         if state.startswith("40"):
             return Failure.CONFLICT
@@ -226,7 +243,7 @@ class Postgres:
         if state == "23505":
             detail = getattr(getattr(error, "diag", None), "message_detail", None)
             return AlreadyExists(detail or line)
-        if state.startswith(("22", "23", "42")):
+        if self.failure(error) is Failure.STATEMENT:
             return InternalError()
         if state.startswith(("28", "3D")):
             return ConfigError(f"Postgres refused the connection: {line}")
@@ -235,6 +252,17 @@ class Postgres:
         return Unavailable(
             f"Postgres at {self.url.host or self.url.query.get('host') or 'localhost'}: {line}"
         )
+
+
+def explain(database: Database, error: Exception) -> BuilddError:
+    """Any error in buildd's terms; the log has what is a fault of buildd itself."""
+    if isinstance(error, BuilddError):
+        return error
+    known = database.failure(error) is not None
+    explained = database.translate(error) if known else InternalError()
+    if isinstance(explained, InternalError):
+        log.error("an operation failed inside buildd", exc_info=error)
+    return explained
 
 
 def _psycopg() -> ModuleType:

@@ -11,7 +11,7 @@ from typing import TypeVar, cast
 from buildd.clock import Clock
 from buildd.errors import BuilddError, Unavailable
 from buildd.store.bell import bell_of
-from buildd.store.dialects import Connection, Database, Failure
+from buildd.store.dialects import Connection, Database, Failure, explain
 from buildd.store.schema import upgrade_database
 from buildd.store.transaction import Transaction
 from buildd.store.writer import Job, Refused, Writer
@@ -72,15 +72,17 @@ class Store:
 
     def _read(self, work: Callable[[Transaction], T]) -> T:
         try:
+            try:
+                return self._read_once(work)
+            except Exception as error:
+                if self.database.failure(error) is not Failure.CONNECTION:
+                    raise
+                self._disconnect()
             return self._read_once(work)
+        except BuilddError:
+            raise
         except Exception as error:
-            if self._database_failure(error) is not Failure.CONNECTION:
-                raise self._explained(error) from error
-            self._local.connection = None
-        try:
-            return self._read_once(work)
-        except Exception as error:
-            raise self._explained(error) from error
+            raise explain(self.database, error) from error
 
     def _read_once(self, work: Callable[[Transaction], T]) -> T:
         connection = getattr(self._local, "connection", None)
@@ -91,10 +93,9 @@ class Store:
         now = self._clock.now() if self._clock else self.database.now(connection)
         return work(Transaction(connection, self.database, now))
 
-    def _database_failure(self, error: Exception) -> Failure | None:
-        return self.database.failure(error)
-
-    def _explained(self, error: Exception) -> Exception:
-        if isinstance(error, BuilddError) or self.database.failure(error) is None:
-            return error
-        return self.database.translate(error)
+    def _disconnect(self) -> None:
+        """Let go of this thread's connection, which is lost."""
+        connection, self._local.connection = self._local.connection, None
+        with self._lock:
+            self._opened.remove(connection)
+        connection.close()

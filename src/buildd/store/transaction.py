@@ -49,9 +49,16 @@ class Transaction:
         self._cursor.execute("SAVEPOINT operation")
         try:
             yield
-        except BaseException:
+        except Exception as error:
             del self.events[told:]
-            self._cursor.execute("ROLLBACK TO SAVEPOINT operation")
-            self._cursor.execute("RELEASE SAVEPOINT operation")
+            self._take_back(error)
             raise
         self._cursor.execute("RELEASE SAVEPOINT operation")
+
+    def _take_back(self, cause: Exception) -> None:
+        try:
+            self._cursor.execute("ROLLBACK TO SAVEPOINT operation")
+            self._cursor.execute("RELEASE SAVEPOINT operation")
+        except Exception as worse:  # noqa: BLE001 - one of the two is raised
+            # SQLite takes back all of it when the disk is full: then that is what to tell.
+            raise (cause if self._database.failure(cause) else worse) from None

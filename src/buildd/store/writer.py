@@ -17,8 +17,8 @@ from datetime import datetime
 from typing import Any
 
 from buildd.clock import Clock
-from buildd.errors import BuilddError, InternalError, OutcomeUnknown, Unavailable
-from buildd.store.dialects import Connection, Database, Failure
+from buildd.errors import BuilddError, OutcomeUnknown, Unavailable
+from buildd.store.dialects import Connection, Database, Failure, explain
 from buildd.store.sql.events import append_events
 from buildd.store.transaction import Transaction
 
@@ -99,7 +99,7 @@ class Writer:
                 if again and not isinstance(error, OutcomeUnknown):
                     self._settle_alone(job)
                 else:
-                    job.future.set_exception(self._explained(error))
+                    job.future.set_exception(explain(self._database, error))
             return
         self._answer(outcomes)
 
@@ -115,7 +115,7 @@ class Writer:
             else:
                 self._answer(outcomes)
                 return
-        job.future.set_exception(self._explained(problem))
+        job.future.set_exception(explain(self._database, problem))
 
     def _answer(self, outcomes: Sequence[tuple[Job, Any]]) -> None:
         self._committed()
@@ -141,9 +141,10 @@ class Writer:
         try:
             cursor.execute("COMMIT")
         except Exception as error:
-            lost = self._database.failure(error) is Failure.CONNECTION
             self._roll_back(connection, error)
-            raise (OutcomeUnknown() if lost else error) from error
+            if self._database.failure(error) is Failure.CONNECTION:
+                raise OutcomeUnknown from error
+            raise
         return outcomes
 
     def _attempt(self, job: Job, tx: Transaction) -> Any:
@@ -155,20 +156,11 @@ class Writer:
         except Exception as error:
             meaning = self._database.failure(error)
             if meaning is None or meaning is Failure.STATEMENT:
-                return self._explained(error)
+                return explain(self._database, error)
             raise
 
     def _may_pass(self, error: Exception) -> bool:
         return self._database.failure(error) in {Failure.CONFLICT, Failure.CONNECTION}
-
-    def _explained(self, error: Exception) -> BuilddError:
-        if isinstance(error, BuilddError):
-            return error
-        known = self._database.failure(error) is not None
-        explained = self._database.translate(error) if known else InternalError()
-        if isinstance(explained, InternalError):
-            log.error("an operation failed inside buildd", exc_info=error)
-        return explained
 
     def _now(self, connection: Connection) -> datetime:
         return self._clock.now() if self._clock else self._database.now(connection)
@@ -181,8 +173,8 @@ class Writer:
     def _roll_back(self, connection: Connection, error: BaseException) -> None:
         try:
             connection.cursor().execute("ROLLBACK")
-        except Exception:  # noqa: BLE001 - the connection itself is broken: the next batch opens another
-            log.warning("the database connection was lost: %s", error)
+        except Exception:  # noqa: BLE001 - nothing is left to roll back; the next batch connects anew
+            log.warning("the database connection has to be replaced: %s", error)
             self._disconnect()
 
     def _disconnect(self) -> None:
