@@ -6,37 +6,26 @@ BUILDD_FAULT_SEED repeats a day's choice: the last line of the program names it.
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from tests.faults.__main__ import campaign
 from tests.postgres import Postgres
 
 
 @pytest.mark.timeout(300)
-def test_a_death_at_any_statement_loses_nothing(postgres: Postgres, tmp_path: Path) -> None:
-    postgres.sql("CREATE DATABASE crash_points")
-    places = {
-        "sqlite": ["--directory", str(tmp_path)],
-        "postgres": ["--url", postgres.url("crash_points")],
-    }
-    running = [_campaign(database, where) for database, where in places.items()]
-    for each in running:
-        said, complained = each.communicate()
-        assert each.returncode == 0, said + complained
-        assert " 0 violations" in said
-
-
-def _campaign(database: str, where: list[str]) -> subprocess.Popen[str]:
-    """In a process of its own, because it forks, and this one has threads of other tests."""
+@pytest.mark.parametrize("database", ["sqlite", "postgres"])
+def test_a_death_at_any_statement_loses_nothing(
+    database: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    where = ["--directory", str(tmp_path)]
+    if database == "postgres":
+        postgres: Postgres = request.getfixturevalue("postgres")
+        postgres.sql("CREATE DATABASE crash_points")
+        where = ["--url", postgres.url("crash_points")]
     seed = os.environ.get("BUILDD_FAULT_SEED")
-    chosen = ["--share", "10", *(["--seed", seed] if seed else [])]
-    return subprocess.Popen(
-        [sys.executable, "-m", "tests.faults.crash", database, *where, *chosen],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    running = campaign(database, [*where, "--share", "10", *(["--seed", seed] if seed else [])])
+    said, complained = running.communicate()
+    assert running.returncode == 0, said + complained
+    assert " 0 violations" in said
