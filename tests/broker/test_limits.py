@@ -14,6 +14,7 @@ from buildd.events import EventType, Filter
 from buildd.models import Claimed, Order, ReasonCode, Task
 from buildd.states import TaskStatus, WorkerStatus
 from buildd.store import audit
+from buildd.store.sql.events import OLDEST_SEQ
 from buildd.testing import FrozenClock
 from tests.broker.conftest import House
 
@@ -196,6 +197,21 @@ def test_old_events_and_tasks_are_forgotten_and_readers_told(database_url: str) 
     left = {task.id for task in house.admin(ops.ListTasks())}
     assert old.id not in left
     assert open_.id in left
+    broker.close()
+
+
+def test_pruning_keeps_up_with_many_events(database_url: str) -> None:
+    clock = FrozenClock()
+    keep = Retention(events=timedelta(days=1))
+    broker = Broker.open(database_url, BrokerSettings(clock=clock, retention=keep))
+    house = House(broker, clock)
+    new = ops.BatchedTask(workspace_id=house.workspace.id, title="x")
+    for _ in range(3):
+        house.admin(ops.CreateTasks(tasks=[new] * 500))
+    clock.advance(25 * 3600)
+    broker.reaper.sweep()
+    [oldest] = broker._store.read(lambda tx: tx.all(OLDEST_SEQ)).result()
+    assert oldest.seq is None
     broker.close()
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 from decimal import Decimal
 
 import pytest
+import sqlalchemy as sa
 
 from buildd import operations as ops
 from buildd.errors import LeaseLost
 from buildd.states import TaskStatus, WorkerStatus
+from buildd.store import Statement, tables
 from tests.broker.conftest import House
 
 
@@ -40,6 +42,24 @@ def test_a_dead_agents_task_goes_to_another_account(house: House) -> None:
     house.broker.execute(
         ops.Heartbeat(id=again.id), house.broker.authenticate(again.lease.token).result()
     )
+
+
+def test_one_that_cannot_be_ended_keeps_no_other_from_it(house: House) -> None:
+    house.task(), house.task()
+    spoilt, sound = house.account(), house.account()
+    first, second = house.running(spoilt)[0], house.running(sound)[0]
+
+    def count(live: int) -> None:
+        of = tables.account.c.id == spoilt.account_id
+        change = Statement(sa.update(tables.account).where(of).values(live_workers=live))
+        house.broker._store.write(lambda tx: tx.run(change)).result()
+
+    count(0)  # so that freeing its slot is refused
+    assert pass_time(house, 65) == 1
+    assert house.worker(first).status is WorkerStatus.RUNNING
+    assert house.worker(second).status is WorkerStatus.ERROR
+    count(1)
+    assert house.broker.reaper.sweep() == 1
 
 
 def test_a_stale_agents_bill_is_booked(house: House) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -35,6 +36,8 @@ from buildd.store.sql import workers as sql
 Act = Callable[[Context], bool]
 
 _LAST_PASS = "reaped_at"  # noqa: S105 - the name of a setting
+_PRUNINGS = 20
+"""Transactions of pruning in one pass at most, so that leases are looked at in time."""
 
 log = logging.getLogger("buildd.reaper")
 
@@ -91,8 +94,10 @@ class Reaper:
             self._came_due()
         found = self._store.read(self._look).result()
         done = [self._store.write(self._in_context(act)) for act in found]
-        ended = sum(future.result() for future in done)
-        self._store.write(self._prune).result()
+        ended = sum(map(_settled, done))
+        for _ in range(_PRUNINGS):
+            if not self._store.write(self._prune).result():
+                break
         return ended
 
     def _note_pass(self, tx: Transaction) -> bool:
@@ -100,7 +105,7 @@ class Reaper:
         row = tx.first(sql_accounts.SETTING, name=_LAST_PASS)
         stamp = tx.now.isoformat()
         if row is None:
-            tx.run(sql_accounts.INSERT_SETTING, name=_LAST_PASS, value=stamp)
+            tx.run(sql_accounts.PUT_SETTING_ONCE, name=_LAST_PASS, value=stamp)
             return False
         last = datetime.fromisoformat(row.value)
         outage = tx.now - last > timedelta(seconds=self._times.heartbeat)
@@ -123,13 +128,27 @@ class Reaper:
     def _in_context(self, act: Act) -> Callable[[Transaction], bool]:
         return lambda tx: act(Context(tx, ADMIN, self._times, self._pepper))
 
-    def _prune(self, tx: Transaction) -> None:
-        """Forget a little of what is older than it must be kept, so that no claim waits for it."""
+    def _prune(self, tx: Transaction) -> bool:
+        """Forget a little of what is older than it must be kept; tell whether there may be more.
+
+        A little at a time, so that no claim waits for it.
+        """
         tx.run(sql_idempotency.FORGET_ALL_OLD, before=tx.now - KEPT)
+        events = tasks = 0
         if self._keep.events is not None:
-            tx.run(sql_events.PRUNE_EVENTS, before=tx.now - self._keep.events)
+            events = tx.run(sql_events.PRUNE_EVENTS, before=tx.now - self._keep.events)
         if self._keep.tasks is not None:
-            tx.run(sql_tasks.PRUNE_TASKS, before=tx.now - self._keep.tasks)
+            tasks = tx.run(sql_tasks.PRUNE_TASKS, before=tx.now - self._keep.tasks)
+        return events == sql_events.PRUNE_AT_ONCE or tasks == sql_tasks.PRUNE_AT_ONCE
+
+
+def _settled(act: Future[bool]) -> bool:
+    """Whether an act did something; the trouble of one is no reason to leave the others."""
+    try:
+        return act.result()
+    except BuilddError as error:
+        log.warning("the reaper leaves one thing for its next pass: %s", error)
+        return False
 
 
 def _lose(ctx: Context, worker_id: str) -> bool:

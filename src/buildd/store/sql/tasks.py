@@ -13,6 +13,8 @@ from buildd.store.sql._parts import NOW, change, locked, matches, optional, page
 from buildd.store.statement import Statement
 from buildd.store.tables import dependency, task, worker
 
+PRUNE_AT_ONCE = 100
+
 _TASKS = sa.select(task, worker.c.lease_expires_at.label("expires_at")).outerjoin(
     worker, worker.c.id == task.c.worker_id
 )
@@ -165,7 +167,7 @@ PRUNE_TASKS = Statement(
                 ),
             )
             .order_by(task.c.updated_at)
-            .limit(100)
+            .limit(PRUNE_AT_ONCE)
         )
     )
 )
