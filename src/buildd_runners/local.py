@@ -97,7 +97,8 @@ class LocalRunner:
                 if (await self.observe(ref)).state is not LaunchState.RUNNING:
                     break
                 await anyio.sleep(_POLL)
-        leader = int(ref.external_id.partition("@")[0])
+        # Of one that has ended, the pid may be somebody else's by now: only the mark counts.
+        leader = 0 if found is None else found.pid
         await process.stop(leader, ref.order_id, 0, variable=_LAUNCH)
         await self.observe(ref)
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -116,6 +117,16 @@ async def test_another_process_with_the_same_number_is_not_ours(tmp_path: Path) 
     runner = LocalRunner(tmp_path)
     stranger = ExternalRef("local", "lch_1", f"{os.getpid()}@12345.00")
     assert (await runner.observe(stranger)).state is LaunchState.GONE
+
+
+async def test_stopping_what_has_ended_spares_whoever_has_its_number_now(tmp_path: Path) -> None:
+    with subprocess.Popen(["sleep", "600"], start_new_session=True) as stranger:
+        await LocalRunner(tmp_path).stop(
+            ExternalRef("local", "lch_1", f"{stranger.pid}@12345.00"), 0
+        )
+        alive = stranger.poll() is None
+        stranger.kill()
+    assert alive
 
 
 @pytest.mark.parametrize("order_id", ["../escape", "", "a/b", "x" * 101])
