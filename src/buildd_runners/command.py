@@ -64,14 +64,16 @@ class CommandExecutor:
         }
         output = Output(session)
         with brief.open("rb") as stdin, _pipe() as (reader, writer):
-            process = await spawn(
-                ["/bin/sh", "-c", self._command],
-                cwd=session.workdir,
-                environment=environment,
-                stdin=stdin.fileno(),
-                stdout=writer,
-            )
-            os.close(writer)
+            try:
+                process = await spawn(
+                    ["/bin/sh", "-c", self._command],
+                    cwd=session.workdir,
+                    environment=environment,
+                    stdin=stdin.fileno(),
+                    stdout=writer,
+                )
+            finally:
+                os.close(writer)
             try:
                 async with anyio.create_task_group() as reading:
                     reading.start_soon(_read, reader, output)

@@ -14,8 +14,6 @@ from buildd.models import Role
 log = logging.getLogger(__name__)
 
 _ALWAYS = {
-    EventType.TASK_CANCELLED,
-    EventType.TASK_UPDATED,
     EventType.WORKER_STATUS,
     EventType.WORKER_COMMENT,
     EventType.WORKER_ERROR,
