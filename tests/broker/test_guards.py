@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
+import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from decimal import Decimal
@@ -13,6 +15,7 @@ import pytest
 from buildd import operations as ops
 from buildd.broker import Broker, BrokerSettings, Principal
 from buildd.errors import LeaseLost, NotClaimable, NotFound, Unavailable, WrongState
+from buildd.events import Filter
 from buildd.models import Claimed
 from buildd.states import TaskStatus, WorkerStatus
 from buildd.store import database_of
@@ -78,6 +81,17 @@ def test_resuming_passes_no_budget(house: House) -> None:
         house.admin(ops.StartWorker(id=claimed.id))
 
 
+def test_a_day_spent_to_the_cent_is_closed(house: House) -> None:
+    """A task without a limit reserves nothing, so only what is spent can keep it back."""
+    laptop = house.account(max_cost_per_day=Decimal(5))
+    house.task()
+    claimed, lease = house.running(laptop)
+    house.broker.execute(ops.Heartbeat(id=claimed.id, cost_usd=Decimal(5)), lease)
+    house.broker.execute(ops.CompleteWorker(id=claimed.id), lease)
+    house.task()
+    assert house.claim(laptop).workers == []
+
+
 def test_the_reaper_looks_again_before_it_takes_a_lease(house: House) -> None:
     """The agent's heartbeat comes between the reaper's question and its deed."""
     task = house.task()
@@ -101,6 +115,7 @@ def test_a_clock_that_steps_back_shortens_no_lease(house: House) -> None:
 
 def test_a_waiting_claim_is_woken_by_a_new_task(house: House) -> None:
     waiting = house.broker.submit(ops.ClaimTasks(wait_seconds=5), house.account())
+    house.broker.health().result()  # the claim has tried by now, and waits
     task = house.task()
     assert [each.task_id for each in waiting.result().workers] == [task.id]
 
@@ -113,6 +128,42 @@ def test_a_waiting_claim_is_woken_by_a_free_slot(house: House) -> None:
     waiting = house.broker.submit(ops.ClaimTasks(wait_seconds=5), laptop)
     house.broker.execute(ops.CompleteWorker(id=claimed.id), lease)
     assert [each.task_id for each in waiting.result().workers] == [second.id]
+
+
+def heard(house: House, who: Principal, happens: Callable[[], str]) -> set[str]:
+    """The tasks that somebody hears of, up to and with the one that `happens` returns."""
+    ready = threading.Event()
+    subscription = house.broker.subscribe(who, None, Filter(), ready.set).result()
+    last, seen = happens(), set[str]()
+    while last not in seen:
+        seen |= {notice.event.task_id or "" for notice in subscription.drain()}
+        ready.wait(0.1)
+    return seen - {""}
+
+
+def test_an_account_never_hears_of_another_workspace(house: House) -> None:
+    other = house.admin(ops.CreateWorkspace(name="other"))
+
+    def happens() -> str:
+        house.admin(ops.CreateTask(workspace_id=other.id, title="hidden"))
+        return house.task().id
+
+    assert len(heard(house, house.account(), happens)) == 1
+
+
+def test_an_attempt_hears_of_itself_only(house: House) -> None:
+    house.task()
+    house.task()
+    laptop = house.account()
+    other, others_lease = house.running(laptop)
+    mine, lease = house.running(laptop)
+
+    def happens() -> str:
+        house.broker.execute(ops.Heartbeat(id=other.id, progress=50), others_lease)
+        house.broker.execute(ops.Heartbeat(id=mine.id, progress=50), lease)
+        return mine.task_id
+
+    assert heard(house, lease, happens) == {mine.task_id}
 
 
 def test_without_its_event_nothing_happens(database_url: str) -> None:
@@ -140,8 +191,10 @@ def test_without_its_event_nothing_happens(database_url: str) -> None:
 
 def test_a_refused_operation_tells_nothing(house: House) -> None:
     task = house.task()
-    held, _ = house.running(house.account())
+    held, lease = house.take(house.account())
     start = _told(house)
+    with pytest.raises(WrongState):  # it has noted the progress before it finds that out
+        house.broker.execute(ops.Heartbeat(id=held.id, progress=50, status="running"), lease)
     with pytest.raises(WrongState):
         house.admin(ops.DeleteTask(id=task.id))
     with pytest.raises(NotFound):

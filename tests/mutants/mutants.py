@@ -109,7 +109,16 @@ def _applied(mutant: Mutant, tree: Path) -> Iterator[None]:
 
 def _run(mutant: Mutant, tree: Path) -> Fate:
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *mutant.tests],
+        [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-xq",
+            "--timeout=60",
+            "-p",
+            "no:cacheprovider",
+            *mutant.tests,
+        ],
         cwd=tree,
         env={
             **os.environ,
