@@ -90,11 +90,17 @@ def test_every_field_of_a_model_has_its_column(model: type[Model], table: sa.Tab
     assert missing == set()
 
 
+def test_a_new_database_is_its_owners_only(tmp_path: Path) -> None:
+    Broker.open(f"sqlite:///{tmp_path}/new.db").close()
+    assert (tmp_path / "new.db").stat().st_mode & 0o077 == 0
+
+
 @pytest.mark.parametrize(
     ("url", "says"),
     [
         ("sqlite:///{tmp}/no/such/folder/x.db", "cannot be opened"),
         ("sqlite://", "needs a file"),
+        ("sqlite:///x.db?mode=ro", "takes no options"),
         ("sqlite:///{tmp}/text.db", "not an intact SQLite database"),
         ("postgresql://u:hunter2@127.0.0.1:1/x", "127.0.0.1"),
         ("mysql://x/y", "no database 'mysql'"),

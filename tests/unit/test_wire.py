@@ -53,6 +53,10 @@ def test_hostile_path_fields_stay_in_their_segment() -> None:
         (b'{"workspaceId":"w","title":"t","notBefore":5}', "notBefore"),
         (b'{"workspaceId":"w","title":"t","notBefore":"2026-01-01T00:00:00"}', "notBefore"),
         (b'{"workspaceId":"w","title":"t","dependsOn":[1]}', "dependsOn.0"),
+        (b'{"workspaceId":"w","title":"   "}', "title"),
+        (b'{"workspaceId":"w","title":"t","notBefore":"0001-01-01T00:00:00+14:00"}', "notBefore"),
+        (b'{"workspaceId":"w","title":"t","notBefore":"9999-12-31T23:59:59-14:00"}', "notBefore"),
+        (b'{"workspaceId":"w","title":"t","context":{"a":9223372036854775808}}', "context"),
         (b"[]", "body"),
     ],
 )
@@ -61,6 +65,25 @@ def test_a_wrong_field_is_named(body: bytes, field: str) -> None:
         decode(ops.CreateTask, {}, {}, body)
     assert status_of(caught.value) == 422
     assert [each["field"] for each in caught.value.errors] == [field]
+
+
+@pytest.mark.parametrize("query", ["limit=1.0", "limit=1_0", "limit=0", "cursor=foo"])
+def test_a_wrong_page_is_refused(query: str) -> None:
+    name, _, value = query.partition("=")
+    with pytest.raises(errors.Invalid) as caught:
+        decode(ops.ListTasks, {}, {name: value}, b"")
+    assert [each["field"] for each in caught.value.errors] == [name]
+
+
+def test_a_length_is_told_in_characters() -> None:
+    with pytest.raises(errors.Invalid, match="title: String should have at most 500 characters"):
+        decode(ops.CreateTask, {}, {}, b'{"workspaceId":"w","title":"' + b"x" * 501 + b'"}')
+
+
+def test_a_selection_does_not_run_backwards() -> None:
+    body = b'{"content":"c","selection":{"start":5,"end":1}}'
+    with pytest.raises(errors.Invalid, match="must not end before it starts"):
+        decode(ops.CreateComment, {"artifact_id": "art_1"}, {}, body)
 
 
 @pytest.mark.parametrize("body", [b"{", b"\xff\xfe", b'{"a":NaN}', b'{"a":"\xc3"}', b"[" * 10_000])

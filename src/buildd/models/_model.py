@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from decimal import Decimal
 from math import isfinite
 from typing import Annotated, Any
@@ -58,6 +59,8 @@ def _storable_json(value: Any, depth: int = 0) -> Any:
         _storable(value)
     elif isinstance(value, float) and not isfinite(value):
         raise ValueError("must be a finite number")
+    elif isinstance(value, int) and not -(2**63) <= value < 2**63:
+        raise ValueError("a whole number must fit into 64 bits")
     elif isinstance(value, Mapping):
         for key, inner in value.items():
             _storable(key)
@@ -81,15 +84,40 @@ def _moment(value: Any) -> Any:
     return value
 
 
+def _said(text: str) -> str:
+    if not text.strip():
+        raise ValueError("must not be blank")
+    return text
+
+
+def _utc(moment: datetime) -> datetime:
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("is out of range in UTC") from None
+
+
+# Lengths come before the functions: behind one, pydantic would count a text's "items".
 Text = Annotated[str, AfterValidator(_storable)]
 """Text that both databases can hold."""
-
-LongText = Annotated[Text, StringConstraints(max_length=1_000_000)]
-Prompt = Annotated[Text, StringConstraints(min_length=1, max_length=100_000)]
-Name = Annotated[Text, StringConstraints(min_length=1, max_length=200)]
-Title = Annotated[Text, StringConstraints(min_length=1, max_length=500)]
-Id = Annotated[Text, StringConstraints(min_length=1, max_length=100)]
-Capability = Annotated[Text, StringConstraints(min_length=1, max_length=100)]
+LongText = Annotated[str, StringConstraints(max_length=1_000_000), AfterValidator(_storable)]
+Prompt = Annotated[
+    str, StringConstraints(min_length=1, max_length=100_000), AfterValidator(_storable)
+]
+Name = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=200),
+    AfterValidator(_storable),
+    AfterValidator(_said),
+]
+Title = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=500),
+    AfterValidator(_storable),
+    AfterValidator(_said),
+]
+Id = Annotated[str, StringConstraints(min_length=1, max_length=100), AfterValidator(_storable)]
+Capability = Id
 Capabilities = Annotated[list[Capability], Field(max_length=100)]
 
 Count = Annotated[int, Field(strict=True, ge=0, le=MAX_INT)]
@@ -113,5 +141,5 @@ Json = Annotated[dict[str, JsonValue], AfterValidator(_storable_json)]
 JsonAny = Annotated[JsonValue, AfterValidator(_storable_json)]
 """Any JSON value that both databases can hold."""
 
-Time = Annotated[AwareDatetime, BeforeValidator(_moment)]
-"""An aware moment; ISO 8601 in JSON."""
+Time = Annotated[AwareDatetime, BeforeValidator(_moment), AfterValidator(_utc)]
+"""A moment in UTC; ISO 8601 in JSON."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Self
 
-from pydantic import JsonValue
+from pydantic import JsonValue, model_validator
 
 from buildd.models._model import (
     Count,
@@ -54,6 +55,12 @@ class Selection(Model):
     start: Count
     end: Count
     text: Text | None = None
+
+    @model_validator(mode="after")
+    def _forwards(self) -> Self:
+        if self.end < self.start:
+            raise ValueError("must not end before it starts")
+        return self
 
 
 class Comment(Model):

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import BaseModel, Field
-
-from buildd.models._model import Id
+from pydantic import BaseModel, BeforeValidator, Field
 
 MAX_PAGE = 200
+
+
+def _digits(value: Any) -> Any:
+    # It comes from a query as text, of which pydantic would take "1.0" and "1_0" too.
+    if isinstance(value, str) and not (value.isascii() and value.isdecimal()):
+        raise ValueError("must be a whole number")
+    return value
 
 
 class Paged(BaseModel):
     """The two fields that every list takes."""
 
-    limit: Annotated[int, Field(ge=1, le=MAX_PAGE)] = 50
-    cursor: Id | None = None
+    limit: Annotated[int, BeforeValidator(_digits), Field(ge=1, le=MAX_PAGE)] = 50
+    cursor: Annotated[str, Field(pattern=r"^[a-z]+_[0-9a-z]{26}$")] | None = None
     """The last id of the page before: what follows is older."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import sqlite3
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from enum import Enum, auto
 from pathlib import Path
@@ -115,6 +116,8 @@ class Sqlite:
             raise ConfigError(
                 "SQLite needs a file, because several connections share it: sqlite:///buildd.db"
             )
+        if url.query:
+            raise ConfigError("a SQLite URL takes no options: sqlite:///path and nothing behind it")
         self.url = url.set(drivername="sqlite")
         self.path = Path(url.database).absolute()
         self.dialect: Dialect = dialect()
@@ -122,6 +125,8 @@ class Sqlite:
     def connect(self, *, reading: bool = False) -> Connection:
         """Open the file; it is made if its folder exists."""
         connection: sqlite3.Connection | None = None
+        if not reading and not self.path.exists():
+            self._make_private()
         try:
             connection = sqlite3.connect(
                 self.path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
@@ -136,6 +141,11 @@ class Sqlite:
                 connection.close()
             raise self.translate(error) from None
         return connection
+
+    def _make_private(self) -> None:
+        """What is in it, the secret that keys are hashed with too, is its owner's only."""
+        with suppress(OSError):  # why it cannot be made, SQLite tells in a moment
+            self.path.touch(mode=0o600, exist_ok=True)
 
     def begin(self) -> str:
         """IMMEDIATE takes the write lock first; a deferred one would fail at its first write."""
