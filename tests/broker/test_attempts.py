@@ -300,13 +300,17 @@ def test_nobody_else_sees_anything(house: House) -> None:
 
 def test_a_stale_lease_is_told_by_class_not_by_accident(house: House) -> None:
     claimed, lease = bring(house, WorkerStatus.COMPLETED)
-    writes: list[Operation[object]] = [
+    calls: list[Operation[object]] = [
         ops.CreateArtifact(worker_id=claimed.id, type="diff"),
         ops.CreateMessage(worker_id=claimed.id, content="x"),
         ops.Heartbeat(id=claimed.id),
         ops.PauseWorker(id=claimed.id),
+        ops.GetWorker(id=claimed.id),
+        ops.GetTask(id=claimed.task_id),
+        ops.GetWorkspace(id=house.workspace.id),
+        ops.ListMessages(worker_id=claimed.id),
     ]
-    for operation in writes:
+    for operation in calls:
         with pytest.raises(BuilddError) as refused:
             house.broker.execute(operation, lease)
         assert refused.value.code == "lease_lost"

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, TypeVar, cast
 
-from buildd.broker import _policy
+from buildd.broker import _policy, fence
 from buildd.broker._context import HANDLERS, Context
 from buildd.broker.audience import Audience
 from buildd.broker.feed import Feed, Subscription
@@ -156,6 +156,8 @@ class Broker:
 
     def _handle(self, operation: Operation[Any], principal: Principal, tx: Transaction) -> Any:
         context = Context(tx, principal, self.settings.lease, self._pepper)
+        if context.by_lease and operation.reads():
+            fence.check_reader(context)
         return HANDLERS[type(operation)](context, operation)
 
     def _claim_once(self, operation: ClaimTasks, principal: Principal) -> Future[Claim]:

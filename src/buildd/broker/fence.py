@@ -28,6 +28,15 @@ def under_lease(ctx: Context, worker_id: str) -> Row:
     return worker
 
 
+def check_reader(ctx: Context) -> None:
+    """A token dies with its lease, for reading too. Raises `LeaseLost`."""
+    worker = ctx.tx.first(sql.WORKER_SEEN, id=ctx.principal.worker_id, viewer=None)
+    if worker is None:
+        raise NotFound
+    if not holds(ctx, worker):
+        raise lost(worker)
+
+
 def holds(ctx: Context, worker: Row) -> bool:
     """The epoch decides, not the time: an expired lease that nobody took away still stands."""
     return (
