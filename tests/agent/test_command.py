@@ -190,3 +190,37 @@ def test_nothing_but_sh_and_git_is_needed(office: Office, monkeypatch: pytest.Mo
     run(office, "echo héllo > ü.txt; echo héllo")
     assert office.read(task).status is TaskStatus.COMPLETED
     assert office.said(office.worker(task)) == "héllo"
+
+
+@pytest.mark.parametrize(
+    ("local_path", "told", "status"),
+    [
+        ("{here}/plain", "is not a git repository", TaskStatus.FAILED),
+        ("~nobody-here/shop", "must be an absolute path", TaskStatus.FAILED),
+        ("code/shop", "must be an absolute path", TaskStatus.FAILED),
+        ("{here}/elsewhere", "is not a directory on this machine", TaskStatus.PENDING),
+    ],
+)
+def test_a_checkout_that_cannot_be_used_fails_in_one_line_and_runs_nothing(
+    open_office: OfficeMaker, tmp_path: Path, local_path: str, told: str, status: TaskStatus
+) -> None:
+    (tmp_path / "plain").mkdir()
+    office = open_office(local_path=local_path.format(here=tmp_path))
+    task = office.task()
+    run(office, f"touch {tmp_path}/ran")
+    assert office.read(task).status is status
+    error = office.worker(task).error or ""
+    assert error.startswith("the workspace's localPath ")
+    assert told in error
+    assert "\n" not in error
+    assert not (tmp_path / "ran").exists()
+
+
+def test_a_workspace_without_a_repository_gives_an_empty_directory(
+    open_office: OfficeMaker,
+) -> None:
+    office = open_office()
+    task = office.task()
+    run(office, "ls -A")
+    assert office.read(task).status is TaskStatus.COMPLETED
+    assert office.said(office.worker(task)) == ""

@@ -172,6 +172,15 @@ async def test_the_checkout_here_comes_before_the_repo(repository: Path, tmp_pat
     assert await repositories.find(place, tmp_path) == Repository(repository, remote=False)
 
 
+async def test_a_checkout_that_is_not_here_is_cloned_if_there_is_a_repo(
+    repository: Path, tmp_path: Path
+) -> None:
+    place = workspace(repo=str(repository), local_path=str(tmp_path / "elsewhere"))
+    found = await repositories.find(place, tmp_path / "state")
+    assert found is not None
+    assert found.remote
+
+
 async def test_a_repo_that_is_none_is_told_in_gits_own_line(tmp_path: Path) -> None:
     with pytest.raises(GitFailed, match=r"does not (exist|appear to be a git repository)"):
         await repositories.find(workspace(repo=str(tmp_path / "nothing")), tmp_path / "state")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
-import logging
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -12,12 +12,20 @@ from pathlib import Path
 
 import anyio
 
-from buildd.agent.git import GitFailed, ask, git, succeeds
+from buildd.agent.git import GitFailed, ask, git
+from buildd.agent.text import one_line
 from buildd.models import Workspace
 
-log = logging.getLogger(__name__)
-
 _LOCK_POLL = 0.1
+
+
+class NoRepository(Exception):
+    """A workspace's `localPath` cannot be worked in; the message says why."""
+
+    def __init__(self, message: str, *, retryable: bool) -> None:
+        super().__init__(message)
+        self.retryable = retryable
+        """Whether trying again, perhaps on another machine, could help."""
 
 
 @dataclass(frozen=True)
@@ -50,23 +58,42 @@ class Repository:
 
 
 async def find(workspace: Workspace, state: Path) -> Repository | None:
-    """The repository of a workspace: its checkout here, else a clone, fetched now, else None.
+    """The repository of a workspace: its checkout here, else a clone, fetched now.
 
-    Raises `GitFailed` if the repo cannot be fetched.
+    None if the workspace names neither. Raises `NoRepository` if it names a checkout that cannot
+    be used and no repo to clone instead, and `GitFailed` if the repo cannot be fetched.
     """
-    path = _checkout(workspace)
-    if path is not None:
-        if await succeeds("rev-parse", "--git-dir", at=path):
-            return Repository(path, remote=False)
-        log.warning("%s is not a git repository", path)
+    missing: NoRepository | None = None
+    if workspace.local_path:
+        try:
+            return Repository(await _checkout(workspace.local_path), remote=False)
+        except NoRepository as problem:
+            missing = problem
     if workspace.repo:
         return Repository(await _clone(workspace.repo, state / "repositories"), remote=True)
+    if missing is not None:
+        raise missing
     return None
 
 
-def _checkout(workspace: Workspace) -> Path | None:
-    path = Path(workspace.local_path or "").expanduser()
-    return path.resolve() if path.is_absolute() and path.is_dir() else None
+async def _checkout(local_path: str) -> Path:
+    told = f"the workspace's localPath {one_line(local_path, 200)}"
+    path = _directory(local_path, told)
+    try:
+        await git("rev-parse", "--git-dir", at=path)
+    except GitFailed as problem:
+        raise NoRepository(f"{told} is not a git repository: {problem}", retryable=False) from None
+    return path
+
+
+def _directory(local_path: str, told: str) -> Path:
+    path = Path(os.path.expanduser(local_path))  # noqa: PTH111 - leaves an unknown ~name alone
+    if not path.is_absolute():
+        raise NoRepository(f"{told} must be an absolute path", retryable=False)
+    if not path.is_dir():
+        # Another machine may have it.
+        raise NoRepository(f"{told} is not a directory on this machine", retryable=True)
+    return path.resolve()
 
 
 async def _clone(url: str, clones: Path) -> Path:

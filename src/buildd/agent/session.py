@@ -17,6 +17,7 @@ from buildd.agent.lease import OVER
 from buildd.agent.listen import listen
 from buildd.agent.options import AgentOptions
 from buildd.agent.report import report
+from buildd.agent.repository import NoRepository
 from buildd.agent.text import one_line
 from buildd.clock import elapsed
 from buildd.errors import BuilddError, WrongState
@@ -72,6 +73,8 @@ async def _run(attempt: Attempt, desk: Desk) -> Outcome:
             outcome = Lost(problem.message)
         except GitFailed as problem:
             outcome = Failed(f"git: {problem}")
+        except NoRepository as problem:
+            outcome = Failed(str(problem), retryable=problem.retryable)
         except Exception as problem:  # noqa: BLE001 - an executor's fault is the attempt's failure
             outcome = _crashed(problem)
     if outcome is None or attempt.stopped is Stop.LOST:
