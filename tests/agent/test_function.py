@@ -109,6 +109,32 @@ def test_what_cannot_be_a_result_fails_for_good(office: Office, wrong: object) -
     assert office.read(task).status is TaskStatus.FAILED
 
 
+@pytest.mark.parametrize("whose", ["account", "workspace"])
+def test_a_single_run_waits_for_a_slot_that_it_takes_itself(office: Office, whose: str) -> None:
+    if whose == "account":
+        office.owner.accounts.update(id=office.account_id, max_concurrent_workers=1)
+    else:
+        office.owner.workspaces.update(id=office.workspace_id, max_concurrent_workers=1)
+    tasks = [office.task(f"task {number}") for number in range(3)]
+    serve(office, lambda _: None, max_tasks=3)
+    assert {office.read(task).status for task in tasks} == {TaskStatus.COMPLETED}
+
+
+def test_a_single_run_does_what_waits_for_its_own_task(office: Office) -> None:
+    first = office.task("first")
+    second = office.task("second", depends_on=[first.id])
+    serve(office, lambda _: None)
+    assert office.read(second).status is TaskStatus.COMPLETED
+
+
+def test_a_single_run_does_not_wait_for_a_slot_that_somebody_else_takes(office: Office) -> None:
+    office.owner.accounts.update(id=office.account_id, max_concurrent_workers=1)
+    other, task = office.task("other"), office.task()
+    office.account.workers.claim(task_id=other.id)
+    serve(office, lambda _: None)
+    assert office.read(task).status is TaskStatus.PENDING
+
+
 def test_a_task_that_takes_too_long_is_stopped(office: Office) -> None:
     task = office.task(timeout_seconds=1)
     ended = threading.Event()

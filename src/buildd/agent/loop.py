@@ -38,7 +38,7 @@ class Agent:
         self._client = client
         self._options = options
         self._attempts: dict[str, Attempt] = {}
-        self._room = anyio.Event()
+        self._ended = anyio.Event()
         self._draining = anyio.Event()
         self._hurry = anyio.Event()
         self._claiming = anyio.CancelScope()
@@ -112,13 +112,16 @@ class Agent:
         backoff = Backoff()
         while self._left != 0:
             await self._wait_for_room()
-            asked = elapsed()
+            asked, running = elapsed(), set(self._attempts)
             claim = await self._ask()
             self._start(attempts, claim)
             if claim.workers:
                 backoff.reset()
             elif self._left is not None:
-                return
+                if not running:
+                    return
+                # Its end may free a slot, or be what another task waits for.
+                await self._end_of_one_of(running)
             elif elapsed() - asked < 1:
                 # Refused without having waited: no reason to ask again at once.
                 await anyio.sleep(backoff.next())
@@ -131,8 +134,15 @@ class Agent:
 
     async def _wait_for_room(self) -> None:
         while len(self._attempts) >= self._options.max_tasks:
-            self._room = anyio.Event()
-            await self._room.wait()
+            await self._next_end()
+
+    async def _end_of_one_of(self, running: set[str]) -> None:
+        while running <= self._attempts.keys():
+            await self._next_end()
+
+    async def _next_end(self) -> None:
+        self._ended = anyio.Event()
+        await self._ended.wait()
 
     async def _ask(self, task_id: str | None = None) -> Claim:
         """One claim, repeated while the server is away."""
@@ -191,4 +201,4 @@ class Agent:
             log.exception("%s: a fault in the agent", attempt.claimed.task_id)
         finally:
             del self._attempts[attempt.claimed.id]
-            self._room.set()
+            self._ended.set()

@@ -31,7 +31,7 @@ class AgentOptions:
     max_tasks: int = 3
     """How many at once; in a single run, how many in total."""
     single_run: bool = False
-    """Take `max_tasks` in total and end, at once when nothing is claimable.
+    """Take `max_tasks` in total and end; sooner when nothing is claimable and nothing runs.
 
     Always so for `action` accounts.
     """
