@@ -16,7 +16,7 @@ from buildd.states import TASK, WORKER
 from buildd.store import Row, Statement, Transaction
 from buildd.store import tables as t
 from buildd.store.audit import differences
-from tests.model.spec import agree
+from tests.model.words import agree
 from tests.model.world import World
 
 TASKS = Statement(sa.select(t.task))
@@ -186,8 +186,9 @@ class Books:
             agree(row.seq, last)
             self._hear(row)
         self._events.extend(fresh)
-        everything = {**self._world.tasks, **self._world.workers}
-        agree(self._told, {each.id: each.status for each in everything.values()})
+        statuses = {task.id: str(task.status) for task in self._world.tasks.values()}
+        statuses |= {worker.id: str(worker.status) for worker in self._world.workers.values()}
+        agree(self._told, statuses)
         agree(dict(self._completions), dict(self._world.accepted))
         assert all(count == 1 for count in self._completions.values())
 

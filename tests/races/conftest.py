@@ -33,9 +33,7 @@ class Field:
 
     def account(self, slots: int, **limits: Any) -> NewAccount:
         made = self.admin(
-            ops.CreateAccount(
-                type="service", name="racer", max_concurrent_workers=slots, **limits
-            )
+            ops.CreateAccount(type="service", name="racer", max_concurrent_workers=slots, **limits)
         )
         self.admin(ops.GrantWorkspace(account_id=made.id, workspace_id=self.workspace.id))
         self.limits[made.id] = slots

@@ -1,4 +1,4 @@
-"""A database whose writer can be stopped before any statement, so that every order of two sessions can be had."""
+"""A database whose writer can be stopped before any statement: so every order of two sessions can be had."""
 
 from __future__ import annotations
 

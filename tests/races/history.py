@@ -1,4 +1,4 @@
-"""Reads what happened from the events and holds it to what must be true at every moment, not only at the end."""
+"""Reads what happened from the events, and holds every moment of it, not only the end, to what must be so."""
 
 from __future__ import annotations
 
@@ -87,5 +87,3 @@ def read(
     assert history.broken == []
     assert all(count == 1 for count in history.completions.values())
     return history
-
-

@@ -23,7 +23,7 @@ def main() -> None:
     order: dict[str, Any] = json.loads(sys.stdin.readline())
     broker = Broker.open(order["url"])
     racers = [broker.authenticate(key).result() for key in order["keys"]]
-    print("ready", flush=True)
+    _say("ready")
     sys.stdin.readline()
     gate = Barrier(THREADS)
 
@@ -34,7 +34,12 @@ def main() -> None:
     with ThreadPoolExecutor(THREADS) as pool:
         taken = [task for tasks in pool.map(run, range(THREADS)) for task in tasks]
     broker.close()
-    print(json.dumps(taken), flush=True)
+    _say(json.dumps(taken))
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
 
 
 def _race(broker: Broker, racer: Principal, *, finish: bool) -> list[str]:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
 
 import pytest
 
 from buildd import operations as ops
-from buildd.broker import Principal
-from buildd.models import Task
+from buildd.broker import ADMIN, Principal
+from buildd.models import Claimed, Task
+from buildd.operations import Operation
 from buildd.states import TaskStatus
 from tests.races import history
 from tests.races.conftest import Field, at_once
@@ -52,6 +56,15 @@ def test_random_graphs_end_completely_and_in_order(field: Field) -> None:
     assert set(seen.completions) == set(parents)
 
 
+def _complete(field: Field, held: Sequence[tuple[Claimed, Principal]], number: int) -> None:
+    claimed, lease = held[number]
+    field.broker.execute(ops.CompleteWorker(id=claimed.id), lease)
+
+
+def _one_of(field: Field, deeds: Sequence[tuple[Operation[Any], Principal]], number: int) -> Any:
+    return field.broker.execute(*deeds[number])
+
+
 @pytest.mark.parametrize("fan", [2, 8])
 def test_parents_that_end_together_release_their_child(field: Field, fan: int) -> None:
     racer = field.racer(slots=fan)
@@ -59,7 +72,7 @@ def test_parents_that_end_together_release_their_child(field: Field, fan: int) -
         above = field.tasks(fan)
         [child] = field.tasks(1, depends_on=[task.id for task in above], priority=-1)
         held = [field.holding(racer, task_id=task.id) for task in above]
-        at_once(fan, lambda n: field.broker.execute(ops.CompleteWorker(id=held[n][0].id), held[n][1]))
+        at_once(fan, partial(_complete, field, held))
         [released] = field.claim(racer, task_id=child.id)
         field.finish(released)
     history.read(field.broker, field.limits)
@@ -70,14 +83,11 @@ def test_a_child_made_while_its_parent_ends_is_not_forgotten(field: Field) -> No
     for _ in range(30):
         [parent] = field.tasks(1)
         claimed, lease = field.holding(racer, task_id=parent.id)
-        end = ops.CompleteWorker(id=claimed.id)
         begin = ops.CreateTask(
             workspace_id=field.workspace.id, title="child", depends_on=[parent.id]
         )
-        _, child = at_once(
-            2,
-            lambda n: field.broker.execute(end, lease) if n == 0 else field.admin(begin),
-        )
+        end = ops.CompleteWorker(id=claimed.id)
+        _, child = at_once(2, partial(_one_of, field, [(end, lease), (begin, ADMIN)]))
         [released] = field.claim(racer, task_id=child.id)
         field.finish(released)
 
@@ -89,7 +99,7 @@ def test_a_child_falls_with_a_parent_that_is_cancelled_while_another_ends(field:
         [child] = field.tasks(1, depends_on=[good.id, bad.id], priority=-1)
         claimed, lease = field.holding(racer, task_id=good.id)
         end, stop = ops.CompleteWorker(id=claimed.id), ops.CancelTask(id=bad.id)
-        at_once(2, lambda n: field.broker.execute(end, lease) if n else field.admin(stop))
+        at_once(2, partial(_one_of, field, [(end, lease), (stop, ADMIN)]))
         assert field.admin(ops.GetTask(id=child.id)).status is TaskStatus.FAILED
     history.read(field.broker)
 

@@ -27,7 +27,6 @@ from tests.races import history
 from tests.races.conftest import Field, at_once
 from tests.races.gated import Gate, GatedPostgres
 
-
 LONG = "BUILDD_LONG" in os.environ
 """Every statement, and not every third."""
 

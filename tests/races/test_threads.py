@@ -102,9 +102,7 @@ def test_every_bill_is_booked_once_in_whatever_order_it_comes(field: Field) -> N
     totals = [Decimal(n % 17) + Decimal("0.25") for n in range(48)]
     at_once(
         48,
-        lambda n: field.broker.execute(
-            ops.Heartbeat(id=claimed.id, cost_usd=totals[n]), lease
-        ),
+        lambda n: field.broker.execute(ops.Heartbeat(id=claimed.id, cost_usd=totals[n]), lease),
     )
     books = field.admin(ops.GetAccount(id=str(racer.account_id)))
     assert books.spent_today == books.total_cost == max(totals)

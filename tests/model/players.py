@@ -1,0 +1,286 @@
+"""What people and agents do to a broker, as rules: any of them, in any order, to anything."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+from hypothesis import strategies as st
+from hypothesis.stateful import precondition, rule
+
+from buildd import operations as ops
+from buildd.operations import Operation
+from buildd.states import CLOSED, OnDependencyFailure
+from tests.model.table import Table, nth, which_of
+from tests.model.words import Caller
+
+NTH = st.integers(0, 11) | st.integers(0, 60)
+"""Which one, counted from the newest: mostly among the last few, at times one from long ago."""
+COST = st.sampled_from([None, *map(Decimal, ("0", "0.5", "1", "2.000001", "4", "20"))])
+CAPABILITIES = st.sampled_from([[], [], [], ["git"], ["git", "gpu"]])
+OFFERED = st.sampled_from([["git", "gpu"], ["git", "gpu"], ["git"], []])
+PARENTS: st.SearchStrategy[list[int]] = st.just([]) | st.lists(NTH, max_size=3)
+KEY = st.sampled_from([None, None, "one", "two"])
+WHERE = st.sampled_from([None, None, 0, 1])
+SOON = st.sampled_from([None, None, None, -10, 15, 200])
+ROUTE = st.sampled_from(["any", "any", "any", "user", "service", "action"])
+BY_PERSONS = ["do start", "do pause", "do cancel", "yes", "go on", "stop"]
+DEEDS = ["start", "run", "dear", "ask", "pause", "done", "fail", "claim", *BY_PERSONS]
+
+
+class People(Table):
+    """Owners and accounts, about tasks and workers."""
+
+    @rule(
+        by=st.integers(0, 4),
+        where=st.sampled_from([0, 0, 1]),
+        parents=PARENTS,
+        soon=SOON,
+        key=KEY,
+        fields=st.fixed_dictionaries(
+            {
+                "priority": st.integers(-1, 1),
+                "runner_preference": ROUTE,
+                "required_capabilities": CAPABILITIES,
+                "max_attempts": st.integers(1, 3),
+                "max_cost": COST,
+                "timeout_seconds": st.sampled_from([None, None, 20, 300]),
+                "on_dependency_failure": st.sampled_from(OnDependencyFailure),
+            }
+        ),
+    )
+    def create_task(self, by: int, parents: list[int], key: str | None, **about: Any) -> None:
+        new = self._new(about["where"], parents, about["soon"], about["fields"])
+        self.do(ops.CreateTask(**new, idempotency_key=key), self._person(by))
+
+    @rule(
+        by=st.integers(0, 4),
+        where=st.lists(st.integers(0, 1), min_size=1, max_size=3),
+        parents=PARENTS,
+        key=KEY,
+    )
+    def create_tasks(self, by: int, where: list[int], parents: list[int], key: str | None) -> None:
+        batch = [self._new(each, parents, None, {}) for each in where]
+        self.do(ops.CreateTasks(tasks=batch, idempotency_key=key), self._person(by))
+
+    @rule(by=st.integers(0, 4), where=st.integers(0, 1))
+    def create_schedule(self, by: int, where: int) -> None:
+        op = ops.CreateSchedule(
+            workspace_id=self.workspaces[where],
+            name="often",
+            cron="*/5 * * * *",
+            task={"title": "again", "maxCost": 1},
+        )
+        self.do(op, self._person(by))
+
+    @precondition(lambda self: self.world.schedules)
+    @rule(by=st.integers(0, 4), which=NTH)
+    def delete_schedule(self, by: int, which: int) -> None:
+        self.do(ops.DeleteSchedule(id=nth(list(self.world.schedules), which)), self._person(by))
+
+    @rule(
+        limits=st.fixed_dictionaries(
+            {"max_cost": COST, "timeout_seconds": st.sampled_from([None, None, 20])}
+        ),
+        who=st.integers(0, 2),
+        begun=st.sampled_from([True, True, False]),
+        deeds=st.lists(st.sampled_from(DEEDS), max_size=8),
+    )
+    def work_comes_and_is_taken(
+        self, limits: dict[str, Any], who: int, begun: bool, deeds: list[str]
+    ) -> None:
+        """A whole life, so that chance gets far often enough."""
+        op = ops.CreateTask(workspace_id=self.workspaces[0], title="work", priority=1, **limits)
+        self.do(op, self.owner)
+        self.do(ops.ClaimTasks(), self.accounts[who])
+        for deed in ["start", "run", *deeds] if begun else deeds:
+            if not self.world.workers:
+                break
+            if deed in BY_PERSONS:
+                self._direct(self._worker(0), deed.removeprefix("do "), self.owner)
+            elif deed == "claim":
+                self.do(ops.ClaimTasks(), self.accounts[who])
+            else:
+                self._under_lease(self._lease(0), deed)
+
+    @precondition(lambda self: self.world.tasks)
+    @rule(
+        by=st.integers(0, 4),
+        which=NTH,
+        soon=SOON,
+        fields=st.fixed_dictionaries(
+            {},
+            optional={
+                "title": st.just("other work"),
+                "priority": st.integers(-1, 1),
+                "runner_preference": ROUTE,
+                "max_attempts": st.integers(1, 3),
+                "max_cost": COST,
+            },
+        ),
+    )
+    def change_task(self, by: int, which: int, soon: int | None, fields: dict[str, Any]) -> None:
+        given = fields if soon is None else {**fields, "not_before": self._in(soon)}
+        self.do(ops.UpdateTask(id=self._task(which), **given), self._person(by))
+
+    @precondition(lambda self: self.world.tasks)
+    @rule(
+        by=st.integers(0, 4),
+        which=NTH,
+        verb=st.sampled_from(
+            [ops.CancelTask, ops.RetryTask, ops.RetryTask, ops.WhyTask, ops.ReleaseTask]
+        ),
+    )
+    def decide(self, by: int, which: int, verb: Callable[..., Operation[Any]]) -> None:
+        tasks = self.world.tasks
+        over = [task.id for task in tasks.values() if task.status in CLOSED]
+        apt = over if verb is ops.RetryTask else []
+        self.do(verb(id=which_of(apt, list(tasks), which)), self._person(by))
+
+    @precondition(lambda self: self.world.tasks)
+    @rule(by=st.integers(0, 4), which=NTH)
+    def delete_task(self, by: int, which: int) -> None:
+        self.do(ops.DeleteTask(id=self._task(which)), self._person(by))
+
+    @precondition(lambda self: self.world.workers)
+    @rule(
+        by=st.integers(0, 4),
+        which=NTH,
+        verb=st.sampled_from(["start", "pause", "cancel", "yes", "go on", "stop"]),
+    )
+    def direct(self, by: int, which: int, verb: str) -> None:
+        self._direct(self._worker(which), verb, self._person(by))
+
+    def _direct(self, worker: str, verb: str, caller: Caller) -> None:
+        made: dict[str, Operation[Any]] = {
+            "start": ops.StartWorker(id=worker),
+            "pause": ops.PauseWorker(id=worker),
+            "cancel": ops.CancelWorker(id=worker),
+        }
+        answer = ops.AnswerWorker(id=worker, content=verb)
+        self.do(made.get(verb, answer), caller)
+
+    @rule(who=st.integers(0, 2), slots=st.integers(1, 4), cap=st.sampled_from([30, 10, 2]))
+    def set_limits(self, who: int, slots: int, cap: int) -> None:
+        account = str(self.accounts[who].account)
+        self.do(
+            ops.UpdateAccount(id=account, max_concurrent_workers=slots, max_cost_per_day=cap),
+            self.owner,
+        )
+
+    @rule(who=st.integers(0, 2), draining=st.sampled_from([False, False, True]))
+    def drain(self, who: int, draining: bool) -> None:
+        account = str(self.accounts[who].account)
+        self.do(ops.DrainAccount(id=account, draining=draining), self.owner)
+
+    @rule(who=st.integers(0, 2), where=st.integers(0, 1), rights=st.sampled_from("----cnb"))
+    def set_rights(self, who: int, where: int, rights: str) -> None:
+        about = {"account_id": self.accounts[who].account, "workspace_id": self.workspaces[where]}
+        if rights == "n":
+            self.do(ops.RevokeGrant(**about), self.owner)
+        else:
+            self.do(
+                ops.GrantWorkspace(**about, can_claim=rights != "c", can_create=rights != "b"),
+                self.owner,
+            )
+
+
+class Agents(Table):
+    """Honest agents, stale ones and thieves."""
+
+    @rule(
+        who=st.integers(0, 2),
+        where=WHERE,
+        most=st.integers(1, 3),
+        offered=OFFERED,
+        named=st.fixed_dictionaries(
+            {
+                "agent_id": st.sampled_from([None, "one", "two"]),
+                "run_id": st.sampled_from([None, "run 1", "run 2"]),
+            }
+        ),
+    )
+    def claim(
+        self, who: int, where: int | None, most: int, offered: list[str], named: dict[str, Any]
+    ) -> None:
+        workspace = None if where is None else self.workspaces[where]
+        op = ops.ClaimTasks(workspace_id=workspace, max_tasks=most, capabilities=offered, **named)
+        self.do(op, self.accounts[who])
+
+    @precondition(lambda self: self.world.tasks)
+    @rule(who=st.integers(0, 2), which=NTH, where=WHERE, asked=st.sampled_from("cwo"))
+    def claim_named(self, who: int, which: int, where: int | None, asked: str) -> None:
+        task = self._task(which)
+        workspace = self.workspaces[where or 0]
+        if asked == "c":
+            known = self.world.tasks.get(task)
+            within = known.workspace if known and where is None else workspace
+            op: Operation[Any] = ops.ClaimTasks(task_id=task, workspace_id=within)
+            self.do(op, self.accounts[who])
+            return
+        account = self.accounts[who].account if asked == "o" else None
+        op = ops.CreateWorker(task_id=task, workspace_id=workspace, account_id=account)
+        self.do(op, self.owner if asked == "o" else self.accounts[who])
+
+    @precondition(lambda self: self.leases)
+    @rule(which=NTH)
+    def begin(self, which: int) -> None:
+        """What an honest agent does first."""
+        lease = self._lease(which)
+        self.do(ops.StartWorker(id=lease.worker), lease)
+        self.do(ops.Heartbeat(id=lease.worker, status="running"), lease)
+
+    @precondition(lambda self: self.leases)
+    @rule(
+        which=NTH,
+        running=st.booleans(),
+        progress=st.none() | st.integers(0, 100),
+        cost=COST,
+        turns=st.sampled_from([None, 0, 3]),
+    )
+    def beat(
+        self,
+        which: int,
+        running: bool,
+        progress: int | None,
+        cost: Decimal | None,
+        turns: int | None,
+    ) -> None:
+        lease = self._lease(which)
+        status = "running" if running else None
+        op = ops.Heartbeat(
+            id=lease.worker, status=status, progress=progress, cost_usd=cost, turns=turns
+        )
+        self.do(op, lease)
+
+    @precondition(lambda self: self.leases)
+    @rule(
+        which=NTH,
+        verb=st.sampled_from(
+            ["start", "ask", "ask", "pause", "done", "done", "other", "fail", "no"]
+        ),
+    )
+    def work(self, which: int, verb: str) -> None:
+        self._under_lease(self._lease(which), verb)
+
+    @precondition(lambda self: self.leases)
+    @rule(which=NTH, drain=st.booleans())
+    def hand_back(self, which: int, drain: bool) -> None:
+        lease = self._lease(which)
+        worker = self.world.workers.get(str(lease.worker))
+        if worker is not None:
+            reason = "drain" if drain else None
+            self.do(ops.ReleaseTask(id=worker.task, reason=reason), lease)
+
+    @precondition(lambda self: self.leases)
+    @rule(which=NTH, other=NTH, verb=st.sampled_from(["start", "beat", "done", "fail", "pause"]))
+    def trespass(self, which: int, other: int, verb: str) -> None:
+        """Any token, on any worker."""
+        foreign = nth(self.leases, other).worker
+        self._under_lease(nth(self.leases, which)._replace(worker=foreign), verb, which)
+
+    @precondition(lambda self: self.requests)
+    @rule(which=NTH)
+    def again(self, which: int) -> None:
+        self.do(*nth(self.requests, which))

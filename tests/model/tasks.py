@@ -1,0 +1,203 @@
+"""Tasks, schedules and accounts: what the operations on them ought to do to the model."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from buildd import operations as ops
+from buildd.models import Why
+from buildd.states import TASK, TaskStatus, TaskVerb, WorkerStatus
+from tests.model.words import LEASE, Caller, RefusalError, Words, accepted, agree, does
+from tests.model.world import Schedule, Task
+
+TASK_FIELDS = (
+    "title",
+    "priority",
+    "runner_preference",
+    "required_capabilities",
+    "max_attempts",
+    "max_cost",
+    "timeout_seconds",
+    "on_dependency_failure",
+)
+
+
+class TaskSpec(Words):
+    """What people do."""
+
+    @does(ops.CreateTask)
+    def create_task(self, op: ops.CreateTask, caller: Caller, got: Any) -> None:
+        self._check_create(caller, op.workspace_id)
+        if not self._is_repeated(op, caller, got):
+            self._check_parents(op)
+            self.put(op, accepted(got).id)
+            self._remember(op, caller, got)
+
+    @does(ops.CreateTasks)
+    def create_tasks(self, op: ops.CreateTasks, caller: Caller, got: Any) -> None:
+        for new in op.tasks:
+            self._check_create(caller, new.workspace_id)
+        if not self._is_repeated(op, caller, got):
+            for new in op.tasks:
+                self._check_parents(new)
+            for new, made in zip(op.tasks, accepted(got), strict=True):
+                self.put(new, made.id)
+            self._remember(op, caller, got)
+
+    def put(self, new: ops.NewTask, task_id: str) -> None:
+        parents = tuple(sorted(set(new.depends_on)))
+        done = TaskStatus.COMPLETED
+        self.world.tasks[task_id] = Task(
+            task_id,
+            self.world.next_number(),
+            new.workspace_id,
+            {name: getattr(new, name) for name in TASK_FIELDS},
+            parents,
+            {parent for parent in parents if self.world.tasks[parent].status is not done},
+            not_before=new.not_before,
+        )
+
+    def _check_create(self, caller: Caller, workspace: str) -> None:
+        if not self.world.sees(caller.viewer, workspace):
+            raise RefusalError("not_found")
+        if not self.world.may_create(caller.viewer, workspace):
+            raise RefusalError("forbidden")
+
+    def _check_parents(self, new: ops.NewTask) -> None:
+        for parent in new.depends_on:
+            known = self.world.tasks.get(parent)
+            if known is None or known.workspace != new.workspace_id:
+                raise RefusalError("invalid")
+            if known.status in {TaskStatus.FAILED, TaskStatus.CANCELLED}:
+                raise RefusalError("invalid")
+
+    def _is_repeated(self, op: ops.CreateTask | ops.CreateTasks, caller: Caller, got: Any) -> bool:
+        known = self.world.remembered.get((str(caller.account), str(op.idempotency_key)))
+        if known is None or known[2] < self.world.now - timedelta(hours=24):
+            return False
+        if known[0] != op:
+            raise RefusalError("invalid")
+        agree(accepted(got), known[1])
+        return True
+
+    def _remember(self, op: ops.CreateTask | ops.CreateTasks, caller: Caller, got: Any) -> None:
+        if op.idempotency_key is not None:
+            key = (str(caller.account), op.idempotency_key)
+            self.world.remembered[key] = (op, got, self.world.now)
+
+    @does(ops.CreateSchedule)
+    def create_schedule(self, op: ops.CreateSchedule, caller: Caller, got: Any) -> None:
+        self._check_create(caller, op.workspace_id)
+        due = self.world.next_time()
+        agree(accepted(got).next_run_at, due)
+        self.world.schedules[got.id] = Schedule(got.id, op.workspace_id, due)
+
+    @does(ops.DeleteSchedule)
+    def delete_schedule(self, op: ops.DeleteSchedule, caller: Caller, got: Any) -> None:
+        known = self.world.schedules.get(op.id)
+        if known is None or not self.world.sees(caller.viewer, known.workspace):
+            raise RefusalError("not_found")
+        self._check_create(caller, known.workspace)
+        accepted(got)
+        del self.world.schedules[op.id]
+
+    @does(ops.UpdateTask)
+    def update_task(self, op: ops.UpdateTask, caller: Caller, got: Any) -> None:
+        task = self._task(op.id, caller)
+        if task.status is not TaskStatus.PENDING:
+            raise RefusalError("wrong_state")
+        accepted(got)
+        changes = op.changes()
+        task.not_before = changes.pop("not_before", task.not_before)
+        task.fields.update(changes)
+
+    @does(ops.DeleteTask)
+    def delete_task(self, op: ops.DeleteTask, caller: Caller, got: Any) -> None:
+        task = self._task(op.id, caller)
+        if not self.world.may_create(caller.viewer, task.workspace):
+            raise RefusalError("forbidden")
+        waited_for = task.status is not TaskStatus.COMPLETED and self.world.children(task.id)
+        if waited_for or task.worker is not None:
+            raise RefusalError("wrong_state")
+        accepted(got)
+        del self.world.tasks[task.id]
+        for worker in [w for w in self.world.workers.values() if w.task == task.id]:
+            del self.world.workers[worker.id]
+        for child in self.world.children(task.id):
+            child.parents = tuple(parent for parent in child.parents if parent != task.id)
+
+    @does(ops.CancelTask)
+    def cancel_task(self, op: ops.CancelTask, caller: Caller, got: Any) -> None:
+        task = self._task(op.id, caller)
+        if not TASK.allows(TaskVerb.CANCEL, task.status):
+            raise RefusalError("wrong_state")
+        accepted(got)
+        if task.worker is not None:
+            worker = self.world.workers[task.worker]
+            self.world.stand_down(worker, WorkerStatus.ERROR)
+            worker.code = "cancelled"
+        task.status, task.worker = TaskStatus.CANCELLED, None
+        self.world.fail_children(task)
+
+    @does(ops.RetryTask)
+    def retry_task(self, op: ops.RetryTask, caller: Caller, got: Any) -> None:
+        task = self._task(op.id, caller)
+        if not TASK.allows(TaskVerb.RETRY, task.status):
+            raise RefusalError("wrong_state")
+        accepted(got)
+        self.world.put_back(task)
+        task.attempt, task.not_before = 0, None
+
+    @does(ops.ReleaseTask)
+    def release_task(self, op: ops.ReleaseTask, caller: Caller, got: Any) -> None:
+        if caller.kind is LEASE:
+            worker = self._own(caller, task=op.id)
+            self._held(worker, caller)
+        else:
+            task = self._task(op.id, caller)
+            if caller.viewer is not None and task.claimed_by not in {None, caller.viewer}:
+                raise RefusalError("forbidden")
+            if op.reason is not None:
+                raise RefusalError("invalid")
+            if task.worker is None:
+                raise RefusalError("wrong_state")
+            worker = self.world.workers[task.worker]
+        accepted(got)
+        drained = caller.kind is LEASE and op.reason == "drain"
+        self.world.end(worker, "released", always=caller.kind is not LEASE, refund=drained)
+
+    @does(ops.WhyTask)
+    def why_task(self, op: ops.WhyTask, caller: Caller, got: Any) -> None:
+        task = self._task(op.id, caller)
+        why: Why = accepted(got)
+        accounts = [a for a in self.world.accounts.values() if caller.viewer in {None, a.id}]
+        want = {a.id: set(self.world.unmet(a, task, None)) for a in accounts}
+        agree({a.account_id: {str(r.code) for r in a.unmet} for a in why.accounts}, want)
+        agree(why.claimable, not all(want.values()))
+
+    @does(ops.UpdateAccount)
+    def update_account(self, op: ops.UpdateAccount, caller: Caller, got: Any) -> None:
+        accepted(got)
+        account = self.world.accounts[op.id]
+        account.slots = op.changes().get("max_concurrent_workers", account.slots)
+        account.cap = op.changes().get("max_cost_per_day", account.cap)
+
+    @does(ops.DrainAccount)
+    def drain_account(self, op: ops.DrainAccount, caller: Caller, got: Any) -> None:
+        accepted(got)
+        self.world.accounts[op.id].draining = op.draining
+
+    @does(ops.GrantWorkspace)
+    def grant_workspace(self, op: ops.GrantWorkspace, caller: Caller, got: Any) -> None:
+        accepted(got)
+        account = self.world.accounts[op.account_id]
+        account.grants[op.workspace_id] = (op.can_claim, op.can_create)
+
+    @does(ops.RevokeGrant)
+    def revoke_grant(self, op: ops.RevokeGrant, caller: Caller, got: Any) -> None:
+        account = self.world.accounts[op.account_id]
+        if op.workspace_id not in account.grants:
+            raise RefusalError("not_found")
+        accepted(got)
+        del account.grants[op.workspace_id]
