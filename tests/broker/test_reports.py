@@ -7,7 +7,8 @@ from decimal import Decimal
 import pytest
 
 from buildd import operations as ops
-from buildd.models import Claimed
+from buildd.broker import Principal
+from buildd.models import Claimed, Reported
 from buildd.states import TaskStatus
 from tests.broker.conftest import House
 
@@ -16,8 +17,9 @@ def report(verb: str, claimed: Claimed, **fields: object) -> dict[str, object]:
     return {"verb": verb, "id": claimed.id, "token": claimed.lease.token, **fields}
 
 
-def send(house: House, account, *reports: dict[str, object]):
-    return house.broker.execute(ops.ReportWorkers(reports=list(reports)), account)
+def send(house: House, account: Principal, *reports: dict[str, object]) -> list[Reported]:
+    operation = ops.ReportWorkers.model_validate({"reports": reports})
+    return house.broker.execute(operation, account)
 
 
 def test_each_report_stands_by_itself(house: House) -> None:
@@ -78,4 +80,4 @@ def test_another_accounts_token_is_not_known(house: House) -> None:
 @pytest.mark.parametrize("verb", ["pause", "", None])
 def test_other_verbs_are_refused(verb: str | None) -> None:
     with pytest.raises(ValueError, match="verb"):
-        ops.ReportWorkers(reports=[{"verb": verb, "id": "wkr_1", "token": "t"}])
+        ops.ReportWorkers.model_validate({"reports": [{"verb": verb, "id": "w", "token": "t"}]})
