@@ -9,13 +9,15 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from decimal import Decimal
 from functools import partial
 from pathlib import Path
 
 import buildd
 from buildd.errors import BuilddError, Conflict, Unavailable
 from buildd.models import Task
-from buildd.states import CLOSED, TaskStatus, WorkerStatus
+from buildd.operations import CreateTask
+from buildd.states import CLOSED, OnDependencyFailure, TaskStatus, WorkerStatus
 from tests.chaos.agents import POISON
 from tests.chaos.history import History
 from tests.chaos.judge import Verdict, judge
@@ -160,19 +162,17 @@ class Campaign:
         poison = chance.random() < 0.02
         waits = chance.random() < 0.1 and made and not poison
         title = f"{POISON} {number}" if poison else f"task {number}"
-        parents = [made[-1]] if waits else []
-        task = self._persist(
-            lambda bd: bd.tasks.create(
-                workspace_id=self._workspace,
-                title=title,
-                idempotency_key=title,
-                max_attempts=3 if poison else 30,
-                max_cost=0.1,
-                depends_on=parents,
-                on_dependency_failure="run",
-                priority=chance.randint(0, 2),
-            )
+        request = CreateTask(  # made once, because the key stands for exactly this
+            workspace_id=self._workspace,
+            title=title,
+            idempotency_key=title,
+            max_attempts=3 if poison else 30,
+            max_cost=Decimal("0.1"),
+            depends_on=[made[-1]] if waits else [],
+            on_dependency_failure=OnDependencyFailure.RUN,
+            priority=chance.randint(0, 2),
         )
+        task = self._persist(lambda bd: bd.send(request))
         self._history.add("created", task.id)
         return str(task.id)
 
