@@ -252,6 +252,8 @@ def test_an_action_account_ends_at_once_when_nothing_is_claimable(
         (("--server=nonsense",), {}, 2, "URL must look like"),
         (("--max-tasks=0",), {}, 2, "max-tasks"),
         (("--drain-timeout=-1",), {}, 2, "drain-timeout"),
+        (("--drain-timeout=nan",), {}, 2, "'--drain-timeout': nan is not a number of seconds"),
+        (("--drain-timeout=inf",), {}, 2, "'--drain-timeout': inf is not a number of seconds"),
         (("--executor=nonsense",), {}, 2, "there is no executor 'nonsense'; installed: command"),
         (("--executor=claude",), {}, 2, "not part of this version"),
         (("--command=",), {}, 2, "needs a command to run"),

@@ -276,7 +276,10 @@ def test_totals_given_last_are_reported_before_the_end(office: Office) -> None:
     assert worker.cost_usd == Decimal("0.25")
 
 
-@pytest.mark.parametrize("wrong", [{"max_tasks": 0}, {"max_tasks": 51}, {"drain_timeout": -1}])
+@pytest.mark.parametrize(
+    "wrong",
+    [{"max_tasks": 0}, {"max_tasks": 51}, {"drain_timeout": -1}, {"drain_timeout": float("nan")}],
+)
 def test_options_that_make_no_sense_are_refused(wrong: dict[str, int]) -> None:
     with pytest.raises(ConfigError, match=next(iter(wrong))):
         AgentOptions(**wrong)  # type: ignore[arg-type]

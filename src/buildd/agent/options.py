@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import platform
 import secrets
@@ -55,5 +56,7 @@ class AgentOptions:
     def __post_init__(self) -> None:
         if not 1 <= self.max_tasks <= MAX_CLAIM:
             raise ConfigError(f"max_tasks must be 1 to {MAX_CLAIM}, not {self.max_tasks}")
-        if self.drain_timeout < 0:
-            raise ConfigError("drain_timeout must not be negative")
+        if not 0 <= self.drain_timeout < math.inf:
+            raise ConfigError(
+                f"drain_timeout must be a number of seconds, 0 or more, not {self.drain_timeout}"
+            )
