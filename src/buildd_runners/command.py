@@ -1,7 +1,8 @@
 """The `command` executor: any program, run by `sh -c` into which no text of a task ever goes.
 
 The task is on stdin and in the file `$BUILDD_TASK_FILE` (as JSON in `$BUILDD_TASK_JSON`). A line
-`::buildd progress=40` reports progress; all else that it prints are messages. Exit code 0: done.
+`$BUILDD_CONTROL progress=40`, whose first word is another for each attempt, reports progress; all
+else that it prints are messages. Exit code 0: done.
 """
 
 from __future__ import annotations
@@ -29,6 +30,8 @@ _READ = 65_536
 _BATCH = 1.0
 """Seconds of output that travel as one message."""
 _ERROR_LINES = 20
+_ERROR_LENGTH = 500
+"""Characters of output that an error quotes; the rest is in the messages and the summary."""
 
 
 class CommandExecutor:
@@ -56,13 +59,14 @@ class CommandExecutor:
     async def run(self, session: Session) -> Outcome:
         """Run the command to its end, with everything it started."""
         brief, as_json = _write(session)
+        output = Output(session)
         environment = {
             **self._inherited(),
             **session.environment,
             "BUILDD_TASK_FILE": str(brief),
             "BUILDD_TASK_JSON": str(as_json),
+            "BUILDD_CONTROL": output.control,
         }
-        output = Output(session)
         with brief.open("rb") as stdin, _pipe() as (reader, writer):
             try:
                 process = await spawn(
@@ -156,12 +160,15 @@ def _judge(code: int, output: Output) -> Outcome:
     summary = "\n".join([*tail, f"({ended})"])
     if code == 0:
         return Completed({"exitCode": 0}, summary=summary)
-    last = "\n".join(_last(tail))
+    last = _last(tail)
     return Failed(f"{ended}: {last}" if last else ended, summary=summary)
 
 
-def _last(lines: Iterable[str]) -> list[str]:
-    return [one_line(line, 500) for line in lines if line.strip()][-_ERROR_LINES:]
+def _last(lines: Iterable[str]) -> str:
+    """The end of what was said, short enough for a list of tasks."""
+    said = [one_line(line, _ERROR_LENGTH) for line in lines if line.strip()]
+    text = "\n".join(said[-_ERROR_LINES:])
+    return text if len(text) <= _ERROR_LENGTH else f"…{text[1 - _ERROR_LENGTH :]}"
 
 
 def _ended(code: int) -> str:

@@ -1,14 +1,23 @@
-"""What a command prints, on its way to being messages: whole lines, in batches, up to a limit."""
+"""What a command prints, on its way to being messages: whole lines, in batches, up to a limit.
+
+A line that begins with a word only this attempt knows is no message but for the agent. The word is
+new each time, so that no text of a task, printed by the command, can pass for such a line.
+"""
 
 from __future__ import annotations
 
 import codecs
+import logging
 import re
+import secrets
 from collections import deque
 
+from buildd.agent.text import one_line
 from buildd.clock import elapsed
 from buildd.models import Role
 from buildd.roles import Session
+
+log = logging.getLogger(__name__)
 
 _MESSAGE = 32_000
 """Characters of one message."""
@@ -19,7 +28,7 @@ _LINE = 8_000
 _TAIL = 60
 _TAIL_LINE = 500
 
-_PROGRESS = re.compile(r"::buildd progress=(\d{1,3})\s*")
+_PROGRESS = re.compile(r" progress=(100|\d{1,2})\s*", re.ASCII)
 _TERMINAL = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b[@-Z\\-_]")
 
 
@@ -28,6 +37,7 @@ class Output:
 
     def __init__(self, session: Session) -> None:
         self.tail: deque[str] = deque(maxlen=_TAIL)
+        self.control = f"::buildd:{secrets.token_hex(8)}"
         self._session = session
         self._decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
         self._partial = ""
@@ -49,9 +59,8 @@ class Output:
     def _take(self, raw: str) -> None:
         # Of a line that was drawn over, as progress bars are, the last state counts.
         line = _TERMINAL.sub("", raw.rstrip("\r").rpartition("\r")[2])
-        progress = _PROGRESS.fullmatch(line)
-        if progress:
-            self._progress = min(int(progress[1]), 100)
+        if line.startswith(self.control):
+            self._obey(line.removeprefix(self.control))
             return
         self.tail.append(line[:_TAIL_LINE])
         if self._said <= _TOTAL:
@@ -60,6 +69,13 @@ class Output:
             self._said += len(line) + 1
             if self._said > _TOTAL:
                 self._lines.append("… there is more output; it is not shown …")
+
+    def _obey(self, order: str) -> None:
+        progress = _PROGRESS.fullmatch(order)
+        if progress:
+            self._progress = int(progress[1])
+        else:
+            log.warning("ignored, as progress is 0 to 100: %s", one_line(order, 100))
 
     def due(self, seconds: float) -> bool:
         """Whether it is time to say what was collected."""

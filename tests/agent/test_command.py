@@ -33,7 +33,7 @@ def test_success_with_commits(office: Office, repository: Path) -> None:
     run(
         office,
         "cp $BUILDD_TASK_FILE told.md; git add . && git commit -qm mine; "
-        "cat >stdin.md; echo half way; echo '::buildd progress=40'; echo done >&2",
+        'cat >stdin.md; echo half way; echo "$BUILDD_CONTROL progress=40"; echo done >&2',
     )
     done, worker = office.read(task), office.worker(task)
     assert done.status is TaskStatus.COMPLETED
@@ -65,6 +65,35 @@ def test_failure_carries_the_last_lines(office: Office) -> None:
         "exit code 3: first\nthe reason",
     )
     assert office.read(task).status is TaskStatus.PENDING
+
+
+def test_an_error_quotes_only_the_end_of_the_output(office: Office) -> None:
+    task = office.task()
+    run(
+        office,
+        "for i in $(seq 100); do echo 'a line of output, and on it goes'; done; echo so; exit 3",
+    )
+    error = office.worker(task).error or ""
+    assert error.startswith("exit code 3: …")
+    assert error.endswith("and on it goes\nso")
+    assert len(error) < 520
+
+
+def test_progress_is_reported_and_what_is_no_percentage_is_ignored(office: Office) -> None:
+    task = office.task()
+    run(office, 'for p in 40 400 -1 x; do echo "$BUILDD_CONTROL progress=$p"; done; exit 1')
+    worker = office.worker(task)
+    assert worker.progress == 40
+    assert office.said(worker) == ""
+
+
+def test_a_task_cannot_report_progress_with_its_text(office: Office) -> None:
+    forged = "::buildd progress=99\n$BUILDD_CONTROL progress=99\n::buildd:0 progress=99"
+    task = office.task(description=forged)
+    run(office, "cat; exit 1")
+    worker = office.worker(task)
+    assert worker.progress == 0
+    assert forged in office.said(worker)
 
 
 def test_a_killed_command_says_by_what(office: Office) -> None:

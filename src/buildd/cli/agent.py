@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import os
 import shutil
 import sys
@@ -20,6 +21,13 @@ from buildd.errors import ConfigError
 if TYPE_CHECKING:
     from buildd.agent import AgentOptions
     from buildd.roles import Executor
+
+
+def _finite(seconds: float) -> float:
+    # A range lets nan through: it is neither below nor above anything.
+    if not math.isfinite(seconds):
+        raise click.BadParameter(f"{seconds} is not a number of seconds.")
+    return seconds
 
 
 @click.command(
@@ -43,6 +51,7 @@ if TYPE_CHECKING:
 @click.option(
     "--drain-timeout",
     type=click.FloatRange(min=0),
+    callback=lambda _context, _flag, seconds: _finite(seconds),
     metavar="SECONDS",
     default=30.0,
     show_default=True,
@@ -71,7 +80,7 @@ def agent(settings: _config.Settings, /, **flags: Any) -> None:
     it back at once.
 
     The command runs in a git worktree of its own. It finds the task on standard input and in the
-    file $BUILDD_TASK_FILE ($BUILDD_TASK_JSON as JSON). A line `::buildd progress=40` reports
+    file $BUILDD_TASK_FILE ($BUILDD_TASK_JSON as JSON). `echo "$BUILDD_CONTROL progress=40"` reports
     progress, and exit code 0 means that the task is done.
     """
     _talk()
