@@ -7,9 +7,13 @@ ever issued may be used again, on any worker. After each step the database is co
 from __future__ import annotations
 
 from hypothesis import strategies as st
-from hypothesis.stateful import invariant, rule
+from hypothesis.stateful import invariant, precondition, rule
 
 from tests.model.players import Agents, People
+
+
+RESTARTS = 4
+"""In one life of a database; each costs as much as many steps."""
 
 
 class Machine(People, Agents):
@@ -30,8 +34,10 @@ class Machine(People, Agents):
         assert self.broker.reaper.sweep() == self.world.sweep()
         self._see_schedules()
 
+    @precondition(lambda self: self.restarts < RESTARTS)
     @rule()
     def restart(self) -> None:
+        self.restarts += 1
         self.books.check_feed(self.broker)
         self.broker.close()
         self._open_broker()

@@ -12,7 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize
 
 from buildd import operations as ops
 from buildd.broker import Broker, BrokerSettings
-from buildd.broker.reaper import Retention
+from buildd.retention import Retention
 from buildd.errors import BuilddError
 from buildd.operations import Operation
 from buildd.testing import FrozenClock
@@ -65,6 +65,7 @@ class Table(RuleBasedStateMachine):
         self.accounts: list[Caller] = []
         self.leases: list[Caller] = []
         self.requests: list[tuple[Operation[Any], Caller]] = []
+        self.restarts = 0
         self._open_broker()
         self.books = Books(self.world, self.seen)
         self._settle_in()

@@ -89,9 +89,9 @@ class PostgresBell(Bell):
         while not self._stopped.is_set():
             self._outgoing.wait()
             self._outgoing.clear()
-            if not self._stopped.is_set():
-                connection.execute(f"NOTIFY {_CHANNEL}")
-                self._stopped.wait(_COALESCE_SECONDS)
+            connection.execute(f"NOTIFY {_CHANNEL}")
+            self._stopped.wait(_COALESCE_SECONDS)
+        connection.execute(f"NOTIFY {_CHANNEL}")  # wakes its own listener too, so that it ends
 
 
 def bell_of(database: Database) -> Bell:
