@@ -31,7 +31,7 @@ class EventType(StrEnum):
     WORKER_WAITING = "worker:waiting"
     """`{waitingFor}`"""
     WORKER_COMPLETED = "worker:completed"
-    """`{result, costUsd, turns}`"""
+    """`{result, costUsd, turns}`; a result of more than 2,000 characters is null here: read the task"""
     WORKER_ERROR = "worker:error"
     """`{error, errorCode, taskStatus}`"""
     ACCOUNT_UPDATED = "account:updated"

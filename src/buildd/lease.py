@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from buildd.errors import ConfigError
 
+MOST_SECONDS = 86_400
 JITTER = 0.1
 """The share by which an agent spreads its heartbeats, so that a fleet does not beat as one."""
 
@@ -22,8 +23,8 @@ class LeaseTimes:
     ttl: float = 60.0
 
     def __post_init__(self) -> None:
-        if self.ttl < 1:
-            raise ConfigError(f"a lease must live for at least 1 second, not {self.ttl:g}")
+        if not 1 <= self.ttl <= MOST_SECONDS:
+            raise ConfigError(f"a lease lives for 1 to {MOST_SECONDS} seconds, not {self.ttl:g}")
         if not 2 * self.heartbeat * (1 + JITTER) < self.fence < self.ttl:
             raise ConfigError("the lease's times contradict each other")
 

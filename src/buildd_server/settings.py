@@ -8,13 +8,14 @@ from datetime import timedelta
 from ipaddress import ip_address
 
 from buildd import environment
-from buildd.broker import Retention
 from buildd.errors import ConfigError
 from buildd.lease import LeaseTimes
+from buildd.retention import Retention
 
 DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 3000
 DEFAULT_KEEP_EVENTS_DAYS = 30.0
+MOST_DAYS = 36_500
 DEFAULT_DATABASE = "sqlite:///buildd.db"
 
 
@@ -75,6 +76,12 @@ def _days(environ: Mapping[str, str], name: str, default: float | None) -> timed
     text = _given(environ, name)
     try:
         days = default if text is None else float(text)
+        if days is None or days == 0:
+            return None
+        if not 0 < days <= MOST_DAYS:
+            raise ValueError
     except ValueError:
-        raise ConfigError(f"{name} must be a number of days, not {text!r}") from None
-    return None if not days else timedelta(days=days)
+        raise ConfigError(
+            f"{name} must be a number of days up to {MOST_DAYS}, or 0 for ever, not {text!r}"
+        ) from None
+    return timedelta(days=days)

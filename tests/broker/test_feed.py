@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from buildd import operations as ops
 from buildd.broker import ADMIN, Broker, Principal, Subscription
@@ -160,3 +161,33 @@ def test_a_revoked_admin_key_opens_nothing(house: House) -> None:
         listener.until_refused()
     with pytest.raises(NotAuthenticated):
         house.broker.authenticate(made.api_key).result()
+
+
+def test_an_event_of_a_newer_buildd_is_passed_over(house: House) -> None:
+    listener = Listener(house.broker)
+    engine = sa.create_engine(house.broker._store.database.url)
+    with engine.begin() as connection:
+        connection.execute(sa.text("UPDATE counter SET value = value + 1 WHERE name = 'event_seq'"))
+        connection.execute(
+            sa.text(
+                "INSERT INTO event (seq, type, at, data) SELECT value, 'moon:landed',"
+                " '2026-01-01 12:00:00', '{}' FROM counter WHERE name = 'event_seq'"
+            )
+        )
+    engine.dispose()
+    house.task()
+    assert listener.until(listener.subscription.start + 2) == [listener.subscription.start + 2]
+
+
+def test_a_long_error_and_a_large_result_stay_out_of_the_feed(house: House) -> None:
+    listener = Listener(house.broker)
+    house.task()
+    claimed, lease = house.running(house.account())
+    house.broker.execute(ops.CompleteWorker(id=claimed.id, result={"log": "x" * 10_000}), lease)
+    told: list[object] = []
+    while not told:
+        for notice in listener.subscription.drain():
+            assert len(notice.json) < 5_000
+            if notice.event.type is EventType.WORKER_COMPLETED:
+                told.append(notice.event.data)
+    assert told == [{"result": None, "costUsd": 0.0, "turns": 0}]

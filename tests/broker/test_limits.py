@@ -8,10 +8,11 @@ from decimal import Decimal
 import pytest
 
 from buildd import operations as ops
-from buildd.broker import ADMIN, Broker, BrokerSettings, Principal, Retention
+from buildd.broker import ADMIN, Broker, BrokerSettings, Principal
 from buildd.errors import Invalid, LeaseLost, NotClaimable
 from buildd.events import EventType, Filter
 from buildd.models import Claimed, Order, ReasonCode, Task
+from buildd.retention import Retention
 from buildd.states import TaskStatus, WorkerStatus
 from buildd.store import audit
 from buildd.store.sql.events import OLDEST_SEQ
@@ -102,6 +103,41 @@ def test_a_runs_budget_stops_it(house: House) -> None:
     claim = house.claim(bot, run_id="r1")
     assert claim.reason is not None
     assert claim.reason.code is ReasonCode.RUN_LIMIT
+
+
+def test_an_account_with_limits_per_run_must_name_its_run(house: House) -> None:
+    bot = house.account("action", max_tasks_per_run=1)
+    task = house.task()
+    claim = house.claim(bot)
+    assert claim.reason is not None
+    assert claim.reason.code is ReasonCode.RUN_LIMIT
+    asked = ops.CreateWorker(
+        workspace_id=house.workspace.id, task_id=task.id, account_id=bot.account_id
+    )
+    with pytest.raises(NotClaimable, match="runId"):
+        house.admin(asked)
+
+
+def test_the_workspaces_budget_of_the_day_asks_too(house: House) -> None:
+    house.admin(ops.UpdateWorkspace(id=house.workspace.id, max_cost_per_day=Decimal(2)))
+    house.task()
+    claimed, lease = house.running(house.account())
+    assert spend(house, claimed, lease, "2") == []
+    assert spend(house, claimed, lease, "2.5") == [Order.PAUSE]
+    house.broker.execute(ops.PauseWorker(id=claimed.id), lease)
+    with pytest.raises(NotClaimable):
+        house.admin(ops.StartWorker(id=claimed.id))
+
+
+def test_an_agents_own_question_is_not_overwritten(house: House) -> None:
+    account = house.account(max_cost_per_day=Decimal(10))
+    house.task()
+    claimed, lease = house.running(account)
+    house.broker.execute(ops.AskWorker(id=claimed.id, type="question", prompt="Which?"), lease)
+    assert spend(house, claimed, lease, "11") == []
+    waiting = house.worker(claimed).waiting_for
+    assert waiting is not None
+    assert waiting.prompt == "Which?"
 
 
 def over_the_day(house: House) -> tuple[Principal, Task, Claimed, Principal]:

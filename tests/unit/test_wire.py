@@ -80,6 +80,12 @@ def test_a_length_is_told_in_characters() -> None:
         decode(ops.CreateTask, {}, {}, b'{"workspaceId":"w","title":"' + b"x" * 501 + b'"}')
 
 
+@pytest.mark.parametrize("repo", ["https://user:pw@example.com/x", "https://token@example.com/x"])
+def test_a_repository_carries_no_secret(repo: str) -> None:
+    with pytest.raises(errors.Invalid, match="repo: must carry no user or password"):
+        decode(ops.CreateWorkspace, {}, {}, f'{{"name":"n","repo":"{repo}"}}'.encode())
+
+
 def test_a_selection_does_not_run_backwards() -> None:
     body = b'{"content":"c","selection":{"start":5,"end":1}}'
     with pytest.raises(errors.Invalid, match="must not end before it starts"):

@@ -1,12 +1,21 @@
 """Executes operations: who may, what happens, what is told to whom."""
 
 # The handlers' modules fill the table of handlers as they are imported.
-from buildd.broker import accounts, claims, records, reports, schedules, tasks, why, workers, workspaces  # noqa: F401
+from buildd.broker import (  # noqa: F401
+    accounts,
+    claims,
+    records,
+    reports,
+    schedules,
+    tasks,
+    why,
+    workers,
+    workspaces,
+)
 from buildd.broker._broker import Broker, BrokerSettings
 from buildd.broker._context import HANDLERS
 from buildd.broker.feed import Notice, Subscription
 from buildd.broker.principals import ADMIN, Principal, PrincipalKind
-from buildd.broker.reaper import Retention
 
 __all__ = [
     "ADMIN",
@@ -16,6 +25,5 @@ __all__ = [
     "Notice",
     "Principal",
     "PrincipalKind",
-    "Retention",
     "Subscription",
 ]

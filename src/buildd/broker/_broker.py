@@ -15,7 +15,7 @@ from buildd.broker._context import HANDLERS, Context
 from buildd.broker.audience import Audience
 from buildd.broker.feed import Feed, Subscription
 from buildd.broker.principals import Doorkeeper, Principal, PrincipalKind, check_key
-from buildd.broker.reaper import Reaper, Retention
+from buildd.broker.reaper import Reaper
 from buildd.broker.waiting import WaitingRoom
 from buildd.clock import Clock
 from buildd.errors import BuilddError, ConfigError, NotAuthenticated, Unavailable
@@ -23,6 +23,7 @@ from buildd.events import Event, EventType, Filter
 from buildd.lease import LeaseTimes
 from buildd.models import Claim, Claimed
 from buildd.operations import ClaimTasks, Operation, ReleaseTask
+from buildd.retention import Retention
 from buildd.store import Database, Store, Transaction, database_of
 from buildd.store.sql import accounts as sql
 from buildd.store.sql import events as sql_events

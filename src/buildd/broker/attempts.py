@@ -6,13 +6,14 @@ A claim goes account, task instead, but never waits for a task, so no cycle can 
 
 from __future__ import annotations
 
+import json
 import random
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from buildd.broker import fence, ledger
-from buildd.broker._context import Context
+from buildd.broker._context import EVENT_TEXT_LIMIT, Context
 from buildd.errors import WrongState
 from buildd.events import EventType
 from buildd.states import (
@@ -105,7 +106,7 @@ def end(ctx: Context, worker: Row, ending: Ending, comeback: Comeback) -> Row:
     ctx.emit_worker(
         EventType.WORKER_ERROR,
         ended,
-        error=ending.error,
+        error=ending.error[:EVENT_TEXT_LIMIT],
         errorCode=ending.code,
         taskStatus=task.status,
     )
@@ -120,7 +121,7 @@ def complete(ctx: Context, worker: Row, result: Any, report: str) -> Row:
     ctx.emit_worker(
         EventType.WORKER_COMPLETED,
         ended,
-        result=result,
+        result=result if len(json.dumps(result)) <= EVENT_TEXT_LIMIT else None,
         costUsd=float(ended.cost_usd),
         turns=ended.turns,
     )

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 
 from buildd import operations as ops
 from buildd.broker import attempts, fence, ledger
 from buildd.broker._context import Context, handles, model
 from buildd.broker.principals import Principal, PrincipalKind
-from buildd.broker.why import no_work, reason, run_limit, why_not_me
+from buildd.broker.why import no_work, reason, run_limit, unnamed_run, why_not_me
 from buildd.budget import ZERO, budget_day
 from buildd.errors import Forbidden, Invalid, NotClaimable, NotFound
 from buildd.events import EventType
@@ -23,6 +24,8 @@ from buildd.store.sql import tasks as sql_tasks
 from buildd.store.sql import workers as sql_workers
 
 _SLUG_LENGTH = 30
+_TRIES = 3
+"""How often a claim looks again when another one takes the last slot before it."""
 
 
 @handles(ops.ClaimTasks)
@@ -33,7 +36,7 @@ def claim_tasks(ctx: Context, op: ops.ClaimTasks) -> Claim:
         _see_agent(ctx, op, account)
     taken: list[Claimed] = []
     while len(taken) < op.max_tasks:
-        full = _run_is_full(ctx, op, account)
+        full = _run_is_full(ctx, op.run_id, account)
         one = None if full else _take_up(ctx, op) or _take(ctx, op, account)
         if one is None:
             break
@@ -42,12 +45,13 @@ def claim_tasks(ctx: Context, op: ops.ClaimTasks) -> Claim:
     return Claim(workers=taken, reason=None if taken else full or _why(ctx, op, account))
 
 
-def _run_is_full(ctx: Context, op: ops.ClaimTasks, account: Row) -> Reason | None:
+def _run_is_full(ctx: Context, run_id: str | None, account: Row) -> Reason | None:
     """A count is exact here: every claim of an account holds the account's row."""
-    if op.run_id is None:
+    if account.max_tasks_per_run is None and account.max_cost_per_run is None:
         return None
-    run = ctx.tx.first(sql.RUN, account=account.id, run=op.run_id)
-    return run_limit(account, run)
+    if run_id is None:
+        return unnamed_run()
+    return run_limit(account, ctx.tx.first(sql.RUN, account=account.id, run=run_id))
 
 
 @handles(ops.CreateWorker)
@@ -56,9 +60,10 @@ def create_worker(ctx: Context, op: ops.CreateWorker) -> Claimed:
     account = _lock_account(ctx, _for_whom(ctx, op))
     claim = ops.ClaimTasks(workspace_id=op.workspace_id, task_id=op.task_id)
     as_account = Context(ctx.tx, _principal(account), ctx.times, ctx.pepper)
-    claimed = _take_up(as_account, claim) or _take(as_account, claim, account)
+    full = _run_is_full(ctx, None, account)
+    claimed = None if full else _take_up(as_account, claim) or _take(as_account, claim, account)
     if claimed is None:
-        reason = _why(as_account, claim, account)
+        reason = full or _why(as_account, claim, account)
         raise NotClaimable(reason.message, reason=reason.model_dump(mode="json"))
     return claimed
 
@@ -85,23 +90,21 @@ def _principal(account: Row) -> Principal:
 
 
 def _take(ctx: Context, op: ops.ClaimTasks, account: Row) -> Claimed | None:
-    task = ctx.tx.first(
-        sql.NEXT_TASK,
-        account=account.id,
-        workspace=op.workspace_id,
-        task=op.task_id,
-        capabilities=op.capabilities,
-        now=ctx.tx.now,
-        day=budget_day(ctx.tx.now),
-    )
-    if task is None:
-        return None
-    try:
-        with ctx.tx.savepoint():
-            worker = _engage(ctx, op, account, task)
-    except _OutranError:
-        return None
-    return _lease(ctx, worker, op)
+    for _ in range(_TRIES):
+        task = ctx.tx.first(
+            sql.NEXT_TASK,
+            account=account.id,
+            workspace=op.workspace_id,
+            task=op.task_id,
+            capabilities=op.capabilities,
+            now=ctx.tx.now,
+            day=budget_day(ctx.tx.now),
+        )
+        if task is None:
+            return None
+        with suppress(_OutranError), ctx.tx.savepoint():
+            return _lease(ctx, _engage(ctx, op, account, task), op)
+    return None
 
 
 class _OutranError(Exception):

@@ -7,10 +7,12 @@ or is given back as a person answers.
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 from buildd.broker import attempts
 from buildd.broker._context import Context, jsonable
 from buildd.broker.attempts import Comeback, Ending
-from buildd.budget import budget_day
+from buildd.budget import ZERO, budget_day
 from buildd.errors import Invalid
 from buildd.events import EventType
 from buildd.models import Order, QuestionType, WaitingFor
@@ -20,6 +22,7 @@ from buildd.store.sql import accounts as sql_accounts
 from buildd.store.sql import claims as sql_claims
 from buildd.store.sql import tasks as sql_tasks
 from buildd.store.sql import workers as sql
+from buildd.store.sql import workspaces as sql_workspaces
 
 GO_ON, STOP = "go on", "stop"
 
@@ -36,14 +39,14 @@ def orders(ctx: Context, worker: Row) -> list[Order]:
 
 
 def ask_if_over(ctx: Context, worker: Row) -> Row:
-    """Pause a worker with a question if the day's budget is used up; it may be asked only once."""
-    account = _account(ctx, worker)
-    if account is None or account.used_today <= account.max_cost_per_day:
+    """Pause a worker with a question if a budget of the day is used up; it may be asked only once."""
+    whose = None if worker.waiting_for else _over(ctx, worker)
+    if whose is None:
         return worker
     question = jsonable(
         WaitingFor(
             type=QuestionType.CONFIRMATION,
-            prompt=f"The account's budget of ${account.max_cost_per_day} for today is used up. Go on?",
+            prompt=f"The {whose} for today is used up. Go on?",
             options=[GO_ON, STOP],
             code=ErrorCode.BUDGET_EXHAUSTED,
         )
@@ -53,6 +56,31 @@ def ask_if_over(ctx: Context, worker: Row) -> Row:
         return worker
     ctx.emit_worker(EventType.WORKER_WAITING, asked, waitingFor=question)
     return asked
+
+
+def has_room(ctx: Context, account: Row, workspace: Row) -> bool:
+    """Whether something is left for today of what the account and the workspace may spend."""
+    cap = workspace.max_cost_per_day
+    of_workspace = cap is None or _used(ctx, workspace.id) < cap
+    return bool(account.used_today < account.max_cost_per_day and of_workspace)
+
+
+def _over(ctx: Context, worker: Row) -> str | None:
+    """Which budget is exceeded, in words."""
+    account = _account(ctx, worker)
+    if account is not None and account.used_today > account.max_cost_per_day:
+        return f"account's budget of ${account.max_cost_per_day}"
+    workspace = ctx.tx.first(sql_workspaces.WORKSPACE, id=worker.workspace_id, viewer=None)
+    cap = None if workspace is None else workspace.max_cost_per_day
+    if cap is not None and _used(ctx, worker.workspace_id) > cap:
+        return f"workspace's budget of ${cap}"
+    return None
+
+
+def _used(ctx: Context, owner: str) -> Decimal:
+    row = ctx.tx.first(sql_claims.USED_TODAY, owner=owner, day=budget_day(ctx.tx.now))
+    used: Decimal = ZERO if row is None else row.used
+    return used
 
 
 def is_asked(worker: Row) -> bool:

@@ -11,7 +11,6 @@ import logging
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -24,6 +23,7 @@ from buildd.broker.schedules import fire
 from buildd.broker.workers import pause_now
 from buildd.errors import BuilddError
 from buildd.lease import LeaseTimes
+from buildd.retention import Retention
 from buildd.states import LIVE, ErrorCode, WorkerStatus, WorkerVerb
 from buildd.store import Store, Transaction
 from buildd.store.sql import accounts as sql_accounts
@@ -36,18 +36,10 @@ from buildd.store.sql import workers as sql
 Act = Callable[[Context], bool]
 
 _LAST_PASS = "reaped_at"  # noqa: S105 - the name of a setting
-_PRUNINGS = 20
+_ROUNDS = 20
 """Transactions of pruning in one pass at most, so that leases are looked at in time."""
 
 log = logging.getLogger("buildd.reaper")
-
-
-@dataclass(frozen=True)
-class Retention:
-    """For how long events and finished tasks are kept; None is for ever."""
-
-    events: timedelta | None = None
-    tasks: timedelta | None = None
 
 
 class Reaper:
@@ -92,10 +84,14 @@ class Reaper:
         """Make one pass now; tell how many attempts it ended or paused."""
         if self._store.write(self._note_pass).result():
             self._came_due()
-        found = self._store.read(self._look).result()
-        done = [self._store.write(self._in_context(act)) for act in found]
-        ended = sum(map(_settled, done))
-        for _ in range(_PRUNINGS):
+        ended = 0
+        for _ in range(_ROUNDS):
+            found = self._store.read(self._look).result()
+            done = [self._store.write(self._in_context(act)) for act in found]
+            ended += sum(map(_settled, done))
+            if len(found) < sql.AT_ONCE:
+                break
+        for _ in range(_ROUNDS):
             if not self._store.write(self._prune).result():
                 break
         return ended
@@ -174,7 +170,10 @@ def _time_out(ctx: Context, worker_id: str) -> bool:
 
 def _pause(ctx: Context, worker_id: str) -> bool:
     worker = fence.lock_worker(ctx, worker_id)
-    if WorkerStatus(worker.status) not in LIVE or worker.pause_requested_at is None:
+    asked = worker.pause_requested_at
+    if asked is None or asked >= ctx.tx.now - ctx.times.ttl_delta:
+        return False
+    if WorkerStatus(worker.status) not in LIVE:
         return False
     pause_now(ctx, worker)
     return True

@@ -24,12 +24,14 @@ from buildd.states import ENDED, TASK, WORKER, WorkerVerb
 Attempt = Callable[[ClaimTasks, Principal], "Future[Claim]"]
 
 _TICK_SECONDS = 0.25
-_OPENS = {
-    *ENDED,
-    WORKER.step(WorkerVerb.PAUSE).target,
-    WORKER.step(WorkerVerb.RESUME).target,
-}
-"""What a worker must have become to free a slot, or to be there to take up."""
+_PAUSED = WORKER.step(WorkerVerb.PAUSE).target
+
+
+def _opens(event: Event) -> bool:
+    """Whether a worker's step frees a slot, or leaves a worker to be taken up."""
+    return event.data.get("status") in {*ENDED, _PAUSED} or (
+        event.data.get("previousStatus") == _PAUSED
+    )
 
 
 @dataclass(eq=False)
@@ -50,7 +52,7 @@ class Waiter:
             return event.account_id == self.principal.account_id
         if event.type is EventType.WORKER_STATUS:
             mine = event.account_id == self.principal.account_id
-            return mine and event.data.get("status") in _OPENS
+            return mine and _opens(event)
         if event.data.get("status") != TASK.initial:
             return False
         return self._fits(event)

@@ -76,6 +76,12 @@ def no_work() -> Reason:
     return Reason(code=ReasonCode.NO_WORK, message="no task is claimable by this account now")
 
 
+def unnamed_run() -> Reason:
+    """An account with limits per run claims for a run that it names."""
+    message = "the account has limits per run: the claim must name its run with runId"
+    return Reason(code=ReasonCode.RUN_LIMIT, message=message)
+
+
 def run_limit(account: Row, run: Row) -> Reason | None:
     """Why a run of an `action` account takes no more, or None if it may."""
     limits = (

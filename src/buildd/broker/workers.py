@@ -186,7 +186,7 @@ def _resume(ctx: Context, worker: Row) -> Row:
     attempts.move(ctx, worker, WorkerVerb.RESUME, raised=raised.epoch, until=until)
     amount = estimate(left(task.max_cost, task.cost_usd), account.max_cost_per_task)
     resumed = ctx.tx.first(sql.RESERVE, of=worker.id, reserved=amount, reserved_day=day)
-    has_room = worker.may_overspend or account.used_today < account.max_cost_per_day
+    has_room = worker.may_overspend or limits.has_room(ctx, account, workspace)
     caps = (account.max_cost_per_day, workspace.max_cost_per_day)
     if not has_room or not ledger.reserve(
         ctx, resumed, (None, None) if worker.may_overspend else caps

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from math import isfinite
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -97,6 +98,18 @@ def _utc(moment: datetime) -> datetime:
         raise ValueError("is out of range in UTC") from None
 
 
+def _without_secret(address: str) -> str:
+    # It is shown to everybody in the workspace, and becomes an argument of git.
+    try:
+        parts = urlsplit(address)
+        named = parts.username or parts.password
+    except ValueError:
+        raise ValueError("is not an address that git could clone from") from None
+    if parts.scheme in {"http", "https"} and named:
+        raise ValueError("must carry no user or password: give git a credential helper instead")
+    return address
+
+
 # Lengths come before the functions: behind one, pydantic would count a text's "items".
 Text = Annotated[str, AfterValidator(_storable)]
 """Text that both databases can hold."""
@@ -116,6 +129,13 @@ Title = Annotated[
     AfterValidator(_storable),
     AfterValidator(_said),
 ]
+Repository = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=2000),
+    AfterValidator(_storable),
+    AfterValidator(_without_secret),
+]
+"""What `git clone` takes, without anything secret in it."""
 Id = Annotated[str, StringConstraints(min_length=1, max_length=100), AfterValidator(_storable)]
 Capability = Id
 Capabilities = Annotated[list[Capability], Field(max_length=100)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from buildd.models._model import AtLeastOne, Id, Json, LongText, Model, Name, Time, Usd
+from buildd.models._model import AtLeastOne, Id, Json, LongText, Model, Name, Repository, Time, Usd
 
 
 class Workspace(Model):
@@ -10,7 +10,7 @@ class Workspace(Model):
 
     id: Id
     name: Name
-    repo: LongText | None = None
+    repo: Repository | None = None
     """What `git clone` takes."""
     local_path: LongText | None = None
     """A checkout on an agent's own machine, used instead of a clone where it exists."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from buildd.models import Source, Workspace
-from buildd.models._model import AtLeastOne, Id, Json, LongText, Name, Usd
+from buildd.models._model import AtLeastOne, Id, Json, LongText, Name, Repository, Usd
 from buildd.operations._operation import Access, Deleted, Operation, create, delete, get, patch
 from buildd.operations._paging import Paged
 
@@ -14,7 +14,7 @@ class CreateWorkspace(Operation[Workspace]):
     http = create("/api/workspaces")
     access = Access.ADMIN
     name: Name
-    repo: LongText | None = None
+    repo: Repository | None = None
     local_path: LongText | None = None
     memory: Json = {}
     max_concurrent_workers: AtLeastOne | None = None
@@ -43,7 +43,7 @@ class UpdateWorkspace(Operation[Workspace]):
     access = Access.ADMIN
     id: Id
     name: Name = ""
-    repo: LongText | None = None
+    repo: Repository | None = None
     local_path: LongText | None = None
     memory: Json = {}
     max_concurrent_workers: AtLeastOne | None = None

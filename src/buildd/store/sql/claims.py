@@ -175,6 +175,11 @@ RESERVE_ON_DAY = Statement(
 BOOK_ON_TASK = Statement(
     sa.update(task).where(task.c.id == bindparam("of")).values(cost_usd=task.c.cost_usd + _AMOUNT)
 )
+USED_TODAY = Statement(
+    sa.select(
+        sa.type_coerce(budget_day.c.spent + budget_day.c.reserved, Money()).label("used")
+    ).where(budget_day.c.owner_id == bindparam("owner"), budget_day.c.day == _DAY)
+)
 INSERT_LEDGER = Statement(sa.insert(ledger))
 BOOK_TOTAL = Statement(
     sa.update(account)

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 from sqlalchemy import bindparam
 
-from buildd.store.columns import Moment
+from buildd.events import EventType
+from buildd.store.columns import Moment, among
 from buildd.store.statement import Statement
 from buildd.store.tables import counter, event
 
@@ -29,9 +30,13 @@ INSERT_EVENT = Statement(sa.insert(event))
 
 LAST_SEQ = Statement(sa.select(counter.c.value).where(counter.c.name == EVENT_SEQ))
 OLDEST_SEQ = Statement(sa.select(sa.func.min(event.c.seq).label("seq")))
+# Types of a newer buildd on the same database are passed over, as an old client does.
 EVENTS_AFTER = Statement(
     sa.select(event)
-    .where(event.c.seq > bindparam("after", type_=sa.BigInteger))
+    .where(
+        event.c.seq > bindparam("after", type_=sa.BigInteger),
+        among(event.c.type, EventType),
+    )
     .order_by(event.c.seq)
     .limit(bindparam("limit", type_=sa.Integer))
 )

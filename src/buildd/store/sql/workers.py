@@ -14,6 +14,8 @@ from buildd.store.statement import Statement
 from buildd.store.tables import account, lease, worker, workspace
 
 _UNTIL = bindparam("until", type_=Moment())
+AT_ONCE = 100
+"""How much the reaper looks for at a time."""
 
 WORKER_COLUMNS = tuple(column.name for column in worker.columns)
 INSERT_WORKER = Statement(sa.insert(worker))
@@ -193,7 +195,7 @@ EXPIRED = Statement(
     sa.select(worker.c.id)
     .where(among(worker.c.status, LIVE), worker.c.lease_expires_at < NOW)
     .order_by(worker.c.lease_expires_at)
-    .limit(100)
+    .limit(AT_ONCE)
 )
 # A worker that waits for a person does not use up its time.
 OVERDUE = Statement(
@@ -203,7 +205,7 @@ OVERDUE = Statement(
         worker.c.deadline < NOW,
     )
     .order_by(worker.c.deadline)
-    .limit(100)
+    .limit(AT_ONCE)
 )
 UNCONFIRMED_PAUSES = Statement(
     sa.select(worker.c.id)
@@ -211,7 +213,7 @@ UNCONFIRMED_PAUSES = Statement(
         among(worker.c.status, LIVE),
         worker.c.pause_requested_at < bindparam("before", type_=Moment()),
     )
-    .limit(100)
+    .limit(AT_ONCE)
 )
 EXTEND_ALL = Statement(
     sa.update(worker)
