@@ -9,6 +9,7 @@ import pytest
 
 from buildd import Client, EventType, LeaseLost, TaskStatus, WorkerStatus
 from buildd.models import Order
+from buildd.operations import BatchedTask
 
 
 def test_the_story_of_a_task(bd: Client) -> None:
@@ -139,3 +140,20 @@ def test_a_waiting_claim_is_woken_by_a_new_task(bd: Client) -> None:
     task = bd.tasks.create(workspace_id=workspace.id, title="Now")
     waiting.join()
     assert woken == [task.id]
+
+
+def test_many_tasks_in_few_requests(bd: Client) -> None:
+    workspace = bd.workspaces.create(name="shop")
+    account = bd.accounts.create(type="service", name="vm", max_concurrent_workers=20)
+    bd.accounts.grant(account_id=account.id, workspace_id=workspace.id)
+    new = [BatchedTask(workspace_id=workspace.id, title=f"task {n}") for n in range(10)]
+    made = bd.tasks.create_many(tasks=new, idempotency_key="once")
+    assert bd.tasks.create_many(tasks=new, idempotency_key="once") == made
+    agent = bd.with_key(account.api_key)
+    claimed = agent.workers.claim(max_tasks=20).workers
+    assert {each.task_id for each in claimed} == {task.id for task in made}
+    reports = [{"id": each.id, "token": each.lease.token} for each in claimed]
+    agent.workers.report(reports=[{"verb": "start", **each} for each in reports])
+    done = agent.workers.report(reports=[{"verb": "complete", **each} for each in reports])
+    assert [each.worker.status for each in done if each.worker] == ["completed"] * 10
+    assert bd.accounts.get(id=account.id).total_tasks == 10
