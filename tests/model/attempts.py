@@ -113,13 +113,21 @@ class AttemptSpec(Words):
         known = worker.cost
         if op.cost_usd is not None:
             self.world.book(worker, op.cost_usd)
-        account = self.world.accounts[worker.account]
-        over = worker.cost > known and self.world.used(account.id) > account.cap
-        if over and not worker.may_overspend and worker.pause_asked is None:
+        over = worker.cost > known and self._is_over(worker)
+        free = worker.question is None and worker.pause_asked is None
+        if over and free and not worker.may_overspend:
             worker.question, worker.pause_asked = "budget", self.world.now
         worker.expires = max(worker.expires, self.world.now + self.world.ttl)
         worker.progress = worker.progress if op.progress is None else op.progress
         worker.turns = max(worker.turns, op.turns or 0)
+
+    def _is_over(self, worker: Worker) -> bool:
+        """Whether a budget of the day is exceeded."""
+        account = self.world.accounts[worker.account]
+        cap = self.world.workspaces[worker.workspace].cap
+        return self.world.used(account.id) > account.cap or (
+            cap is not None and self.world.used(worker.workspace) > cap
+        )
 
     def _begin_work(self, op: ops.Heartbeat, worker: Worker) -> None:
         if op.status is not None and worker.status is WorkerStatus.STARTING:

@@ -38,6 +38,8 @@ class ClaimSpec(Words):
             raise RefusalError("forbidden")
         account = self.world.accounts[str(op.account_id or caller.viewer)]
         claim = ops.ClaimTasks(workspace_id=op.workspace_id, task_id=op.task_id)
+        if self.world.is_run_full(account, None):
+            raise RefusalError("not_claimable")
         if self._next(claim, account) is None:
             seen = self._may_ask_for(claim, account)
             raise RefusalError("not_claimable" if seen else "not_found")

@@ -11,7 +11,6 @@ from hypothesis.stateful import invariant, precondition, rule
 
 from tests.model.players import Agents, People
 
-
 RESTARTS = 4
 """In one life of a database; each costs as much as many steps."""
 

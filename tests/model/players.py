@@ -93,14 +93,14 @@ class People(Table):
         """A whole life, so that chance gets far often enough."""
         op = ops.CreateTask(workspace_id=self.workspaces[0], title="work", priority=1, **limits)
         self.do(op, self.owner)
-        self.do(ops.ClaimTasks(), self.accounts[who])
+        self.do(ops.ClaimTasks(run_id="run 1"), self.accounts[who])
         for deed in ["start", "run", *deeds] if begun else deeds:
             if not self.world.workers:
                 break
             if deed in BY_PERSONS:
                 self._direct(self._worker(0), deed.removeprefix("do "), self.owner)
             elif deed == "claim":
-                self.do(ops.ClaimTasks(), self.accounts[who])
+                self.do(ops.ClaimTasks(run_id="run 1"), self.accounts[who])
             else:
                 self._under_lease(self._lease(0), deed)
 

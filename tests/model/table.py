@@ -12,9 +12,9 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize
 
 from buildd import operations as ops
 from buildd.broker import Broker, BrokerSettings
-from buildd.retention import Retention
 from buildd.errors import BuilddError
 from buildd.operations import Operation
+from buildd.retention import Retention
 from buildd.testing import FrozenClock
 from tests.model.books import Books
 from tests.model.spec import Spec

@@ -168,7 +168,9 @@ class World:
     def is_run_full(self, account: Account, run: str | None) -> bool:
         mine = [w for w in self.workers.values() if (w.account, w.run) == (account.id, run)]
         used = sum((w.cost + w.reserved for w in mine), ZERO)
-        return run is not None and (
+        if account.tasks_per_run is None and account.cost_per_run is None:
+            return False
+        return run is None or (
             (account.tasks_per_run is not None and len(mine) >= account.tasks_per_run)
             or (account.cost_per_run is not None and used >= account.cost_per_run)
         )
