@@ -215,6 +215,47 @@ def test_a_killed_agent_s_task_is_finished_by_another(
     assert git(repository, "show", f"{office.worker(task).branch}:done.txt") == "done"
 
 
+@pytest.mark.parametrize(
+    ("leaves", "kept"),
+    [("", False), ("echo half > half.txt;", True), ("git checkout -q --detach;", True)],
+)
+def test_what_a_killed_agent_left_is_swept_unless_work_would_be_lost(
+    agents: Agents, leaves: str, kept: bool
+) -> None:
+    office = agents.office
+    task = office.task()
+    first = agents.start(f"{leaves} echo begun >&2; exec sleep 600")
+    until(lambda: office.owner.workers.list(task_id=task.id))
+    worker = office.worker(task)
+    until(lambda: "begun" in office.said(worker))
+    first.send_signal(signal.SIGKILL)
+    agents.end(first)
+    tree, scratch = (office.state / name / worker.id for name in ("worktrees", "scratch"))
+    assert (scratch / "task.md").exists()
+    code, told = agents.end(agents.start("true", GITHUB_ACTIONS="true"))
+    assert code == 0
+    assert not scratch.exists()
+    assert tree.exists() is kept
+    assert (f"kept {tree}" in told) is kept
+
+
+def test_what_a_living_agent_works_with_is_not_swept(agents: Agents, tmp_path: Path) -> None:
+    office, gate = agents.office, tmp_path / "gate"
+    task = office.task()
+    first = agents.start(
+        "cat > /dev/null; until test -e $GATE; do sleep 0.05; done; cat $BUILDD_TASK_FILE",
+        "--pass-env=GATE",
+        GATE=str(gate),
+    )
+    until(lambda: any((office.state / "worktrees").glob("*/.git")))
+    assert agents.end(agents.start("true", GITHUB_ACTIONS="true"))[0] == 0
+    gate.touch()
+    until(lambda: office.read(task).status is TaskStatus.COMPLETED)
+    first.terminate()
+    assert agents.end(first)[0] == 0
+    assert "Fix the login test" in office.said(office.worker(task))
+
+
 def test_in_github_actions_it_takes_the_dispatched_task_first_and_ends(
     agents: Agents, tmp_path: Path
 ) -> None:

@@ -200,6 +200,7 @@ def test_a_repo_that_cannot_be_cloned_fails_with_gits_line(
     task = office.task()
     run(office, "true")
     assert "does not appear to be a git repository" in (office.worker(task).error or "")
+    assert not any((office.state / "scratch").iterdir())
 
 
 def test_a_command_that_removes_its_worktree_fails_clearly(office: Office) -> None:

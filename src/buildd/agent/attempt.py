@@ -130,7 +130,7 @@ class Attempt:
     @property
     def scratch(self) -> Path:
         """Where to put what must not be committed."""
-        return self._there.scratch
+        return self._there.scratch.path
 
     @property
     def environment(self) -> Mapping[str, str]:

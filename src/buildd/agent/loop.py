@@ -13,6 +13,7 @@ from anyio.abc import TaskGroup
 
 from buildd.agent.attempt import Attempt, Stop
 from buildd.agent.options import AgentOptions
+from buildd.agent.place import sweep
 from buildd.agent.process import identity, sweep_orphans
 from buildd.agent.retry import Backoff, passes
 from buildd.agent.session import Desk, attend
@@ -73,6 +74,7 @@ class Agent:
         swept = await anyio.to_thread.run_sync(sweep_orphans)
         if swept:
             log.warning("ended %d processes that a killed agent left behind", swept)
+        await sweep(self._options.state_dir)
         log.info("ready, as %s (%s)", account.name, account.id)
         failure: BuilddError | None = None
         async with anyio.create_task_group() as watch:

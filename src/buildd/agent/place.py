@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import logging
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import anyio
+
 from buildd.agent import repository, worktree
+from buildd.agent.git import GitFailed
+from buildd.agent.scratch import Scratch, take, wait_for
 from buildd.agent.worktree import Worktree
+from buildd.errors import ConfigError
 from buildd.models import Claimed, Workspace
 
 log = logging.getLogger(__name__)
@@ -21,7 +25,7 @@ class Place:
 
     workspace: Workspace
     workdir: Path
-    scratch: Path
+    scratch: Scratch
     worktree: Worktree | None
     """None where the workspace has no repository: then `workdir` is a plain directory."""
 
@@ -34,33 +38,76 @@ class Place:
 
     async def leave(self, *, keep: bool) -> None:
         """Remove what nobody needs any more; what could be lost stays, and the log says where."""
-        shutil.rmtree(self.scratch, ignore_errors=True)
-        if keep or not self.workdir.exists():
-            return
-        if self.worktree is not None:
-            removed = await self.worktree.remove()
-        else:
-            removed = _remove_empty(self.workdir)
-        if not removed:
-            log.warning("kept %s: it holds work that is nowhere else", self.workdir)
+        try:
+            if keep or not self.workdir.exists():
+                return
+            if self.worktree is not None:
+                removed = await self.worktree.remove()
+            else:
+                removed = _remove_empty(self.workdir)
+            if not removed:
+                log.warning("kept %s: it holds work that is nowhere else", self.workdir)
+        finally:
+            self.scratch.remove()
 
 
 async def prepare(workspace: Workspace, claimed: Claimed, state: Path, *, checkout: bool) -> Place:
-    """Make the directories of an attempt. Raises `GitFailed` or `OSError`."""
-    scratch = state / "scratch" / claimed.id
-    scratch.mkdir(parents=True, exist_ok=True, mode=0o700)
+    """Make the directories of an attempt. Raises `GitFailed`, `NoRepository` or `OSError`."""
     workdir = state / "worktrees" / claimed.id
-    found = await repository.find(workspace, state) if checkout else None
-    if found is None:
-        workdir.mkdir(parents=True, exist_ok=True)
-        return Place(workspace, workdir, scratch, None)
-    tree = await worktree.add(found, claimed.branch, workdir)
-    return Place(workspace, workdir, scratch, tree)
+    scratch = await wait_for(state / "scratch" / claimed.id)
+    try:
+        found = await repository.find(workspace, state) if checkout else None
+        if found is None:
+            workdir.mkdir(parents=True, exist_ok=True)
+            return Place(workspace, workdir, scratch, None)
+        tree = await worktree.add(found, claimed.branch, workdir)
+        return Place(workspace, workdir, scratch, tree)
+    except BaseException:
+        with anyio.CancelScope(shield=True):
+            await _clear(workdir, scratch)
+        raise
+
+
+async def sweep(state: Path) -> None:
+    """Remove what killed agents left here, by the rules of `Place.leave`.
+
+    A scratch directory that nobody has locked is the sign of one. What an attempt kept on purpose
+    has none any more, and stays.
+    """
+    for path in _directories(state / "scratch"):
+        try:
+            scratch = take(path)
+        except OSError as problem:
+            log.warning("kept %s: %s", path, problem.strerror)
+            continue
+        if scratch is not None:
+            await _clear(state / "worktrees" / path.name, scratch)
+
+
+async def _clear(workdir: Path, scratch: Scratch) -> None:
+    """Remove the directories of an attempt of which no more is known than where it worked."""
+    try:
+        if worktree.is_there(workdir):
+            removed = await worktree.clear(workdir)
+        else:
+            removed = _remove_empty(workdir)
+        if not removed:
+            log.warning("kept %s: an attempt that broke off left work there", workdir)
+    except (GitFailed, ConfigError, OSError) as problem:
+        log.warning("kept %s: %s", workdir, problem)
+    finally:
+        scratch.remove()
+
+
+def _directories(parent: Path) -> list[Path]:
+    return sorted(path for path in parent.glob("*") if path.is_dir())
 
 
 def _remove_empty(directory: Path) -> bool:
     try:
         directory.rmdir()
+    except FileNotFoundError:
+        return True
     except OSError:
         return False
     return True

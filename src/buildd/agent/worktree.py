@@ -137,12 +137,27 @@ async def add(repository: Repository, branch: str, path: Path) -> Worktree:
         raise GitFailed(f"{branch!r} is not a name git allows for a branch")
     base, tip = await repository.base(), await repository.tip(branch)
     start = base if tip is None else await git("merge-base", base, tip, at=repository.path)
-    if not _is_there(path):
+    if not is_there(path):
         await _check_out(repository, branch, path, tip or base)
     return Worktree(path, repository, branch, start, await _identity(path))
 
 
-def _is_there(path: Path) -> bool:
+async def clear(path: Path) -> bool:
+    """Remove a worktree of which only the place is known, if nothing would be lost.
+
+    Its branch stays, with the commits. Raises `GitFailed`.
+    """
+    if await ask("symbolic-ref", "--quiet", "HEAD", at=path) is None:
+        return False
+    if await git("status", "--porcelain", at=path):
+        return False
+    repository = path / await git("rev-parse", "--git-common-dir", at=path)
+    await git("worktree", "remove", "--", str(path), at=repository)
+    return True
+
+
+def is_there(path: Path) -> bool:
+    """Whether a worktree was made there."""
     return (path / ".git").exists()
 
 

@@ -1,0 +1,60 @@
+"""An attempt's scratch directory, locked while its agent lives: so a killed agent's can be told."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import anyio
+
+_POLL = 0.1
+
+
+@dataclass(frozen=True)
+class Scratch:
+    """A directory for what must not be committed, which is ours until we remove it or die."""
+
+    path: Path
+    lock: int
+    """A descriptor of the directory; the kernel lets the lock go with the last one."""
+
+    def remove(self) -> None:
+        """Remove it with all that it holds, and let it go."""
+        shutil.rmtree(self.path, ignore_errors=True)
+        os.close(self.lock)
+
+
+def take(path: Path) -> Scratch | None:
+    """Make the directory, or take it over from an agent that is gone; None while it has an owner.
+
+    Raises `OSError`.
+    """
+    path.mkdir(parents=True, exist_ok=True, mode=0o700)
+    lock = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        # Its owner may have removed it between the two lines above.
+        if os.path.samestat(os.fstat(lock), path.stat()):
+            return Scratch(path, lock)
+    except (BlockingIOError, FileNotFoundError):
+        pass
+    except BaseException:
+        os.close(lock)
+        raise
+    os.close(lock)
+    return None
+
+
+async def wait_for(path: Path) -> Scratch:
+    """Take the directory as soon as its owner, an earlier run of this attempt, has let it go.
+
+    Raises `OSError`.
+    """
+    while True:
+        scratch = take(path)
+        if scratch is not None:
+            return scratch
+        await anyio.sleep(_POLL)
