@@ -10,6 +10,7 @@ import pytest
 from buildd.cli import _config
 from buildd.cli._config import SETTINGS, hide_password, load, masked
 from buildd.errors import ConfigError
+from buildd_server import settings as server_settings
 
 ROOT = Path(__file__).parents[2]
 NAMED = {setting.name: setting for setting in SETTINGS}
@@ -141,3 +142,13 @@ def test_the_example_changes_nothing_until_it_is_edited(place: Place) -> None:
     before = {name: found.value for name, found in place.load().found.items()}
     place.dotenv((ROOT / ".env.example").read_text(encoding="utf-8"))
     assert {name: found.value for name, found in place.load().found.items()} == before
+
+
+def test_how_long_the_server_keeps_things_is_a_setting(place: Place) -> None:
+    kept = server_settings.DEFAULT_KEEP_EVENTS_DAYS
+    assert float(place.load().get("keep_events_days") or 0) == kept
+    assert place.load().get("keep_tasks_days") is None
+    place.toml("keep_events_days = 7\nkeep_tasks_days = 90")
+    assert place.load().get("keep_events_days") == "7"
+    assert place.load().get("keep_tasks_days") == "90"
+    assert NAMED["keep_tasks_days"].variable == "BUILDD_KEEP_TASKS_DAYS"

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import shlex
+import subprocess
+import sys
+
 import click
 import pytest
 
 from buildd import errors
 from buildd.cli._app import root
 from buildd.cli._exits import MEANING, ExitCode, code_of, printable, run
+from tests.cli.conftest import Cli
 
 CODES = {
     errors.Malformed: 2,
@@ -148,3 +153,30 @@ def test_hostile_text_cannot_steer_a_terminal() -> None:
         printable("\x1b[31m\x9bred\u202e\r\n\ttab é 🦀")
         == "\\x1b[31m\\x9bred\\x202e\\x0d\n\ttab é 🦀"
     )
+
+
+@pytest.mark.parametrize(
+    "command", ["tasks list --json", "tasks list", "config show --json", "db audit", "version"]
+)
+def test_nothing_is_done_for_an_output_that_is_closed(embedded: Cli, command: str) -> None:
+    arguments = shlex.join([sys.executable, "-m", "buildd", *command.split()])
+    done = subprocess.run(
+        ["sh", "-c", f"{arguments} >&-"],
+        cwd=embedded.directory,
+        env=embedded.environ,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    line = "buildd: error: standard output is closed: nobody would see the answer\n"
+    assert (done.returncode, done.stderr) == (ExitCode.FAILURE, line)
+
+
+def test_what_needs_no_output_runs_without_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    @click.command()
+    def serve() -> None:
+        click.echo("It listens")
+
+    monkeypatch.setattr(sys, "stdout", None)
+    assert run(serve, [], "buildd") == ExitCode.OK
+    assert run(_ending(errors.Unavailable()), [], "buildd") == ExitCode.UNAVAILABLE

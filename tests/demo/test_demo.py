@@ -142,8 +142,18 @@ def test_a_directory_with_something_else_in_it_is_left_alone(tmp_path: Path) -> 
     (tmp_path / "demo" / "thesis.txt").write_text("years of work")
     with demo(tmp_path / "demo") as running:
         running.reads("holds something that is not a demo's")
-        assert running.process.wait() == 1
+        assert running.process.wait() == 2
     assert (tmp_path / "demo" / "thesis.txt").read_text() == "years of work"
+
+
+def test_a_full_disk_is_told_with_its_place(tmp_path: Path) -> None:
+    directory = tmp_path / "demo"
+    directory.mkdir()
+    (directory / "demo.json").write_text('{"ready": true}')
+    (directory / "processes.new").symlink_to("/dev/full")
+    with demo(directory) as running:
+        running.reads(f"error: {directory}: No space left on device")
+        assert running.process.wait() == 5
 
 
 @pytest.mark.parametrize("port", ["0", "x"])

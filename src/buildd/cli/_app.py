@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import sys
 from importlib import import_module
 from typing import Any
 
@@ -58,6 +59,8 @@ class Root(click.Group):
             near = difflib.get_close_matches(name, self.list_commands(ctx), n=1)
             meant = f"; did you mean {near[0]!r}?" if near else ""
             raise click.UsageError(f"there is no command {name!r}{meant}", ctx)
+        if name in COMMANDS and sys.stdout is None:
+            raise click.ClickException("standard output is closed: nobody would see the answer")
         if name not in COMMANDS and not name.startswith("-"):
             from buildd.cli._verb import asks_for_help
 

@@ -55,6 +55,8 @@ SETTINGS = (
     Setting("host", "the address the server listens on"),
     Setting("port", "the port the server listens on"),
     Setting("lease_ttl", "how many seconds a silent agent keeps its task"),
+    Setting("keep_events_days", "how many days the server keeps events (0: for ever)", "30"),
+    Setting("keep_tasks_days", "how many days it keeps closed tasks (not set: for ever)"),
     Setting("max_tasks", "how many tasks an agent works on at once"),
     Setting("executor", "what does an agent's work"),
     Setting("command", "the program of the `command` executor"),

@@ -61,7 +61,8 @@ def run(command: click.Command, arguments: Sequence[str], program: str) -> int:
     """Run a command as a program: its exit code, with every error told in one line on stderr."""
     try:
         answer = command.main(args=list(arguments), prog_name=program, standalone_mode=False)
-        sys.stdout.flush()
+        if sys.stdout is not None:  # None where it was closed before we began.
+            sys.stdout.flush()
     except KeyboardInterrupt:
         return ExitCode.INTERRUPTED
     except Exception as problem:  # noqa: BLE001 - the last place that can put it in one line
@@ -121,6 +122,8 @@ def _usage(problem: click.UsageError) -> str:
 
 
 def _give_up_output() -> None:
+    if sys.stdout is None:
+        return
     try:
         sys.stdout.flush()
     except OSError:  # Else the interpreter's own last flush would fail too, with words of its own.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -14,7 +14,6 @@ from buildd.cli._exits import printable
 if TYPE_CHECKING:
     from pydantic import BaseModel
     from rich.console import Console
-    from rich.table import Table
     from rich.text import Text
 
 UNBOUNDED = 100_000
@@ -22,6 +21,9 @@ UNBOUNDED = 100_000
 
 GAP = 2
 """Spaces between two columns."""
+
+READABLE = 23
+"""Columns that what may be shortened needs to be of use: a title, say."""
 
 _STYLES = {
     "pending": "dim",
@@ -39,11 +41,14 @@ _STYLES = {
 
 
 class Column(NamedTuple):
-    """A column of a table: its heading, what stands in it, and whether it may be shortened."""
+    """A column of a table: its heading, what stands in it, and how it gives way to others."""
 
     heading: str
     value: Callable[[Any], object]
     shrinks: bool = False
+    """Whether what stands in it may be cut, with a mark, as far as it stays `READABLE`."""
+    rank: int = 0
+    """0 if it is always shown. On a narrow terminal the lowest ranks get a place first."""
 
 
 def document(things: BaseModel | Sequence[BaseModel]) -> None:
@@ -75,29 +80,27 @@ def table(rows: Sequence[Any], columns: Sequence[Column]) -> None:
     """Print a table."""
     out = console()
     with out.capture() as printed:
-        out.print(table_of(rows, columns, out.width))
+        # A row that is too long even so goes on in the terminal's next line: nothing is lost.
+        out.print(table_of(rows, columns, out.width), soft_wrap=True)
     for each in printed.get().splitlines():
         sys.stdout.write(each.rstrip() + "\n")
 
 
-def table_of(rows: Sequence[Any], columns: Sequence[Column], width: int) -> Table:
-    """A table of the rows; only the columns that say so are ever shortened, to fit the width."""
-    from rich.cells import cell_len
-    from rich.table import Table
+def table_of(rows: Sequence[Any], columns: Sequence[Column], width: int) -> Text:
+    """A table of the rows: of its columns those that fit, and of their cells what fits."""
+    from rich.text import Text
 
-    made = Table(box=None, pad_edge=False, header_style="bold", padding=(0, GAP, 0, 0))
-    for column in columns:
-        cells = [column.heading, *(_said(column.value(row)) for row in rows)]
-        wide = max(map(cell_len, cells))
-        if column.shrinks:
-            wide = min(wide, max(len(column.heading), width))
-        width -= wide + GAP
-        made.add_column(
-            column.heading, no_wrap=True, overflow="ellipsis", min_width=wide, max_width=wide
-        )
-    for row in rows:
-        made.add_row(*(cell(column.value(row)) for column in columns))
-    return made
+    cells = {
+        column: [cell(column.heading, "bold"), *(cell(column.value(row)) for row in rows)]
+        for column in columns
+    }
+    widths = _fitting({of: max(each.cell_len for each in cells[of]) for of in columns}, width)
+    for column, wide in widths.items():
+        for each in cells[column]:
+            each.truncate(wide, overflow="ellipsis", pad=True)
+    gap = Text(" " * GAP)
+    lines = zip(*(cells[column] for column in widths), strict=True)
+    return Text("\n", no_wrap=True, overflow="ellipsis").join(gap.join(line) for line in lines)
 
 
 def card(thing: BaseModel) -> None:
@@ -143,6 +146,22 @@ def age(moment: datetime) -> str:
         if seconds >= size:
             return f"{seconds // size}{unit}"
     return f"{seconds}s"
+
+
+def _fitting(wanted: Mapping[Column, int], width: int) -> dict[Column, int]:
+    """The columns that there is room for, and how wide each of them may be."""
+    room = width + GAP
+    kept: dict[Column, int] = {}
+    for column in sorted(wanted, key=lambda each: each.rank):
+        least = min(wanted[column], READABLE) if column.shrinks else wanted[column]
+        if column.rank == 0 or least + GAP <= room:
+            kept[column] = least
+            room -= least + GAP
+    for column in [each for each in kept if each.shrinks]:
+        given = max(len(column.heading) - kept[column], min(wanted[column] - kept[column], room))
+        kept[column] += given
+        room -= given
+    return {column: kept[column] for column in wanted if column in kept}
 
 
 def _said(value: object) -> str:

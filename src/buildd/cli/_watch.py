@@ -180,11 +180,11 @@ def _done(worker: Worker | None) -> str:
 
 _ROWS = (
     _render.Column("TASK", lambda row: row[0].id),
-    _render.Column("STATUS", lambda row: row[0].status.value),
-    _render.Column("PROGRESS", lambda row: _done(row[1])),
-    _render.Column("COST", lambda row: _render.money(row[1].cost_usd) if row[1] else ""),
-    _render.Column("WORKER", lambda row: row[1].status.value if row[1] else ""),
-    _render.Column("AGE", lambda row: _render.age(row[0].created_at)),
+    _render.Column("STATUS", lambda row: row[0].status.value, rank=1),
+    _render.Column("PROGRESS", lambda row: _done(row[1]), rank=2),
+    _render.Column("COST", lambda row: _render.money(row[1].cost_usd) if row[1] else "", rank=4),
+    _render.Column("WORKER", lambda row: row[1].status.value if row[1] else "", rank=5),
+    _render.Column("AGE", lambda row: _render.age(row[0].created_at), rank=3),
     _render.Column("TITLE", lambda row: row[0].title, shrinks=True),
 )
 

@@ -27,9 +27,9 @@ class _Row(NamedTuple):
 
 _COLUMNS = (
     _render.Column("ACCOUNT", lambda row: row.account),
-    _render.Column("TYPE", lambda row: row.type),
+    _render.Column("TYPE", lambda row: row.type, rank=2),
     _render.Column("WHAT IS MISSING", lambda row: row.missing),
-    _render.Column("NAME", lambda row: row.name, shrinks=True),
+    _render.Column("NAME", lambda row: row.name, shrinks=True, rank=1),
 )
 
 

@@ -83,6 +83,6 @@ def _settings() -> None:
     line("elsewhere is not sent to a remote server that only .env names.")
     line("")
     for each in _config.SETTINGS:
-        line(f"  {each.variable:<22} {each.name:<14} {each.meaning}")
+        line(f"  {each.variable:<24} {each.name:<17} {each.meaning}")
     line("")
     line("DATABASE_URL is read when nothing else names the database.")

@@ -30,18 +30,22 @@ def _workers(account: Account) -> str:
     return f"{slots} draining" if account.draining else slots
 
 
+def _today(account: Account) -> str:
+    return f"{money(account.spent_today)} of {money(account.max_cost_per_day)}"
+
+
 _ACCOUNTS = (
     Column("ID", lambda a: a.id),
-    Column("TYPE", lambda a: a.type.value),
-    Column("WORKERS", _workers),
-    Column("TODAY", lambda a: f"{money(a.spent_today)} of {money(a.max_cost_per_day)}"),
-    Column("TASKS", lambda a: a.total_tasks),
+    Column("TYPE", lambda a: a.type.value, rank=1),
+    Column("WORKERS", _workers, rank=2),
+    Column("TODAY", _today, rank=3),
+    Column("TASKS", lambda a: a.total_tasks, rank=4),
     Column("NAME", lambda a: a.name, shrinks=True),
 )
 _GRANTS = (
     Column("WORKSPACE", lambda g: g.workspace_id),
-    Column("CAN CLAIM", lambda g: "yes" if g.can_claim else "no"),
-    Column("CAN CREATE", lambda g: "yes" if g.can_create else "no"),
+    Column("CAN CLAIM", lambda g: "yes" if g.can_claim else "no", rank=1),
+    Column("CAN CREATE", lambda g: "yes" if g.can_create else "no", rank=2),
 )
 _LIMITS: tuple[tuple[str, click.ParamType[Any], str], ...] = (
     ("--github-id", click.STRING, "owner/repository whose Actions it stands for."),

@@ -36,9 +36,9 @@ def _next(schedule: Schedule) -> str:
 
 _SCHEDULES = (
     Column("ID", lambda s: s.id),
-    Column("NEXT", _next),
-    Column("CRON", lambda s: s.cron),
-    Column("TIMEZONE", lambda s: s.timezone),
+    Column("NEXT", _next, rank=1),
+    Column("CRON", lambda s: s.cron, rank=2),
+    Column("TIMEZONE", lambda s: s.timezone, rank=3),
     Column("NAME", lambda s: s.name, shrinks=True),
 )
 

@@ -12,7 +12,7 @@ from buildd.cli._verb import Noun, Session, confirmed, given, paged, pass_sessio
 
 _SOURCES = (
     Column("ID", lambda s: s.id),
-    Column("TYPE", lambda s: s.type),
+    Column("TYPE", lambda s: s.type, rank=1),
     Column("NAME", lambda s: s.name, shrinks=True),
 )
 

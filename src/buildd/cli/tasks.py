@@ -29,24 +29,24 @@ if TYPE_CHECKING:
 
 _TASKS = (
     Column("ID", lambda t: t.id),
-    Column("STATUS", lambda t: t.status.value),
-    Column("RUNNER", lambda t: t.runner_preference.value),
-    Column("PRIORITY", lambda t: t.priority),
-    Column("ATTEMPT", lambda t: f"{t.attempt}/{t.max_attempts}"),
-    Column("AGE", lambda t: age(t.created_at)),
+    Column("STATUS", lambda t: t.status.value, rank=1),
+    Column("RUNNER", lambda t: t.runner_preference.value, rank=5),
+    Column("PRIORITY", lambda t: t.priority, rank=4),
+    Column("ATTEMPT", lambda t: f"{t.attempt}/{t.max_attempts}", rank=3),
+    Column("AGE", lambda t: age(t.created_at), rank=2),
     Column("TITLE", lambda t: t.title, shrinks=True),
 )
 _MESSAGES = (
-    Column("WORKER", lambda m: m.worker_id),
-    Column("AGE", lambda m: age(m.created_at)),
-    Column("ROLE", lambda m: m.role.value),
+    Column("WORKER", lambda m: m.worker_id, rank=3),
+    Column("AGE", lambda m: age(m.created_at), rank=2),
+    Column("ROLE", lambda m: m.role.value, rank=1),
     Column("CONTENT", lambda m: m.content or m.tool_name, shrinks=True),
 )
 _ARTIFACTS = (
     Column("ID", lambda a: a.id),
-    Column("TYPE", lambda a: a.type.value),
-    Column("WORKER", lambda a: a.worker_id),
-    Column("AGE", lambda a: age(a.created_at)),
+    Column("TYPE", lambda a: a.type.value, rank=1),
+    Column("WORKER", lambda a: a.worker_id, rank=3),
+    Column("AGE", lambda a: age(a.created_at), rank=2),
     Column("TITLE", lambda a: a.title, shrinks=True),
 )
 

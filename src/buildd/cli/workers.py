@@ -20,12 +20,12 @@ from buildd.states import WorkerStatus
 
 WORKERS = (
     Column("ID", lambda w: w.id),
-    Column("STATUS", lambda w: w.status.value),
-    Column("PROGRESS", lambda w: f"{w.progress}%"),
-    Column("COST", lambda w: money(w.cost_usd)),
-    Column("TASK", lambda w: w.task_id),
-    Column("AGE", lambda w: age(w.created_at)),
-    Column("BRANCH", lambda w: w.branch, shrinks=True),
+    Column("STATUS", lambda w: w.status.value, rank=1),
+    Column("PROGRESS", lambda w: f"{w.progress}%", rank=3),
+    Column("COST", lambda w: money(w.cost_usd), rank=4),
+    Column("TASK", lambda w: w.task_id, rank=2),
+    Column("AGE", lambda w: age(w.created_at), rank=5),
+    Column("BRANCH", lambda w: w.branch, shrinks=True, rank=6),
 )
 
 

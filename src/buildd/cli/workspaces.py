@@ -22,8 +22,8 @@ from buildd.cli._verb import (
 
 _WORKSPACES = (
     Column("ID", lambda w: w.id),
-    Column("NAME", lambda w: w.name),
-    Column("REPOSITORY", lambda w: w.local_path or w.repo, shrinks=True),
+    Column("NAME", lambda w: w.name, shrinks=True),
+    Column("REPOSITORY", lambda w: w.local_path or w.repo, shrinks=True, rank=1),
 )
 
 

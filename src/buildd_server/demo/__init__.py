@@ -6,6 +6,7 @@ killed itself goes on from its directory.
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -35,13 +36,16 @@ def demo(port: int | None, directory: Path | None) -> None:
     Starts a server on SQLite, makes a small git repository with six things to do, and has two
     agents do them, each on a branch of its own.
     """
-    from buildd.errors import BuilddError
+    from buildd.errors import Unavailable
     from buildd_server.demo.show import run
 
+    place = (directory or _default_directory()).resolve()
     try:
-        ending = run((directory or _default_directory()).resolve(), port)
-    except BuilddError as problem:
-        raise click.ClickException(problem.message) from None
+        ending = run(place, port)
+    except OSError as problem:
+        if problem.errno not in {errno.ENOSPC, errno.EDQUOT}:
+            raise
+        raise Unavailable(f"{problem.filename or place}: {problem.strerror}") from None
     raise SystemExit(_report(ending))
 
 

@@ -17,7 +17,7 @@ from subprocess import DEVNULL
 
 import psutil
 
-from buildd.errors import ConfigError
+from buildd.errors import ConfigError, Unavailable
 
 RECORD = "processes.json"
 STOP_SECONDS = 5.0
@@ -64,13 +64,13 @@ class Processes:
         self._write_record()
 
     def restart_dead(self) -> Iterator[Part]:
-        """Start again whatever ended. Raises `ConfigError` where that does not help."""
+        """Start again whatever ended. Raises `Unavailable` where that does not help."""
         for part in self._parts:
             if part.process is None or part.process.poll() is None:
                 continue
             part.ends += 1
             if part.ends > PATIENCE:
-                raise ConfigError(f"{part.name} keeps ending: {self.last_words(part)}")
+                raise Unavailable(f"{part.name} keeps ending: {self.last_words(part)}")
             self.start(part)
             yield part
 

@@ -40,7 +40,7 @@ class Ending:
 
 
 def run(directory: Path, port: int | None) -> Ending:
-    """Play the demo in a directory. Raises `ConfigError` for whatever keeps it from that."""
+    """Play the demo in a directory. Raises the `BuilddError` that keeps it from that."""
     began = time.monotonic()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with _alone(directory):
@@ -110,7 +110,7 @@ def _wait_for(client: Client, processes: Processes, server: Part) -> None:
             if time.monotonic() > deadline:
                 raise
             if server.process is not None and server.process.poll() is not None:
-                raise ConfigError(f"the server ended: {processes.last_words(server)}") from None
+                raise Unavailable(f"the server ended: {processes.last_words(server)}") from None
         else:
             return
 
