@@ -61,7 +61,6 @@ class Invalid(BuilddError):
         """An error about one field, in the words a person can act on."""
         return cls(f"{field}: {message}", errors=[{"field": field, "message": message}])
 
-
     def within(self, field: str) -> Invalid:
         """The same about a part of something larger: each field under this one's name."""
         errors = [{**each, "field": f"{field}.{each['field']}"} for each in self.errors]

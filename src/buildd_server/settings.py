@@ -76,12 +76,10 @@ def _days(environ: Mapping[str, str], name: str, default: float | None) -> timed
     text = _given(environ, name)
     try:
         days = default if text is None else float(text)
-        if days is None or days == 0:
-            return None
-        if not 0 < days <= MOST_DAYS:
-            raise ValueError
     except ValueError:
+        days = -1
+    if days is not None and not 0 <= days <= MOST_DAYS:
         raise ConfigError(
             f"{name} must be a number of days up to {MOST_DAYS}, or 0 for ever, not {text!r}"
-        ) from None
-    return timedelta(days=days)
+        )
+    return timedelta(days=days) if days else None

@@ -37,7 +37,8 @@ PUBLIC = """
     Beat BuilddError Claim Claimed Client Comment ConfigError Conflict Deleted ErrorCode Event
     EventType Forbidden Grant InternalError Invalid Key Lease LeaseLost Malformed Message NewAccount
     NewKey NewLease NotAuthenticated NotClaimable NotFound Order OutcomeUnknown QuestionType
-    RateLimited Reason ReasonCode Refusal Reported Role RunnerPreference Schedule Selection Source Task TaskStatus TooLarge
+    RateLimited Reason ReasonCode
+    Refusal Reported Role RunnerPreference Schedule Selection Source Task TaskStatus TooLarge
     Unavailable Unreachable WaitingFor Why Worker WorkerStatus Workspace WrongState __version__ agent
     connect connect_async
 """

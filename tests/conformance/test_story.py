@@ -9,7 +9,7 @@ import pytest
 
 from buildd import Client, EventType, LeaseLost, TaskStatus, WorkerStatus
 from buildd.models import Order
-from buildd.operations import BatchedTask
+from buildd.operations import BatchedStart, BatchedSuccess, BatchedTask
 
 
 def test_the_story_of_a_task(bd: Client) -> None:
@@ -152,8 +152,11 @@ def test_many_tasks_in_few_requests(bd: Client) -> None:
     agent = bd.with_key(account.api_key)
     claimed = agent.workers.claim(max_tasks=20).workers
     assert {each.task_id for each in claimed} == {task.id for task in made}
-    reports = [{"id": each.id, "token": each.lease.token} for each in claimed]
-    agent.workers.report(reports=[{"verb": "start", **each} for each in reports])
-    done = agent.workers.report(reports=[{"verb": "complete", **each} for each in reports])
+    agent.workers.report(
+        reports=[BatchedStart(id=each.id, token=each.lease.token) for each in claimed]
+    )
+    done = agent.workers.report(
+        reports=[BatchedSuccess(id=each.id, token=each.lease.token) for each in claimed]
+    )
     assert [each.worker.status for each in done if each.worker] == ["completed"] * 10
     assert bd.accounts.get(id=account.id).total_tasks == 10

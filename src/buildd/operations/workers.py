@@ -191,25 +191,25 @@ class _Batched(BaseModel):
 class BatchedStart(Start, _Batched):
     """`start` in a batch."""
 
-    verb: Literal["start"]
+    verb: Literal["start"] = "start"
 
 
 class BatchedSign(Sign, _Batched):
     """`heartbeat` in a batch."""
 
-    verb: Literal["heartbeat"]
+    verb: Literal["heartbeat"] = "heartbeat"
 
 
 class BatchedSuccess(Success, _Batched):
     """`complete` in a batch."""
 
-    verb: Literal["complete"]
+    verb: Literal["complete"] = "complete"
 
 
 class BatchedFailure(Failure, _Batched):
     """`fail` in a batch."""
 
-    verb: Literal["fail"]
+    verb: Literal["fail"] = "fail"
 
 
 BatchedReport = Annotated[
