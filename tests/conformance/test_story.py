@@ -153,10 +153,12 @@ def test_many_tasks_in_few_requests(bd: Client) -> None:
     claimed = agent.workers.claim(max_tasks=20).workers
     assert {each.task_id for each in claimed} == {task.id for task in made}
     agent.workers.report(
-        reports=[BatchedStart(id=each.id, token=each.lease.token) for each in claimed]
+        reports=[BatchedStart(verb="start", id=each.id, token=each.lease.token) for each in claimed]
     )
     done = agent.workers.report(
-        reports=[BatchedSuccess(id=each.id, token=each.lease.token) for each in claimed]
+        reports=[
+            BatchedSuccess(verb="complete", id=each.id, token=each.lease.token) for each in claimed
+        ]
     )
     assert [each.worker.status for each in done if each.worker] == ["completed"] * 10
     assert bd.accounts.get(id=account.id).total_tasks == 10

@@ -191,25 +191,25 @@ class _Batched(BaseModel):
 class BatchedStart(Start, _Batched):
     """`start` in a batch."""
 
-    verb: Literal["start"] = "start"
+    verb: Literal["start"]
 
 
 class BatchedSign(Sign, _Batched):
     """`heartbeat` in a batch."""
 
-    verb: Literal["heartbeat"] = "heartbeat"
+    verb: Literal["heartbeat"]
 
 
 class BatchedSuccess(Success, _Batched):
     """`complete` in a batch."""
 
-    verb: Literal["complete"] = "complete"
+    verb: Literal["complete"]
 
 
 class BatchedFailure(Failure, _Batched):
     """`fail` in a batch."""
 
-    verb: Literal["fail"] = "fail"
+    verb: Literal["fail"]
 
 
 BatchedReport = Annotated[
