@@ -25,7 +25,8 @@ KEY = st.sampled_from([None, None, "one", "two"])
 WHERE = st.sampled_from([None, None, 0, 1])
 SOON = st.sampled_from([None, None, None, -10, 15, 200])
 ROUTE = st.sampled_from(["any", "any", "any", "user", "service", "action"])
-BY_PERSONS = ["do start", "do pause", "do cancel", "yes", "go on", "stop"]
+BY_PERSONS = ["do start", "do pause", "do cancel", "off", "yes", "go on", "stop"]
+BEGINNING = ["start", "run"]
 DEEDS = ["start", "run", "dear", "ask", "pause", "done", "fail", "claim", *BY_PERSONS]
 
 
@@ -84,17 +85,17 @@ class People(Table):
             {"max_cost": COST, "timeout_seconds": st.sampled_from([None, None, 20])}
         ),
         who=st.integers(0, 2),
-        begun=st.sampled_from([True, True, False]),
+        begun=st.integers(0, 2),
         deeds=st.lists(st.sampled_from(DEEDS), max_size=8),
     )
     def work_comes_and_is_taken(
-        self, limits: dict[str, Any], who: int, begun: bool, deeds: list[str]
+        self, limits: dict[str, Any], who: int, begun: int, deeds: list[str]
     ) -> None:
         """A whole life, so that chance gets far often enough."""
         op = ops.CreateTask(workspace_id=self.workspaces[0], title="work", priority=1, **limits)
         self.do(op, self.owner)
         self.do(ops.ClaimTasks(run_id="run 1"), self.accounts[who])
-        for deed in ["start", "run", *deeds] if begun else deeds:
+        for deed in [*BEGINNING[:begun], *deeds]:
             if not self.world.workers:
                 break
             if deed in BY_PERSONS:
@@ -158,6 +159,8 @@ class People(Table):
             "pause": ops.PauseWorker(id=worker),
             "cancel": ops.CancelWorker(id=worker),
         }
+        if verb == "off":
+            made[verb] = ops.CancelTask(id=self.world.workers[worker].task)
         answer = ops.AnswerWorker(id=worker, content=verb)
         self.do(made.get(verb, answer), caller)
 

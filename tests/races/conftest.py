@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from itertools import cycle
 from threading import Barrier
 from typing import Any, TypeVar
 
@@ -18,13 +19,19 @@ from buildd.store import audit
 R = TypeVar("R")
 
 MANY = 500
+BROKERS = 4
 
 
 class Field:
-    """An installation with one workspace, on which a crowd is let loose."""
+    """An installation with one workspace, on which a crowd is let loose.
 
-    def __init__(self, broker: Broker) -> None:
-        self.broker = broker
+    A broker answers a crowd in groups, one after the other; so it has several on one database, and
+    each racer goes to another one.
+    """
+
+    def __init__(self, *brokers: Broker) -> None:
+        self.broker = brokers[0]
+        self._brokers = cycle(brokers)
         self.workspace = self.admin(ops.CreateWorkspace(name="field"))
         self.limits: dict[str, int] = {}
 
@@ -50,7 +57,7 @@ class Field:
         return made
 
     def claim(self, racer: Principal, **fields: Any) -> list[Claimed]:
-        return self.broker.execute(ops.ClaimTasks(**fields), racer).workers
+        return next(self._brokers).execute(ops.ClaimTasks(**fields), racer).workers
 
     def holding(self, racer: Principal, **fields: Any) -> tuple[Claimed, Principal]:
         [claimed] = self.claim(racer, **fields)
@@ -59,11 +66,12 @@ class Field:
         return claimed, lease
 
     def finish(self, claimed: Claimed, **spent: Any) -> None:
-        lease = self.broker.authenticate(claimed.lease.token).result()
-        self.broker.execute(ops.StartWorker(id=claimed.id), lease)
+        broker = next(self._brokers)
+        lease = broker.authenticate(claimed.lease.token).result()
+        broker.execute(ops.StartWorker(id=claimed.id), lease)
         if spent:
-            self.broker.execute(ops.Heartbeat(id=claimed.id, **spent), lease)
-        self.broker.execute(ops.CompleteWorker(id=claimed.id), lease)
+            broker.execute(ops.Heartbeat(id=claimed.id, **spent), lease)
+        broker.execute(ops.CompleteWorker(id=claimed.id), lease)
 
 
 def at_once(crowd: int, work: Callable[[int], R]) -> list[R]:
@@ -80,7 +88,8 @@ def at_once(crowd: int, work: Callable[[int], R]) -> list[R]:
 
 @pytest.fixture
 def field(database_url: str) -> Iterator[Field]:
-    broker = Broker.open(database_url)
-    yield Field(broker)
-    broker.close()
+    brokers = [Broker.open(database_url) for _ in range(BROKERS)]
+    yield Field(*brokers)
+    for broker in brokers:
+        broker.close()
     assert audit(database_url) == []

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from buildd import operations as ops
 from tests.races import history
 from tests.races.conftest import Field
 
@@ -57,6 +58,16 @@ def test_slots_are_exact_between_processes(field: Field, database_url: str) -> N
     assert len(taken) == len(set(taken)) == 12
     seen = history.read(field.broker, field.limits)
     assert [seen.live[account.id] for account in accounts] == [3, 3, 3, 3]
+
+
+def test_a_workspaces_limit_is_exact_between_processes(field: Field, database_url: str) -> None:
+    """Nothing but the limit itself stands between the claims of different accounts."""
+    field.tasks(60)
+    field.admin(ops.UpdateWorkspace(id=field.workspace.id, max_concurrent_workers=7))
+    keys = [field.account(slots=3).api_key for _ in range(8)]
+    taken = race(database_url, keys, finish=False)
+    assert len(taken) == len(set(taken)) == 7
+    history.read(field.broker, {**field.limits, field.workspace.id: 7})
 
 
 def test_work_is_done_once_between_processes(field: Field, database_url: str) -> None:

@@ -32,6 +32,9 @@ from buildd.store import Row
 from buildd.store.sql import tasks as sql_tasks
 from buildd.store.sql import workers as sql
 
+FREED = "freed"
+"""In the data of `worker:status`: a limit of the workspace may have been in others' way until now."""
+
 _BACKOFF_SECONDS = 10.0
 _BACKOFF_MOST_SECONDS = 900.0
 _BACKOFF_DOUBLINGS = 7
@@ -70,11 +73,12 @@ def move(ctx: Context, worker: Row, verb: WorkerVerb, **values: Any) -> Row:
             f"{verb.value} does not apply to a worker that is {worker.status}",
             current=worker.status,
         )
-    if WORKER.step(verb).target not in LIVE:
-        _stand_down(ctx, worker, done=verb is WorkerVerb.COMPLETE)
-    ctx.emit_worker(
-        EventType.WORKER_STATUS, moved, status=moved.status, previousStatus=worker.status
-    )
+    data = {"status": moved.status, "previousStatus": worker.status}
+    if WORKER.step(verb).target not in LIVE and _stand_down(
+        ctx, worker, done=verb is WorkerVerb.COMPLETE
+    ):
+        data[FREED] = True
+    ctx.emit_worker(EventType.WORKER_STATUS, moved, **data)
     return moved
 
 
@@ -171,11 +175,14 @@ def take_slots(ctx: Context, account_id: str, workspace_id: str) -> bool:
     )
 
 
-def _stand_down(ctx: Context, worker: Row, *, done: bool) -> None:
-    ledger.settle(ctx, worker)
+def _stand_down(ctx: Context, worker: Row, *, done: bool) -> bool:
+    """Give slot and money back; tell whether that may let other accounts into the workspace."""
+    freed = None
     if WorkerStatus(worker.status) in LIVE:
         ctx.tx.run(sql.FREE_ACCOUNT_SLOT, of=worker.account_id, done=int(done))
-        ctx.tx.run(sql.FREE_WORKSPACE_SLOT, of=worker.workspace_id)
+        freed = ctx.tx.first(sql.FREE_WORKSPACE_SLOT, of=worker.workspace_id)
+    ledger.settle(ctx, worker)
+    return bool(freed and freed.was_limited)
 
 
 def _end_for_good(ctx: Context, worker: Row) -> None:

@@ -61,6 +61,9 @@ def meter(ctx: Context, worker: Row, total: Decimal | None) -> Row:
     more = total - worker.cost_usd
     covered = min(more, worker.reserved)
     today = budget_day(ctx.tx.now)
+    # Task and account before the money, as a claim takes them: otherwise the two wait for each other.
+    ctx.tx.run(sql.BOOK_ON_TASK, of=worker.task_id, amount=more)
+    ctx.tx.run(sql.BOOK_TOTAL, of=worker.account_id, amount=more)
     if covered:
         _free(ctx, worker, covered)
         _write(ctx, worker, Movement.METER, worker.reserved_day, reserved=-covered)
@@ -68,8 +71,6 @@ def meter(ctx: Context, worker: Row, total: Decimal | None) -> Row:
         _spend(ctx, owner, more)
     kind = Movement.METER if more == covered else Movement.TOP_UP
     _write(ctx, worker, kind, today, spent=more)
-    ctx.tx.run(sql.BOOK_TOTAL, of=worker.account_id, amount=more)
-    ctx.tx.run(sql.BOOK_ON_TASK, of=worker.task_id, amount=more)
     ctx.emit_worker(EventType.WORKER_COST, worker, costUsd=float(total))
     return ctx.tx.first(
         sql_workers.BOOK_COST, of=worker.id, cost_usd=total, reserved=worker.reserved - covered
