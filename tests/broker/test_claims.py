@@ -181,3 +181,13 @@ def test_only_accounts_claim(house: House) -> None:
     _, lease = house.take(house.account())
     with pytest.raises(Forbidden):
         house.broker.execute(ops.ClaimTasks(), lease)
+
+
+def test_a_slot_that_another_account_frees_wakes_who_waits_for_the_workspace(house: House) -> None:
+    house.admin(ops.UpdateWorkspace(id=house.workspace.id, max_concurrent_workers=1))
+    house.task()
+    second = house.task()
+    claimed, lease = house.running(house.account())
+    waiting = house.broker.submit(ops.ClaimTasks(wait_seconds=60), house.account())
+    house.broker.execute(ops.CompleteWorker(id=claimed.id), lease)
+    assert [each.task_id for each in waiting.result().workers] == [second.id]

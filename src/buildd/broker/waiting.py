@@ -13,6 +13,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 
 from buildd import routing
+from buildd.broker.attempts import FREED
 from buildd.broker.principals import Principal
 from buildd.clock import elapsed
 from buildd.events import Event, EventType
@@ -52,7 +53,8 @@ class Waiter:
             return event.account_id == self.principal.account_id
         if event.type is EventType.WORKER_STATUS:
             mine = event.account_id == self.principal.account_id
-            return mine and _opens(event)
+            here = self.operation.workspace_id in {None, event.workspace_id}
+            return _opens(event) and (mine or (here and FREED in event.data))
         if event.data.get("status") != TASK.initial:
             return False
         return self._fits(event)

@@ -185,10 +185,16 @@ FREE_ACCOUNT_SLOT = Statement(
         total_tasks=account.c.total_tasks + bindparam("done", type_=sa.Integer()),
     )
 )
+_WAS_LIMITED = sa.or_(
+    workspace.c.max_cost_per_day.is_not(None),
+    workspace.c.live_workers + 1
+    >= sa.func.coalesce(workspace.c.max_concurrent_workers, workspace.c.live_workers + 2),
+)
 FREE_WORKSPACE_SLOT = Statement(
     sa.update(workspace)
     .where(workspace.c.id == bindparam("of"))
     .values(live_workers=workspace.c.live_workers - 1)
+    .returning(_WAS_LIMITED.label("was_limited"))
 )
 
 EXPIRED = Statement(
