@@ -147,8 +147,8 @@ def test_many_tasks_in_few_requests(bd: Client) -> None:
     account = bd.accounts.create(type="service", name="vm", max_concurrent_workers=20)
     bd.accounts.grant(account_id=account.id, workspace_id=workspace.id)
     new = [BatchedTask(workspace_id=workspace.id, title=f"task {n}") for n in range(10)]
-    made = bd.tasks.create_many(tasks=new, idempotency_key="once")
-    assert bd.tasks.create_many(tasks=new, idempotency_key="once") == made
+    made = bd.tasks.create_many(tasks=new, idempotency_key=workspace.id)
+    assert bd.tasks.create_many(tasks=new, idempotency_key=workspace.id) == made
     agent = bd.with_key(account.api_key)
     claimed = agent.workers.claim(max_tasks=20).workers
     assert {each.task_id for each in claimed} == {task.id for task in made}
