@@ -19,7 +19,7 @@ demo: .make/run  ## a whole system at work, on an empty machine
 	@$(BIN)/buildd demo
 
 test: .make/dev  ## the tests, on SQLite and on Postgres
-	@$(BIN)/pytest -m "not real and not campaign" --numprocesses 4
+	@$(BIN)/pytest -m "not real" --numprocesses 4
 
 test-real: .make/dev  ## the tests that need big parts of the outside world (pytest's 5: there are none)
 	@$(BIN)/pytest -m real || test $$? -eq 5

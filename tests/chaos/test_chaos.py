@@ -9,7 +9,6 @@ from tests.chaos.campaign import Plan
 from tests.chaos.table import table
 
 
-@pytest.mark.campaign
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("database", ["sqlite", "postgres"])
 def test_nothing_is_lost_or_done_twice_whatever_is_killed(database: str) -> None:
