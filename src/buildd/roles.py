@@ -95,6 +95,19 @@ class Session(Protocol):
         """What programs that work on this attempt should find in their environment; no secrets."""
         ...
 
+    @property
+    def budget(self) -> Decimal | None:
+        """US dollars that the executor may still spend on the task; None: no limit of its own."""
+        ...
+
+    async def history(self) -> list[Message]:
+        """What was said in this attempt before the executor began: empty unless it was resumed."""
+        ...
+
+    def heard(self) -> list[Message]:
+        """The messages from people that have arrived and nobody has taken yet, oldest first."""
+        ...
+
     async def say(
         self,
         content: str,
@@ -115,7 +128,7 @@ class Session(Protocol):
         turns: int | None = None,
         session_id: str | None = None,
     ) -> None:
-        """Give totals of the attempt so far; `progress` in percent. Heartbeats carry them."""
+        """Give totals since the executor began; `progress` in percent. Heartbeats carry them."""
         ...
 
     async def ask(

@@ -39,6 +39,10 @@ log = logging.getLogger(__name__)
 R = TypeVar("R")
 
 
+_HISTORY = 200
+"""Messages of a resumed attempt that an executor is given."""
+
+
 class Stop(StrEnum):
     """Why an attempt must stop before its executor is done."""
 
@@ -147,6 +151,28 @@ class Attempt:
         assert self.place is not None, "the executor runs after the place is prepared"
         return self.place
 
+    @property
+    def budget(self) -> Decimal | None:
+        """US dollars that the task may still cost, as far as this attempt is concerned."""
+        task = self.claimed.task
+        return None if task.max_cost is None else max(task.max_cost - task.cost_usd, Decimal(0))
+
+    async def history(self) -> list[Message]:
+        """What was said in this attempt before it was taken up again, oldest first."""
+        said = await self.call(
+            lambda: self.client.messages.list(worker_id=self.claimed.id, limit=_HISTORY)
+        )
+        before = [
+            message for message in said if message.created_at < self.claimed.worker.updated_at
+        ]
+        return before[::-1]
+
+    def heard(self) -> list[Message]:
+        """What people said and nobody has taken yet."""
+        taken = list(self._inbox)
+        self._inbox.clear()
+        return taken
+
     async def say(self, content: str, *, role: Role = Role.ASSISTANT, **tool: Any) -> None:
         """Tell people something; kept and sent in order."""
         self.speech.say(content, role=role, **{k: v for k, v in tool.items() if v is not None})
@@ -159,11 +185,12 @@ class Attempt:
         turns: int | None = None,
         session_id: str | None = None,
     ) -> None:
-        """Take totals of the attempt so far; they travel with the next heartbeat."""
+        """Take totals since the executor began; they travel with the next heartbeat."""
+        before = self.claimed.worker  # a resumed attempt has a bill already
         totals = {
             "progress": progress,
-            "cost_usd": cost_usd,
-            "turns": turns,
+            "cost_usd": None if cost_usd is None else before.cost_usd + cost_usd,
+            "turns": None if turns is None else before.turns + turns,
             "session_id": session_id,
         }
         self.keeper.report(**{name: value for name, value in totals.items() if value is not None})

@@ -77,6 +77,19 @@ class BlockingSession:
         """What a program that works on this attempt should find in its environment."""
         return self._attempt.environment
 
+    @property
+    def budget(self) -> Decimal | None:
+        """US dollars that the task may still cost; None: it has no limit of its own."""
+        return self._attempt.budget
+
+    def history(self) -> list[Message]:
+        """What was said in this attempt before it was resumed, oldest first."""
+        return self._do(self._attempt.history)
+
+    def heard(self) -> list[Message]:
+        """The messages from people that have arrived and nobody has taken yet, oldest first."""
+        return self._attempt.heard()
+
     def say(self, content: str, *, role: Role = Role.ASSISTANT, **tool: Any) -> None:
         """Tell people something; kept and sent in order."""
         self._do(lambda: self._attempt.say(content, role=role, **tool))
@@ -89,7 +102,7 @@ class BlockingSession:
         turns: int | None = None,
         session_id: str | None = None,
     ) -> None:
-        """Give totals of the attempt so far; `progress` in percent, `cost_usd` in US dollars."""
+        """Give totals since the handler began; `progress` in percent, `cost_usd` in US dollars."""
         self._do(
             lambda: self._attempt.report(
                 progress=progress, cost_usd=cost_usd, turns=turns, session_id=session_id
