@@ -91,6 +91,14 @@ class Session(Protocol):
         ...
 
     @property
+    def memory(self) -> Path:
+        """A private directory for what the executor wants to find again when it is resumed here.
+
+        It survives a pause and the agent's death, and goes when the attempt has ended.
+        """
+        ...
+
+    @property
     def environment(self) -> Mapping[str, str]:
         """What programs that work on this attempt should find in their environment; no secrets."""
         ...

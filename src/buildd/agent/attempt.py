@@ -137,6 +137,11 @@ class Attempt:
         return self._there.scratch.path
 
     @property
+    def memory(self) -> Path:
+        """What an executor wants to find again when the attempt is resumed on this machine."""
+        return self._there.memory
+
+    @property
     def environment(self) -> Mapping[str, str]:
         """What a program that works on this attempt should find in its environment."""
         return {

@@ -73,6 +73,11 @@ class BlockingSession:
         return self._attempt.scratch
 
     @property
+    def memory(self) -> Path:
+        """A private directory that survives a pause and goes when the attempt has ended."""
+        return self._attempt.memory
+
+    @property
     def environment(self) -> Mapping[str, str]:
         """What a program that works on this attempt should find in its environment."""
         return self._attempt.environment

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +27,8 @@ class Place:
     workspace: Workspace
     workdir: Path
     scratch: Scratch
+    memory: Path
+    """What the executor wants to find again when the attempt is resumed here."""
     worktree: Worktree | None
     """None where the workspace has no repository: then `workdir` is a plain directory."""
 
@@ -59,13 +62,24 @@ async def prepare(workspace: Workspace, claimed: Claimed, state: Path, *, checko
         found = await repository.find(workspace, state) if checkout else None
         if found is None:
             workdir.mkdir(parents=True, exist_ok=True)
-            return Place(workspace, workdir, scratch, None)
+            return Place(workspace, workdir, scratch, _memory(state, claimed.id), None)
         tree = await worktree.add(found, claimed.branch, workdir)
-        return Place(workspace, workdir, scratch, tree)
+        return Place(workspace, workdir, scratch, _memory(state, claimed.id), tree)
     except BaseException:
         with anyio.CancelScope(shield=True):
             await _clear(workdir, scratch)
         raise
+
+
+def _memory(state: Path, worker_id: str) -> Path:
+    path = state / "sessions" / worker_id
+    path.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return path
+
+
+def forget(state: Path, worker_id: str) -> None:
+    """Remove what the executor of an attempt that has ended wanted to find again."""
+    shutil.rmtree(state / "sessions" / worker_id, ignore_errors=True)
 
 
 async def sweep(state: Path) -> None:

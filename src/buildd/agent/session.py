@@ -58,6 +58,8 @@ async def attend(attempt: Attempt, desk: Desk) -> Outcome:
         outcome = await report(attempt, outcome, lambda: desk.give_up)
         loops.cancel_scope.cancel()
     await _leave(attempt, outcome)
+    if not isinstance(outcome, Paused):
+        places.forget(desk.options.state_dir, claimed.id)
     log.info("%s %s after %s", claimed.task_id, _said(outcome), _duration(elapsed() - began))
     return outcome
 
