@@ -11,7 +11,9 @@
     │   ├── WrongState          the verb does not apply to the present status
     │   ├── LeaseLost           the attempt is over; stop and write nothing more
     │   ├── NotClaimable        the named task cannot be claimed now (says why)
-    │   └── AlreadyExists       a unique value is taken
+    │   ├── AlreadyExists       a unique value is taken
+    │   ├── NotConfigured       the server or the workspace is not set up for that
+    │   └── ForgeRefused        GitHub, or another forge, said no (tells its reason)
     ├── RateLimited             too many requests; retry after a while
     ├── Unavailable             the broker could not do it now; nothing is known to be lost
     │   ├── OutcomeUnknown      it may or may not have happened: read before you repeat
@@ -126,6 +128,18 @@ class AlreadyExists(Conflict):
     """That already exists."""
 
     code = "already_exists"
+
+
+class NotConfigured(Conflict):
+    """The server, or the workspace, is not set up for that."""
+
+    code = "not_configured"
+
+
+class ForgeRefused(Conflict):
+    """The forge did not allow it."""
+
+    code = "forge_refused"
 
 
 class RateLimited(BuilddError):

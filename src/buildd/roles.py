@@ -15,7 +15,16 @@ from typing import Protocol
 
 from pydantic import JsonValue
 
-from buildd.models import ArtifactType, Message, QuestionType, Role, Task, Worker, Workspace
+from buildd.models import (
+    ArtifactType,
+    Message,
+    PullRequest,
+    QuestionType,
+    Role,
+    Task,
+    Worker,
+    Workspace,
+)
 from buildd.routing import AccountType
 
 
@@ -252,4 +261,31 @@ class Runner(Protocol):
 
     async def check(self) -> None:
         """Raise `buildd.errors.ConfigError` with one clear line if it could not start anything."""
+        ...
+
+
+@dataclass(frozen=True)
+class PullRequestOrder:
+    """A pull request that should be open. What it says may come from people nobody knows."""
+
+    repo: str
+    """The workspace's repository, as `git clone` takes it."""
+    branch: str
+    """Where the work is; it is pushed already."""
+    title: str
+    body: str = ""
+    base: str | None = None
+    """Where it is to go; None for the repository's default branch."""
+    draft: bool = False
+
+
+class Forge(Protocol):
+    """Where repositories live and are reviewed, spoken to with the server's own credentials."""
+
+    def open_pull_request(self, order: PullRequestOrder) -> PullRequest:
+        """Have the pull request open: the one there is for that branch, else a new one. Blocks.
+
+        Raises `buildd.errors.NotConfigured` for a repository of another forge, `ForgeRefused` with
+        the forge's reason, `RateLimited`, or `Unavailable`. None of them holds a credential.
+        """
         ...

@@ -15,6 +15,7 @@ from buildd.broker._context import HANDLERS, Context
 from buildd.broker.audience import Audience
 from buildd.broker.feed import Feed, Subscription
 from buildd.broker.principals import Doorkeeper, Principal, PrincipalKind, check_key
+from buildd.broker.pull_requests import PullRequests
 from buildd.broker.reaper import Reaper
 from buildd.broker.waiting import WaitingRoom
 from buildd.clock import Clock
@@ -22,8 +23,9 @@ from buildd.errors import BuilddError, ConfigError, NotAuthenticated, Unavailabl
 from buildd.events import Event, EventType, Filter
 from buildd.lease import LeaseTimes
 from buildd.models import Claim, Claimed
-from buildd.operations import ClaimTasks, Operation, ReleaseTask
+from buildd.operations import ClaimTasks, OpenPullRequest, Operation, ReleaseTask
 from buildd.retention import Retention
+from buildd.roles import Forge
 from buildd.store import Database, Store, Transaction, database_of
 from buildd.store.sql import accounts as sql
 from buildd.store.sql import events as sql_events
@@ -44,6 +46,8 @@ class BrokerSettings:
     admin_key: str | None = field(default=None, repr=False)
     """Opens everything; any string of at least 16 characters."""
     retention: Retention = field(default_factory=Retention)
+    forge: Forge | None = None
+    """Opens pull requests; None: this broker opens none."""
     clock: Clock | None = None
     """Replaces the database's clock, for tests."""
 
@@ -64,6 +68,7 @@ class Broker:
             self._doors = Doorkeeper(self._store, self._pepper, settings.admin_key)
             self._waiting = WaitingRoom(self._claim_once, self._give_back)
             self._feed = Feed(self._store, self._hear)
+            self._pull_requests = PullRequests(settings.forge, self._store, self._context)
         except BaseException:
             self._store.close()
             raise
@@ -92,6 +97,8 @@ class Broker:
             _policy.check(operation, principal)
             if isinstance(operation, ClaimTasks) and operation.wait_seconds:
                 return cast("Future[R]", self._waiting.admit(operation, principal))
+            if isinstance(operation, OpenPullRequest):
+                return cast("Future[R]", self._pull_requests.submit(operation, principal))
             return self._do(operation, principal)
         except BuilddError as error:
             refused: Future[R] = Future()
@@ -146,6 +153,7 @@ class Broker:
         """Finish what was accepted and stop."""
         self.reaper.close()
         self._waiting.close()
+        self._pull_requests.close()
         self._feed.close()
         self._store.close()
 
@@ -156,10 +164,13 @@ class Broker:
         return self._store.write(work, principal.account_id or "")
 
     def _handle(self, operation: Operation[Any], principal: Principal, tx: Transaction) -> Any:
-        context = Context(tx, principal, self.settings.lease, self._pepper)
+        context = self._context(tx, principal)
         if context.by_lease and operation.reads():
             fence.check_reader(context)
         return HANDLERS[type(operation)](context, operation)
+
+    def _context(self, tx: Transaction, principal: Principal) -> Context:
+        return Context(tx, principal, self.settings.lease, self._pepper)
 
     def _claim_once(self, operation: ClaimTasks, principal: Principal) -> Future[Claim]:
         """One try of a claim that waits; its key may have been revoked meanwhile."""

@@ -24,6 +24,11 @@ _SPOKEN = ("tool_name", "tool_input", "tool_output", "cost_usd")
 def create_artifact(ctx: Context, op: ops.CreateArtifact) -> Artifact:
     """Something the attempt made."""
     worker = fence.under_lease(ctx, op.worker_id)
+    return keep_artifact(ctx, worker, op)
+
+
+def keep_artifact(ctx: Context, worker: Row, op: ops.CreateArtifact) -> Artifact:
+    """Write an artifact down and tell the feed."""
     row = {"id": new_id(Kind.ARTIFACT), **op.fields(), "created_at": ctx.tx.now}
     ctx.tx.run(sql.INSERT_ARTIFACT, **row)
     ctx.emit_worker(
@@ -136,6 +141,7 @@ def say(
         "tool_input": None,
         "tool_output": None,
         "cost_usd": None,
+        "answers": None,
         "created_at": ctx.tx.now,
         **spoken,
     }

@@ -123,6 +123,7 @@ class AsyncWorkers(AsyncResource):
     fail = AsyncVerb(ops.FailWorker)
     cancel = AsyncVerb(ops.CancelWorker)
     report = AsyncVerb(ops.ReportWorkers)
+    open_pull_request = AsyncVerb(ops.OpenPullRequest)
 
 
 class AsyncArtifacts(AsyncResource):

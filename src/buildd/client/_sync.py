@@ -125,6 +125,7 @@ class Workers(Resource):
     fail = Verb(ops.FailWorker)
     cancel = Verb(ops.CancelWorker)
     report = Verb(ops.ReportWorkers)
+    open_pull_request = Verb(ops.OpenPullRequest)
 
 
 class Artifacts(Resource):

@@ -8,6 +8,7 @@ from buildd.models.records import (
     Attachment,
     Comment,
     Message,
+    PullRequest,
     Role,
     Selection,
 )
@@ -53,6 +54,7 @@ __all__ = [
     "NewKey",
     "NewLease",
     "Order",
+    "PullRequest",
     "QuestionType",
     "Reason",
     "ReasonCode",

@@ -8,6 +8,7 @@ from typing import Self
 from pydantic import JsonValue, model_validator
 
 from buildd.models._model import (
+    AtLeastOne,
     Count,
     Flag,
     Id,
@@ -15,6 +16,7 @@ from buildd.models._model import (
     LongText,
     Model,
     Name,
+    Prompt,
     Text,
     Time,
     Title,
@@ -47,6 +49,18 @@ class Artifact(Model):
     content: LongText | None = None
     metadata: Json = {}
     created_at: Time
+
+
+class PullRequest(Model):
+    """A pull request that the server opened for an attempt."""
+
+    url: Text
+    number: AtLeastOne
+    branch: Text
+    """Where the work is."""
+    base: Text
+    """Where it is to go."""
+    draft: Flag = False
 
 
 class Selection(Model):
@@ -109,5 +123,7 @@ class Message(Model):
     tool_input: JsonValue = None
     tool_output: JsonValue = None
     cost_usd: Usd | None = None
+    answers: Prompt | None = None
+    """The question that this is a person's answer to; None for all else that is said."""
     attachments: list[Attachment] = []
     created_at: Time

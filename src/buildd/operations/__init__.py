@@ -35,6 +35,7 @@ from buildd.operations.records import (
     ListArtifacts,
     ListComments,
     ListMessages,
+    OpenPullRequest,
     UpdateComment,
 )
 from buildd.operations.schedules import (
@@ -145,6 +146,7 @@ OPERATIONS: tuple[type[Operation[Any]], ...] = (
     CreateArtifact,
     ListArtifacts,
     GetArtifact,
+    OpenPullRequest,
     CreateComment,
     ListComments,
     UpdateComment,
@@ -212,6 +214,7 @@ __all__ = [
     "ListWorkspaces",
     "Method",
     "NewTask",
+    "OpenPullRequest",
     "Operation",
     "Paged",
     "PauseWorker",

@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
-from buildd.models import Artifact, ArtifactType, Comment, Message, Role, Selection
+from buildd.models import (
+    Artifact,
+    ArtifactType,
+    Comment,
+    Message,
+    PullRequest,
+    Role,
+    Selection,
+)
 from buildd.models._model import Flag, Id, Json, JsonAny, LongText, Name, Prompt, Title, Usd
-from buildd.operations._operation import Access, Operation, create, get, patch
+from buildd.operations._operation import Access, Operation, create, get, patch, post
 from buildd.operations._paging import Paged
 
 
@@ -34,6 +42,22 @@ class GetArtifact(Operation[Artifact]):
     http = get("/api/artifacts/{id}")
     access = Access.READER
     id: Id
+
+
+class OpenPullRequest(Operation[PullRequest]):
+    """Have the server open a pull request of the attempt's pushed branch, with its own credentials.
+
+    It becomes an artifact of the worker. Asked again, the answer is the one that is open.
+    """
+
+    http = post("/api/workers/{id}/pull-request")
+    access = Access.LEASE
+    id: Id
+    title: Title
+    body: LongText = ""
+    base: Name | None = None
+    """The branch it is to go to; the repository's default branch if not given."""
+    draft: Flag = False
 
 
 class CreateComment(Operation[Comment]):

@@ -18,6 +18,13 @@ ARTIFACT = Statement(
 ARTIFACTS = page(
     sa.select(artifact).where(artifact.c.worker_id == optional("worker")), artifact.c.id
 )
+ARTIFACT_WITH_CONTENT = Statement(
+    sa.select(artifact.c.id).where(
+        artifact.c.worker_id == bindparam("worker"),
+        artifact.c.type == bindparam("type"),
+        artifact.c.content == bindparam("content"),
+    )
+)
 
 INSERT_COMMENT = Statement(sa.insert(comment))
 LOCK_COMMENT = locked(
