@@ -36,6 +36,8 @@ class EventType(StrEnum):
     """`{error, errorCode, taskStatus}`"""
     ACCOUNT_UPDATED = "account:updated"
     """`{}`: read the account"""
+    WORKSPACE_UPDATED = "workspace:updated"
+    """`{}`: read the workspace"""
     LAUNCH_UPDATED = "launch:updated"
     """`{}`: read the launch"""
     RESET = "reset"

@@ -21,6 +21,7 @@ from buildd.broker.idempotency import KEPT
 from buildd.broker.principals import ADMIN
 from buildd.broker.schedules import fire
 from buildd.broker.workers import pause_now
+from buildd.budget import budget_day
 from buildd.errors import BuilddError
 from buildd.lease import LeaseTimes
 from buildd.retention import Retention
@@ -58,6 +59,7 @@ class Reaper:
         self._times = times
         self._pepper = pepper
         self._came_due = came_due
+        self._looked: datetime | None = None
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="buildd-reaper", daemon=True)
 
@@ -82,7 +84,8 @@ class Reaper:
 
     def sweep(self) -> int:
         """Make one pass now; tell how many attempts it ended or paused."""
-        if self._store.write(self._note_pass).result():
+        came_due, self._looked = self._store.write(self._note_pass).result()
+        if came_due:
             self._came_due()
         ended = 0
         for _ in range(_ROUNDS):
@@ -96,20 +99,35 @@ class Reaper:
                 break
         return ended
 
-    def _note_pass(self, tx: Transaction) -> bool:
-        """Record the pass, extend leases after an outage, and ask whether a task's time has come."""
+    def _note_pass(self, tx: Transaction) -> tuple[bool, datetime]:
+        """Record the pass, extend leases after an outage; tell whether time made work claimable."""
         row = tx.first(sql_accounts.SETTING, name=_LAST_PASS)
-        stamp = tx.now.isoformat()
         if row is None:
-            tx.run(sql_accounts.PUT_SETTING_ONCE, name=_LAST_PASS, value=stamp)
-            return False
-        last = datetime.fromisoformat(row.value)
+            tx.run(sql_accounts.PUT_SETTING_ONCE, name=_LAST_PASS, value=tx.now.isoformat())
+        else:
+            self._follow(tx, row.value)
+        return self._is_due(tx), tx.now
+
+    def _follow(self, tx: Transaction, stamp: str) -> None:
+        last = datetime.fromisoformat(stamp)
         outage = tx.now - last > timedelta(seconds=self._times.heartbeat)
-        won = tx.first(sql_accounts.CHANGE_SETTING, of=_LAST_PASS, was=row.value, value=stamp)
+        won = tx.first(
+            sql_accounts.CHANGE_SETTING, of=_LAST_PASS, was=stamp, value=tx.now.isoformat()
+        )
         if outage and won is not None:
             extended = tx.run(sql.EXTEND_ALL, until=tx.now + self._times.ttl_delta)
             log.info("no broker looked after the leases since %s: extended %d", last, extended)
-        return tx.first(sql_tasks.TASKS_DUE, since=last, now=tx.now) is not None
+
+    def _is_due(self, tx: Transaction) -> bool:
+        """Whether a `notBefore` or a budget's day has passed since this broker looked.
+
+        Since its own last pass, not the recorded one: that may be another server's, which wakes
+        only the claims that wait there.
+        """
+        since = self._looked
+        if since is None or budget_day(since) != budget_day(tx.now):
+            return True
+        return tx.first(sql_tasks.TASKS_DUE, since=since, now=tx.now) is not None
 
     def _look(self, tx: Transaction) -> list[Act]:
         """What seems to be due; each act looks again, locked, before it touches anything."""

@@ -51,18 +51,18 @@ class Waiter:
         """Whether the event is of a kind that can make something claimable for this one."""
         if event.type is EventType.ACCOUNT_UPDATED:
             return event.account_id == self.principal.account_id
+        here = self.operation.workspace_id in {None, event.workspace_id}
+        if event.type is EventType.WORKSPACE_UPDATED:
+            return here
         if event.type is EventType.WORKER_STATUS:
             mine = event.account_id == self.principal.account_id
-            here = self.operation.workspace_id in {None, event.workspace_id}
             return _opens(event) and (mine or (here and FREED in event.data))
         if event.data.get("status") != TASK.initial:
             return False
-        return self._fits(event)
+        return here and self._fits(event)
 
     def _fits(self, event: Event) -> bool:
         wanted = self.operation
-        if wanted.workspace_id not in {None, event.workspace_id}:
-            return False
         if wanted.task_id not in {None, event.task_id}:
             return False
         preference, required = (

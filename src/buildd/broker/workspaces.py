@@ -6,6 +6,7 @@ from buildd import operations as ops
 from buildd.broker._context import Context, handles, model
 from buildd.broker._policy import own
 from buildd.errors import NotFound, WrongState
+from buildd.events import EventType
 from buildd.ids import Kind, new_id
 from buildd.models import Source, Workspace
 from buildd.store import Row
@@ -51,6 +52,7 @@ def update_workspace(ctx: Context, op: ops.UpdateWorkspace) -> Workspace:
     changed = ctx.tx.first(
         sql.CHANGE_WORKSPACE, of=op.id, **{**kept, **op.changes()}, updated_at=ctx.tx.now
     )
+    ctx.emit(EventType.WORKSPACE_UPDATED, {}, workspace_id=op.id)
     return model(Workspace, changed)
 
 

@@ -1,0 +1,157 @@
+"""Whatever can make a task claimable wakes the claims that wait for one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Decimal
+
+import pytest
+
+from buildd import operations as ops
+from buildd.broker import Broker, BrokerSettings, Principal
+from buildd.store.sql.events import LAST_SEQ
+from tests.broker.conftest import House
+
+Change = Callable[[], object]
+Case = Callable[[House, Principal], Change]
+
+
+def _more_slots(house: House, _: Principal) -> Change:
+    house.admin(ops.UpdateWorkspace(id=house.workspace.id, max_concurrent_workers=1))
+    house.task()
+    house.claim(house.account())
+    house.task()
+    return lambda: house.admin(ops.UpdateWorkspace(id=house.workspace.id, max_concurrent_workers=2))
+
+
+def _more_money(house: House, _: Principal) -> Change:
+    house.admin(ops.UpdateWorkspace(id=house.workspace.id, max_cost_per_day=Decimal(1)))
+    house.task(max_cost=Decimal(2))
+    return lambda: house.admin(
+        ops.UpdateWorkspace(id=house.workspace.id, max_cost_per_day=Decimal(2))
+    )
+
+
+def _account_limit(house: House, laptop: Principal) -> Change:
+    house.task(max_cost=Decimal(60))
+    return lambda: house.admin(
+        ops.UpdateAccount(id=str(laptop.account_id), max_cost_per_day=Decimal(60))
+    )
+
+
+def _drained(house: House, laptop: Principal) -> Change:
+    mine = str(laptop.account_id)
+    house.admin(ops.DrainAccount(id=mine))
+    house.task()
+    return lambda: house.admin(ops.DrainAccount(id=mine, draining=False))
+
+
+def _granted(house: House, laptop: Principal) -> Change:
+    about = {"account_id": str(laptop.account_id), "workspace_id": house.workspace.id}
+    house.admin(ops.RevokeGrant(**about))
+    house.task()
+    return lambda: house.admin(ops.GrantWorkspace(**about))
+
+
+def _routed(house: House, _: Principal) -> Change:
+    task = house.task(runner_preference="service")
+    return lambda: house.admin(ops.UpdateTask(id=task.id, runner_preference="user"))
+
+
+def _cheaper(house: House, _: Principal) -> Change:
+    task = house.task(max_cost=Decimal(60))
+    return lambda: house.admin(ops.UpdateTask(id=task.id, max_cost=Decimal(1)))
+
+
+def _brought_forward(house: House, _: Principal) -> Change:
+    task = house.task(not_before="2026-02-01T00:00:00Z")
+    return lambda: house.admin(ops.UpdateTask(id=task.id, not_before=None))
+
+
+def _retried(house: House, _: Principal) -> Change:
+    task = house.task()
+    house.admin(ops.CancelTask(id=task.id))
+    return lambda: house.admin(ops.RetryTask(id=task.id))
+
+
+def _parent_done(house: House, _: Principal) -> Change:
+    parent = house.task()
+    claimed, lease = house.running(house.account())
+    house.task(depends_on=[parent.id])
+    return lambda: house.broker.execute(ops.CompleteWorker(id=claimed.id), lease)
+
+
+def _scheduled(house: House, _: Principal) -> Change:
+    house.admin(
+        ops.CreateSchedule(
+            workspace_id=house.workspace.id, name="n", cron="@hourly", task={"title": "t"}
+        )
+    )
+    return lambda: (house.clock.advance(3600), house.broker.reaper.sweep())
+
+
+def _come_due(house: House, _: Principal) -> Change:
+    house.task(not_before="2026-01-01T13:00:00Z")
+    return lambda: (house.clock.advance(3600), house.broker.reaper.sweep())
+
+
+def _next_day(house: House, laptop: Principal) -> Change:
+    house.task()
+    claimed, lease = house.running(laptop)
+    house.broker.execute(ops.Heartbeat(id=claimed.id, cost_usd=Decimal(50)), lease)
+    house.broker.execute(ops.CompleteWorker(id=claimed.id), lease)
+    house.task()
+    return lambda: (house.clock.advance(12 * 3600), house.broker.reaper.sweep())
+
+
+CASES: list[Case] = [
+    _more_slots,
+    _more_money,
+    _account_limit,
+    _drained,
+    _granted,
+    _routed,
+    _cheaper,
+    _brought_forward,
+    _retried,
+    _parent_done,
+    _scheduled,
+    _come_due,
+    _next_day,
+]
+
+
+def catch_up(house: House, broker: Broker) -> None:
+    """Nothing that happened before wakes anybody any more."""
+    broker.reaper.sweep()
+    [last] = house.broker._store.read(lambda tx: tx.all(LAST_SEQ)).result()
+    while broker.position < last.value:
+        pass
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.__name__.strip("_"))
+def test_a_waiting_claim_is_woken_by_whatever_makes_a_task_claimable(
+    house: House, case: Case
+) -> None:
+    laptop = house.account(max_cost_per_day=Decimal(50))
+    change = case(house, laptop)
+    catch_up(house, house.broker)
+    waiting = house.broker.submit(ops.ClaimTasks(wait_seconds=60), laptop)
+    house.broker.health().result()  # the claim has tried by now, and waits
+    assert not waiting.done()
+    change()
+    assert waiting.result().workers
+
+
+def test_each_server_wakes_its_own_when_a_task_comes_due(house: House, database_url: str) -> None:
+    laptop = house.account()
+    house.task(not_before="2026-01-01T13:00:00Z")
+    other = Broker.open(database_url, BrokerSettings(clock=house.clock))
+    catch_up(house, other)
+    waiting = other.submit(ops.ClaimTasks(wait_seconds=60), laptop)
+    other.health().result()
+    house.clock.advance(3600)
+    house.broker.reaper.sweep()
+    other.reaper.sweep()
+    assert waiting.result().workers
+    other.close()
