@@ -1,4 +1,4 @@
-"""buildd's own executors and runners, registered through the same door as a stranger's."""
+"""buildd's own executors, runners and forge, registered through the same door as a stranger's."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from buildd.plugins import hookimpl
 
 if TYPE_CHECKING:
-    from buildd.plugins.hookspecs import Config, RegisterExecutor, RegisterRunner
-    from buildd.roles import Executor, Runner
+    from buildd.plugins.hookspecs import Config, RegisterExecutor, RegisterForge, RegisterRunner
+    from buildd.roles import Executor, Forge, Runner
 
 
 @hookimpl
@@ -23,6 +23,12 @@ def register_runners(register: RegisterRunner) -> None:
     register("local", _local)
 
 
+@hookimpl
+def register_forges(register: RegisterForge) -> None:
+    """`github`: github.com, or an installation of one's own."""
+    register("github", _github)
+
+
 def _command(config: Config) -> Executor:
     from buildd_runners.command import CommandExecutor
 
@@ -33,3 +39,9 @@ def _local(config: Config) -> Runner:
     from buildd_runners.local import LocalRunner
 
     return LocalRunner.from_config(config)
+
+
+def _github(config: Config) -> Forge:
+    from buildd_runners.github.pulls import GitHubForge
+
+    return GitHubForge.from_config(config)

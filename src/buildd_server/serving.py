@@ -11,8 +11,9 @@ from collections.abc import Callable, Generator
 import uvicorn
 from starlette.applications import Starlette
 
-from buildd import errors
+from buildd import errors, plugins
 from buildd.broker import Broker, BrokerSettings
+from buildd.roles import Forge
 from buildd_server import local_mode
 from buildd_server.app import create_app
 from buildd_server.listening import listen, shown, sole_server
@@ -98,8 +99,13 @@ def _open(settings: Settings) -> Broker:
             secret=settings.secret,
             admin_key=settings.admin_key,
             retention=settings.retention,
+            forge=_forge(settings),
         ),
     )
+
+
+def _forge(settings: Settings) -> Forge | None:
+    return plugins.load().forges.make("github", dict(settings.github)) if settings.github else None
 
 
 def _admission(settings: Settings, broker: Broker) -> bool:

@@ -30,6 +30,8 @@ class Settings:
     secret: bytes | None = field(default=None, repr=False)
     lease: LeaseTimes = field(default_factory=LeaseTimes)
     retention: Retention = field(default_factory=Retention)
+    github: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """The server's credentials at GitHub, if it has any: what the forge `github` is made from."""
 
     @classmethod
     def of(cls, environ: Mapping[str, str], *, host: str, port: int, database: str) -> Settings:
@@ -49,6 +51,7 @@ class Settings:
                 events=_days(environ, "BUILDD_KEEP_EVENTS_DAYS", DEFAULT_KEEP_EVENTS_DAYS),
                 tasks=_days(environ, "BUILDD_KEEP_TASKS_DAYS", None),
             ),
+            github=_github(environ),
         )
 
     @property
@@ -70,6 +73,14 @@ def is_loopback(host: str) -> bool:
 def _given(environ: Mapping[str, str], name: str) -> str | None:
     # An empty line of a .env file means "not set".
     return environ.get(name, "").strip() or None
+
+
+def _github(environ: Mapping[str, str]) -> dict[str, str]:
+    names = ("token", "app_id", "app_key_file", "api")
+    given = {name: _given(environ, f"BUILDD_GITHUB_{name.upper()}") for name in names}
+    found = {name: value for name, value in given.items() if value is not None}
+    # An address alone opens nothing.
+    return found if found.keys() - {"api"} else {}
 
 
 def _days(environ: Mapping[str, str], name: str, default: float | None) -> timedelta | None:

@@ -33,6 +33,7 @@ def test_the_built_ins_come_in_by_the_entry_point() -> None:
     registry = plugins.load()
     assert registry.executors.names == ("command",)
     assert registry.runners.names == ("local",)
+    assert registry.forges.names == ("github",)
 
 
 def test_a_plugin_is_made_with_its_config() -> None:

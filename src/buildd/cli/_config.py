@@ -57,6 +57,10 @@ SETTINGS = (
     Setting("lease_ttl", "how many seconds a silent agent keeps its task"),
     Setting("keep_events_days", "how many days the server keeps events (0: for ever)", "30"),
     Setting("keep_tasks_days", "how many days it keeps closed tasks (not set: for ever)"),
+    Setting("github_token", "what the server opens pull requests with", secret=True),
+    Setting("github_app_id", "the GitHub App that the server is, instead of a token"),
+    Setting("github_app_key_file", "where that App's private key is (PEM)"),
+    Setting("github_api", "GitHub's API, if it is an installation of your own"),
     Setting("max_tasks", "how many tasks an agent works on at once"),
     Setting("executor", "what does an agent's work"),
     Setting("command", "the program of the `command` executor"),
@@ -155,8 +159,22 @@ def load(environ: Mapping[str, str] = os.environ, directory: Path | None = None)
         first = next((place for place in places if place.value), None)
         if first:
             found[setting.name] = first
+    _check_github(found)
     passed_on = {name: dotenv[name] for name in _PASSED_ON if dotenv.get(name)}
     return Settings(found, passed_on)
+
+
+def _check_github(found: Mapping[str, Found]) -> None:
+    """A `.env`, perhaps somebody else's, does not say where credentials from elsewhere are sent."""
+    api = found.get("github_api")
+    if api is None or api.source != DOTENV:
+        return
+    for name in ("github_token", "github_app_key_file"):
+        if name in found and found[name].source != DOTENV:
+            raise ConfigError(
+                f"{DOTENV} names BUILDD_GITHUB_API, but {_BY_NAME[name].variable} is in "
+                f"{found[name].source}: set both in one place"
+            )
 
 
 def config_file(environ: Mapping[str, str] = os.environ) -> Path:

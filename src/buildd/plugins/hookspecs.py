@@ -8,7 +8,7 @@ from typing import Protocol
 import pluggy
 from pydantic import JsonValue
 
-from buildd.roles import Executor, Runner
+from buildd.roles import Executor, Forge, Runner
 
 PROJECT = "buildd"
 GROUP = "buildd.plugins"
@@ -20,6 +20,7 @@ hookimpl = pluggy.HookimplMarker(PROJECT)
 Config = Mapping[str, JsonValue]
 RunnerFactory = Callable[[Config], Runner]
 ExecutorFactory = Callable[[Config], Executor]
+ForgeFactory = Callable[[Config], Forge]
 
 
 class RegisterRunner(Protocol):
@@ -38,6 +39,14 @@ class RegisterExecutor(Protocol):
         ...
 
 
+class RegisterForge(Protocol):
+    """Takes one forge."""
+
+    def __call__(self, name: str, factory: ForgeFactory) -> None:
+        """Offer a forge under a name nobody else uses."""
+        ...
+
+
 @hookspec
 def register_runners(register: RegisterRunner) -> None:
     """Offer places where an agent can live. Called once; import heavy things in the factory."""
@@ -46,3 +55,8 @@ def register_runners(register: RegisterRunner) -> None:
 @hookspec
 def register_executors(register: RegisterExecutor) -> None:
     """Offer ways to do the work. Called once; import heavy things in the factory."""
+
+
+@hookspec
+def register_forges(register: RegisterForge) -> None:
+    """Offer places where repositories are reviewed. Called once; import heavy things in the factory."""

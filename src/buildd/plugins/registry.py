@@ -12,7 +12,7 @@ import pluggy
 from buildd.errors import ConfigError
 from buildd.plugins import hookspecs
 from buildd.plugins.hookspecs import Config
-from buildd.roles import Executor, Runner
+from buildd.roles import Executor, Forge, Runner
 
 T = TypeVar("T")
 
@@ -49,6 +49,7 @@ class Registry:
 
     runners: Register[Runner] = field(default_factory=lambda: Register("runner"))
     executors: Register[Executor] = field(default_factory=lambda: Register("executor"))
+    forges: Register[Forge] = field(default_factory=lambda: Register("forge"))
 
 
 def load(*plugins: object) -> Registry:
@@ -69,6 +70,7 @@ def load(*plugins: object) -> Registry:
     registry = Registry()
     manager.hook.register_runners(register=registry.runners)
     manager.hook.register_executors(register=registry.executors)
+    manager.hook.register_forges(register=registry.forges)
     return registry
 
 
