@@ -9,6 +9,7 @@ from pydantic import JsonValue
 from buildd.agent.attempt import Attempt
 from buildd.agent.git import GitFailed
 from buildd.agent.lease import OVER
+from buildd.agent.proposal import propose
 from buildd.agent.text import one_line, storable
 from buildd.agent.worktree import Changes, Worktree
 from buildd.errors import ConfigError
@@ -61,10 +62,14 @@ async def _commit(attempt: Attempt, tree: Worktree) -> Changes:
 
 
 async def _push(attempt: Attempt, tree: Worktree, changes: Changes) -> None:
-    if tree.repository.remote and changes.commits:
+    if _is_pushed(tree, changes):
         # A push cannot be taken back: only with a lease that the server has just confirmed.
         await attempt.keeper.confirm()
         await tree.push()
+
+
+def _is_pushed(tree: Worktree, changes: Changes) -> bool:
+    return tree.repository.remote and bool(changes.commits)
 
 
 async def _show(
@@ -81,6 +86,8 @@ async def _show(
             "commits": [commit.sha for commit in changes.commits],
             "filesChanged": len(changes.files),
         }
+        if _is_pushed(tree, changes) and (url := await propose(attempt, outcome)):
+            found["pullRequest"] = url
         return replace(outcome, result={**found, **(outcome.result or {})})
     return outcome
 
