@@ -69,16 +69,16 @@ class Broker:
             self._waiting = WaitingRoom(self._claim_once, self._give_back)
             self._feed = Feed(self._store, self._hear)
             self._pull_requests = PullRequests(settings.forge, self._store, self._context)
+            self.reaper = Reaper(
+                self._store,
+                settings.lease,
+                self._pepper,
+                settings.retention,
+                came_due=self._waiting.poke_all,
+            )
         except BaseException:
             self._store.close()
             raise
-        self.reaper = Reaper(
-            self._store,
-            settings.lease,
-            self._pepper,
-            settings.retention,
-            came_due=self._waiting.poke_all,
-        )
         self.reaper.start()
 
     @classmethod

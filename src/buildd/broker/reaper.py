@@ -59,7 +59,7 @@ class Reaper:
         self._times = times
         self._pepper = pepper
         self._came_due = came_due
-        self._looked: datetime | None = None
+        self._looked = store.read(lambda tx: tx.now).result()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="buildd-reaper", daemon=True)
 
@@ -124,10 +124,9 @@ class Reaper:
         Since its own last pass, not the recorded one: that may be another server's, which wakes
         only the claims that wait there.
         """
-        since = self._looked
-        if since is None or budget_day(since) != budget_day(tx.now):
+        if budget_day(self._looked) != budget_day(tx.now):
             return True
-        return tx.first(sql_tasks.TASKS_DUE, since=since, now=tx.now) is not None
+        return tx.first(sql_tasks.TASKS_DUE, since=self._looked, now=tx.now) is not None
 
     def _look(self, tx: Transaction) -> list[Act]:
         """What seems to be due; each act looks again, locked, before it touches anything."""
