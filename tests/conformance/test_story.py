@@ -41,7 +41,7 @@ def test_the_story_of_a_task(bd: Client) -> None:
     assert waiting.waiting_for.options == ["a", "b"]
     bd.workers.answer(id=claimed.id, content="b")
     [answer] = lease.workers.heartbeat(id=claimed.id).messages
-    assert (answer.role, answer.content) == ("user", "b")
+    assert (answer.role, answer.content, answer.answers) == ("user", "b", "Which one?")
     assert lease.workers.heartbeat(id=claimed.id, messages_after=answer.id).messages == []
 
     artifact = lease.artifacts.create(worker_id=claimed.id, type="diff", content="- a\n+ b")
@@ -50,6 +50,7 @@ def test_the_story_of_a_task(bd: Client) -> None:
     )
     [heard] = lease.workers.heartbeat(id=claimed.id, messages_after=answer.id).messages
     assert "Better so" in (heard.content or "")
+    assert heard.answers is None
     assert bd.comments.update(id=comment.id, resolved=True).resolved
     lease.messages.create(worker_id=claimed.id, content="Done.")
     assert bd.messages.list(worker_id=claimed.id)[0].content == "Done."

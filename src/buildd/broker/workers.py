@@ -106,7 +106,8 @@ def answer_worker(ctx: Context, op: ops.AnswerWorker) -> Worker:
     task = ctx.tx.first(sql_tasks.TASK_SEEN, id=worker.task_id, viewer=None)
     limit = attempts.deadline(ctx, task)
     answered = attempts.move(ctx, worker, WorkerVerb.ANSWER, limit=limit)
-    say(ctx, answered, Role.USER, op.content, to_agent=True)
+    question = worker.waiting_for["prompt"]
+    say(ctx, answered, Role.USER, op.content, to_agent=True, answers=question)
     return model(Worker, answered)
 
 

@@ -62,6 +62,7 @@ class MessageRow(SQLModel, table=True):
     tool_input: Any = Field(sa_type=JSON, nullable=True)
     tool_output: Any = Field(sa_type=JSON, nullable=True)
     cost_usd: Decimal | None = Field(sa_type=Money)
+    answers: str | None = None
     created_at: datetime = Field(sa_type=Moment)
 
 

@@ -128,7 +128,7 @@ class AttemptSuite(StageSuite):
         assert asked.waiting_for.options == ["yes", "no"]
         assert stage.bd.workers.answer(id=claimed.id, content="yes").waiting_for is None
         [answer] = lease.workers.heartbeat(id=claimed.id).messages
-        assert (answer.role, answer.content) == (Role.USER, "yes")
+        assert (answer.role, answer.answers, answer.content) == (Role.USER, "Push?", "yes")
         assert lease.workers.heartbeat(id=claimed.id, messages_after=answer.id).messages == []
 
     def test_a_pause_is_asked_for_and_confirmed(self, stage: Stage) -> None:

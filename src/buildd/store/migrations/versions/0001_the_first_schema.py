@@ -448,6 +448,7 @@ def _records() -> None:
         sa.Column("tool_input", JSON, nullable=True),
         sa.Column("tool_output", JSON, nullable=True),
         sa.Column("cost_usd", sa.BigInteger(), nullable=True),
+        sa.Column("answers", sa.String(), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.CheckConstraint("role IN ('user', 'assistant', 'system', 'tool')", name="role_known"),
         sa.ForeignKeyConstraint(["worker_id"], ["worker.id"], ondelete="CASCADE"),
