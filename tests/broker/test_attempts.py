@@ -218,6 +218,8 @@ def test_a_failed_parent_fails_those_who_wait_for_it(house: House) -> None:
     assert parent.id in (house.see(child).error or "")
     with pytest.raises(Invalid, match="dependsOn"):
         house.task(depends_on=[parent.id])
+    with pytest.raises(WrongState, match=f"{parent.id}, which is cancelled: retry that first"):
+        house.admin(ops.RetryTask(id=child.id))
     house.admin(ops.RetryTask(id=parent.id))
     house.admin(ops.RetryTask(id=child.id))
     laptop = house.account()

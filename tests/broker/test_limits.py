@@ -211,6 +211,24 @@ def test_a_child_may_run_although_its_parent_failed(house: House) -> None:
     assert house.claim(laptop, task_id=child.id).workers
 
 
+@pytest.mark.parametrize("status", [TaskStatus.CANCELLED, TaskStatus.COMPLETED])
+def test_a_child_that_runs_anyway_does_not_wait_for_what_is_over(
+    house: House, status: TaskStatus
+) -> None:
+    over, open_, laptop = house.task(), house.task(), house.account(max_concurrent_workers=9)
+    if status is TaskStatus.CANCELLED:
+        house.admin(ops.CancelTask(id=over.id))
+    else:
+        claimed, lease = house.running(laptop, task_id=over.id)
+        house.broker.execute(ops.CompleteWorker(id=claimed.id), lease)
+    runs = house.task(depends_on=[over.id], on_dependency_failure="run")
+    waits = house.task(depends_on=[over.id, open_.id], on_dependency_failure="run")
+    assert house.claim(laptop, task_id=runs.id).workers
+    assert house.claim(laptop, task_id=waits.id).workers == []
+    house.admin(ops.CancelTask(id=open_.id))
+    assert house.claim(laptop, task_id=waits.id).workers
+
+
 def test_old_events_and_tasks_are_forgotten_and_readers_told(database_url: str) -> None:
     clock = FrozenClock()
     keep = Retention(events=timedelta(days=1), tasks=timedelta(days=2))
@@ -257,14 +275,16 @@ def test_a_failed_task_that_another_waits_for_is_kept(database_url: str) -> None
         database_url, BrokerSettings(clock=clock, retention=Retention(tasks=timedelta(days=1)))
     )
     house = House(broker, clock)
-    parent = house.task()
-    child = house.task(depends_on=[parent.id])
+    parent, other = house.task(), house.task()
+    child = house.task(depends_on=[parent.id, other.id])
     house.admin(ops.CancelTask(id=parent.id))
-    house.admin(ops.RetryTask(id=child.id))
-    clock.advance(25 * 3600)
+    clock.advance(2 * 3600)
+    claimed, lease = house.running(house.account())
+    house.broker.execute(ops.CompleteWorker(id=claimed.id), lease)
+    clock.advance(23 * 3600)
     broker.reaper.sweep()
     assert house.see(parent).status is TaskStatus.CANCELLED
-    house.admin(ops.CancelTask(id=child.id))
+    assert house.see(child).status is TaskStatus.FAILED
     clock.advance(25 * 3600)
     for _ in range(2):
         broker.reaper.sweep()

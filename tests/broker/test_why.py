@@ -119,3 +119,18 @@ def test_an_account_is_told_of_itself_only(house: House, kind: str) -> None:
     why = house.broker.execute(ops.WhyTask(id=task.id), me)
     assert [each.account_id for each in why.accounts] == [me.account_id]
     assert why.claimable
+
+
+def test_why_names_the_tasks_that_are_waited_for(house: House) -> None:
+    house.account()
+    parents = [house.task().id for _ in range(5)]
+    child = house.task(depends_on=parents)
+    first, second, third = sorted(parents)[:3]
+
+    def said() -> str:
+        [mine] = house.admin(ops.WhyTask(id=child.id)).accounts
+        return next(each.message for each in mine.unmet if each.code is ReasonCode.NOT_READY)
+
+    assert said().endswith(f"{first} (pending), {second} (pending), {third} (pending), 2 more")
+    house.admin(ops.CancelTask(id=first))
+    assert f"{first} (cancelled)" in said()

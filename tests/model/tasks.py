@@ -7,7 +7,7 @@ from typing import Any
 
 from buildd import operations as ops
 from buildd.models import Why
-from buildd.states import TASK, TaskStatus, TaskVerb, WorkerStatus
+from buildd.states import CLOSED, TASK, OnDependencyFailure, TaskStatus, TaskVerb, WorkerStatus
 from tests.model.words import LEASE, Caller, RefusalError, Words, accepted, agree, does
 from tests.model.world import Schedule, Task
 
@@ -47,14 +47,13 @@ class TaskSpec(Words):
 
     def put(self, new: ops.NewTask, task_id: str) -> None:
         parents = tuple(sorted(set(new.depends_on)))
-        done = TaskStatus.COMPLETED
         self.world.tasks[task_id] = Task(
             task_id,
             self.world.next_number(),
             new.workspace_id,
             {name: getattr(new, name) for name in TASK_FIELDS},
             parents,
-            {parent for parent in parents if self.world.tasks[parent].status is not done},
+            {parent for parent in parents if self.world.tasks[parent].status not in CLOSED},
             not_before=new.not_before,
         )
 
@@ -69,7 +68,8 @@ class TaskSpec(Words):
             known = self.world.tasks.get(parent)
             if known is None or known.workspace != new.workspace_id:
                 raise RefusalError("invalid")
-            if known.status in {TaskStatus.FAILED, TaskStatus.CANCELLED}:
+            fails_too = new.on_dependency_failure is OnDependencyFailure.FAIL
+            if fails_too and known.status in {TaskStatus.FAILED, TaskStatus.CANCELLED}:
                 raise RefusalError("invalid")
 
     def _is_repeated(self, op: ops.CreateTask | ops.CreateTasks, caller: Caller, got: Any) -> bool:
@@ -143,7 +143,8 @@ class TaskSpec(Words):
     @does(ops.RetryTask)
     def retry_task(self, op: ops.RetryTask, caller: Caller, got: Any) -> None:
         task = self._task(op.id, caller)
-        if not TASK.allows(TaskVerb.RETRY, task.status):
+        stuck = any(self.world.tasks[parent].status in CLOSED for parent in task.waits)
+        if stuck or not TASK.allows(TaskVerb.RETRY, task.status):
             raise RefusalError("wrong_state")
         accepted(got)
         self.world.put_back(task)

@@ -15,7 +15,15 @@ from buildd.errors import Forbidden, Invalid, NotFound, WrongState
 from buildd.events import EventType
 from buildd.ids import Kind, new_id
 from buildd.models import Task
-from buildd.states import CLOSED, TASK, ErrorCode, TaskStatus, TaskVerb, WorkerVerb
+from buildd.states import (
+    CLOSED,
+    TASK,
+    ErrorCode,
+    OnDependencyFailure,
+    TaskStatus,
+    TaskVerb,
+    WorkerVerb,
+)
 from buildd.store import Row
 from buildd.store.sql import accounts as sql_accounts
 from buildd.store.sql import tasks as sql
@@ -49,7 +57,7 @@ def make_task(ctx: Context, new: ops.NewTask) -> Task:
     if new.source_id is not None:
         _check_source(ctx, new.source_id, new.workspace_id)
     parents = sorted(set(new.depends_on))
-    open_parents = {parent: _is_open(ctx, parent, new.workspace_id) for parent in parents}
+    open_parents = {parent: _is_open(ctx, parent, new) for parent in parents}
     task_id = new_id(Kind.TASK)
     row = {
         "id": task_id,
@@ -162,8 +170,16 @@ def cancel_task(ctx: Context, op: ops.CancelTask) -> Task:
 
 @handles(ops.RetryTask)
 def retry_task(ctx: Context, op: ops.RetryTask) -> Task:
-    """From failed or cancelled back to pending, with all its attempts."""
+    """From failed or cancelled back to pending, with all its attempts.
+
+    Refused, as at create, below a parent that failed: nothing would ever release or fail it. The
+    parent need not be locked: whoever closes it looks at its children, and waits for this one's lock.
+    """
     row = _lock(ctx, op.id)
+    for parent in ctx.tx.all(sql.WAITED_FOR, child=op.id):
+        if TaskStatus(parent.status) in CLOSED:
+            reason = f"it depends on {parent.id}, which is {parent.status}: retry that first"
+            raise WrongState(reason, current=row.status)
     attempts.move_task(ctx, row, TaskVerb.RETRY)
     return model(Task, _lock(ctx, op.id))
 
@@ -221,11 +237,13 @@ def _check_source(ctx: Context, source_id: str, workspace_id: str) -> None:
         raise Invalid.field("sourceId", "is not a source of this workspace")
 
 
-def _is_open(ctx: Context, parent: str, workspace_id: str) -> bool:
-    row = ctx.tx.first(sql.LOCK_PARENT, id=parent, workspace=workspace_id)
+def _is_open(ctx: Context, parent: str, new: ops.NewTask) -> bool:
+    """Whether a new task waits for this parent, as one that was there before would."""
+    row = ctx.tx.first(sql.LOCK_PARENT, id=parent, workspace=new.workspace_id)
     if row is None:
         raise Invalid.field("dependsOn", f"{parent} is not a task of this workspace")
     status = TaskStatus(row.status)
-    if status in CLOSED and status is not TaskStatus.COMPLETED:
-        raise Invalid.field("dependsOn", f"{parent} is {row.status}")
-    return status is not TaskStatus.COMPLETED
+    fails_too = new.on_dependency_failure is OnDependencyFailure.FAIL
+    if status in CLOSED - {TaskStatus.COMPLETED} and fails_too:
+        raise Invalid.field("dependsOn", f"{parent} is {row.status}: retry it first")
+    return status not in CLOSED

@@ -13,7 +13,7 @@ from buildd.store.sql import tasks as sql_tasks
 
 _SAID = {
     ReasonCode.NOT_PENDING: "the task is not pending",
-    ReasonCode.NOT_READY: "tasks that it depends on are not completed",
+    ReasonCode.NOT_READY: "it depends on tasks that are not completed",
     ReasonCode.NOT_YET: "its notBefore is still to come",
     ReasonCode.NO_GRANT: "the account has no canClaim grant in the workspace",
     ReasonCode.WRONG_ROUTE: "its runnerPreference is for another type of account",
@@ -33,6 +33,8 @@ _FIGURES = {
 }
 """Which columns hold the limit that was met, and how much of it is used."""
 
+_NAMED_AT_MOST = 3
+
 
 @handles(ops.WhyTask)
 def why_task(ctx: Context, op: ops.WhyTask) -> Why:
@@ -44,7 +46,9 @@ def why_task(ctx: Context, op: ops.WhyTask) -> Why:
         sql.WHY, task=op.id, account=ctx.viewer, now=ctx.tx.now, day=budget_day(ctx.tx.now)
     )
     accounts = [
-        AccountWhy(account_id=row.account_id, name=row.name, type=row.type, unmet=_unmet(row))
+        AccountWhy(
+            account_id=row.account_id, name=row.name, type=row.type, unmet=_unmet(ctx, op.id, row)
+        )
         for row in rows
     ]
     return Why(
@@ -67,7 +71,7 @@ def why_not_me(ctx: Context, op: ops.ClaimTasks, task_id: str) -> Reason:
         now=ctx.tx.now,
         day=budget_day(ctx.tx.now),
     )
-    unmet = [] if row is None else _unmet(row)
+    unmet = [] if row is None else _unmet(ctx, task_id, row)
     return unmet[0] if unmet else no_work()
 
 
@@ -99,8 +103,22 @@ def run_limit(account: Row, run: Row) -> Reason | None:
     return None
 
 
-def _unmet(row: Row) -> list[Reason]:
-    return [reason(code, row) for code in _SAID if not getattr(row, code.value)]
+def _unmet(ctx: Context, task_id: str, row: Row) -> list[Reason]:
+    unmet = (code for code in _SAID if not getattr(row, code.value))
+    return [
+        _not_ready(ctx, task_id) if code is ReasonCode.NOT_READY else reason(code, row)
+        for code in unmet
+    ]
+
+
+def _not_ready(ctx: Context, task_id: str) -> Reason:
+    """Which tasks it waits for, and how they stand."""
+    awaited = ctx.tx.all(sql_tasks.WAITED_FOR, child=task_id)
+    named = [f"{parent.id} ({parent.status})" for parent in awaited[:_NAMED_AT_MOST]]
+    if len(awaited) > _NAMED_AT_MOST:
+        named.append(f"{len(awaited) - _NAMED_AT_MOST} more")
+    message = f"{_SAID[ReasonCode.NOT_READY]}: {', '.join(named)}"
+    return Reason(code=ReasonCode.NOT_READY, message=message)
 
 
 def reason(code: ReasonCode, row: Row) -> Reason:

@@ -66,6 +66,12 @@ _CHILDREN = sa.select(dependency.c.child_id).where(dependency.c.parent_id == opt
 CHILDREN = Statement(
     sa.select(task.c.id, task.c.status).where(task.c.id.in_(_CHILDREN)).order_by(task.c.id)
 )
+WAITED_FOR = Statement(
+    sa.select(task.c.id, task.c.status)
+    .join(dependency, dependency.c.parent_id == task.c.id)
+    .where(dependency.c.child_id == optional("child"), sa.not_(dependency.c.done))
+    .order_by(task.c.id)
+)
 # A counter on the child, changed under the child's own row lock: asking "is any parent still open?"
 # leaves a child stranded when two parents finish at the same time. Each parent counts once, however
 # often it ends.
