@@ -120,16 +120,6 @@ def test_a_waiting_claim_is_woken_by_a_new_task(house: House) -> None:
     assert [each.task_id for each in waiting.result().workers] == [task.id]
 
 
-def test_a_waiting_claim_is_woken_by_a_free_slot(house: House) -> None:
-    laptop = house.account(max_concurrent_workers=1)
-    house.task()
-    second = house.task()
-    claimed, lease = house.running(laptop)
-    waiting = house.broker.submit(ops.ClaimTasks(wait_seconds=5), laptop)
-    house.broker.execute(ops.CompleteWorker(id=claimed.id), lease)
-    assert [each.task_id for each in waiting.result().workers] == [second.id]
-
-
 def heard(house: House, who: Principal, happens: Callable[[], str]) -> set[str]:
     """The tasks that somebody hears of, up to and with the one that `happens` returns."""
     ready = threading.Event()

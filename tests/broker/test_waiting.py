@@ -16,6 +16,14 @@ Change = Callable[[], object]
 Case = Callable[[House, Principal], Change]
 
 
+def _free_slot(house: House, laptop: Principal) -> Change:
+    house.admin(ops.UpdateAccount(id=str(laptop.account_id), max_concurrent_workers=1))
+    house.task()
+    claimed, lease = house.running(laptop)
+    house.task()
+    return lambda: house.broker.execute(ops.CompleteWorker(id=claimed.id), lease)
+
+
 def _more_slots(house: House, _: Principal) -> Change:
     house.admin(ops.UpdateWorkspace(id=house.workspace.id, max_concurrent_workers=1))
     house.task()
@@ -105,6 +113,7 @@ def _next_day(house: House, laptop: Principal) -> Change:
 
 
 CASES: list[Case] = [
+    _free_slot,
     _more_slots,
     _more_money,
     _account_limit,
