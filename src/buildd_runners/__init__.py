@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 
 @hookimpl
 def register_executors(register: RegisterExecutor) -> None:
-    """`command`: any program."""
+    """`claude`: a model of the Messages API; `command`: any program."""
+    register("claude", _claude)
     register("command", _command)
 
 
@@ -27,6 +28,12 @@ def register_runners(register: RegisterRunner) -> None:
 def register_forges(register: RegisterForge) -> None:
     """`github`: github.com, or an installation of one's own."""
     register("github", _github)
+
+
+def _claude(config: Config) -> Executor:
+    from buildd_runners.claude.executor import ClaudeExecutor
+
+    return ClaudeExecutor.from_config(config)
 
 
 def _command(config: Config) -> Executor:

@@ -28,6 +28,7 @@ from buildd_server.serving import Server
 from buildd_server.settings import Settings
 from tests.agent.office import Office, OfficeMaker, git
 
+ANY_KEY = {"ANTHROPIC_API_KEY": "sk-ant-any"}
 WAIT_FOR_A_FILE = 'touch begun; until test -e "$GATE"; do sleep 0.05; done; echo work > work.txt'
 
 
@@ -295,8 +296,11 @@ def test_an_action_account_ends_at_once_when_nothing_is_claimable(
         (("--drain-timeout=-1",), {}, 2, "drain-timeout"),
         (("--drain-timeout=nan",), {}, 2, "'--drain-timeout': nan is not a number of seconds"),
         (("--drain-timeout=inf",), {}, 2, "'--drain-timeout': inf is not a number of seconds"),
-        (("--executor=nonsense",), {}, 2, "there is no executor 'nonsense'; installed: command"),
-        (("--executor=claude",), {}, 2, "not part of this version"),
+        (("--executor=nonsense",), {}, 2, "there is no executor 'nonsense'; installed: claude, command"),
+        (("--executor=claude",), {"ANTHROPIC_API_KEY": ""}, 2, "ANTHROPIC_API_KEY is not set"),
+        (("--executor=claude", "--model=gpt"), ANY_KEY, 2, "the price of the model 'gpt' is not known"),
+        (("--executor=claude", "--prices=/none"), ANY_KEY, 2, "--prices /none: No such file"),
+        (("--executor=claude", "--pass-env=ANTHROPIC_API_KEY"), ANY_KEY, 2, "never passed"),
         (("--command=",), {}, 2, "needs a command to run"),
         (("--pass-env=BUILDD_API_KEY",), {}, 2, "never passed"),
         (("--workspace=ws_none",), {}, 3, "ws_none"),

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -62,7 +63,7 @@ async def spawn(
         [*_tether(), *argv],
         stdin=stdin,
         stdout=stdout,
-        stderr=stdout,
+        stderr=subprocess.STDOUT,
         cwd=cwd,
         env=environment,
         start_new_session=True,

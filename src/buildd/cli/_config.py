@@ -64,6 +64,9 @@ SETTINGS = (
     Setting("max_tasks", "how many tasks an agent works on at once"),
     Setting("executor", "what does an agent's work"),
     Setting("command", "the program of the `command` executor"),
+    Setting("model", "the model that works, in executors that have one"),
+    Setting("max_turns", "how many replies of the model an attempt may take"),
+    Setting("prices", "a file with prices of models, for the `claude` executor"),
     Setting("state_dir", "where an agent keeps its worktrees and clones"),
     Setting("drain_timeout", "how many seconds an agent may take to stop"),
 )

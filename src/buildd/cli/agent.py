@@ -43,10 +43,24 @@ def _finite(seconds: float) -> float:
     help="At most so many at once; in GitHub Actions, so many in total.",
 )
 @click.option(
-    "--executor", metavar="NAME", help="What does the work [default: command, if one is given]."
+    "--executor",
+    metavar="NAME",
+    help="What does the work [default: command, if one is given, else claude].",
 )
 @click.option(
     "--command", metavar="LINE", help="A command line for the executor `command`, run by sh."
+)
+@click.option("--model", metavar="NAME", help="The model that works [default: the executor's own].")
+@click.option(
+    "--max-turns",
+    type=click.IntRange(min=1),
+    help="Replies of the model that one attempt may take [default: the executor's own].",
+)
+@click.option(
+    "--prices",
+    type=click.Path(dir_okay=False),
+    metavar="FILE",
+    help="What models cost, over the table of the executor `claude`.",
 )
 @click.option(
     "--drain-timeout",
@@ -79,7 +93,9 @@ def agent(settings: _config.Settings, /, **flags: Any) -> None:
     no new task is taken, and what does not finish in time is handed back; a second SIGTERM hands
     it back at once.
 
-    The command runs in a git worktree of its own. It finds the task on standard input and in the
+    Without --executor and --command a model works on the tasks, with the key ANTHROPIC_API_KEY.
+
+    A command runs in a git worktree of its own. It finds the task on standard input and in the
     file $BUILDD_TASK_FILE ($BUILDD_TASK_JSON as JSON). `echo "$BUILDD_CONTROL progress=40"` reports
     progress, and exit code 0 means that the task is done.
     """
@@ -128,15 +144,11 @@ def _dispatched_task() -> str | None:
 
 
 def _executor(flags: dict[str, Any]) -> Executor:
-    name = flags["executor"] or ("command" if flags["command"] else "claude")
-    if name == "claude":
-        raise ConfigError(
-            "the executor `claude` is not part of this version: "
-            "give the program that does the work with --executor command --command '…'"
-        )
     from buildd import plugins
 
-    config = {"command": flags["command"], "pass_env": list(flags["pass_env"])}
+    name = flags["executor"] or ("command" if flags["command"] is not None else "claude")
+    config = {key: flags[key] for key in ("command", "model", "max_turns", "prices")}
+    config["pass_env"] = list(flags["pass_env"])
     return plugins.load().executors.make(name, config)
 
 

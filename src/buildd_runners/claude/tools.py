@@ -1,0 +1,136 @@
+"""What the model may do: the SDK's tools for files, a shell and a search of our own, and two for people."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Mapping
+from typing import Any
+
+import anyio
+from anthropic.lib.tools import BetaAsyncFunctionTool, ToolError, beta_async_tool
+from anthropic.lib.tools.agent_toolset import (
+    AgentToolContext,
+    beta_edit_tool,
+    beta_glob_tool,
+    beta_read_tool,
+    beta_write_tool,
+    resolve_path,
+)
+from anthropic.types.beta import (
+    BetaManagedAgentsAgentToolset20260401BashInput as BashInput,
+)
+from anthropic.types.beta import (
+    BetaManagedAgentsAgentToolset20260401GrepInput as GrepInput,
+)
+
+from buildd.errors import BuilddError
+from buildd.roles import Session
+from buildd_runners.claude.cut import cut
+from buildd_runners.claude.shell import Shell
+
+Tool = BetaAsyncFunctionTool[Any]
+
+_FOUND = 32_000
+"""Characters of a search's result that the model gets to see."""
+_NOTHING_FOUND = 1
+
+
+def tools(session: Session, shell: Shell, environment: Mapping[str, str]) -> list[Tool]:
+    """The tools of one attempt. Those for files refuse every path outside its work directory."""
+    place = AgentToolContext(workdir=session.workdir)
+    return [
+        _bash(shell),
+        beta_read_tool(place),
+        beta_write_tool(place),
+        beta_edit_tool(place),
+        beta_glob_tool(place),
+        _grep(place, environment),
+        _ask(session),
+        _report(session),
+    ]
+
+
+def _bash(shell: Shell) -> Tool:
+    @beta_async_tool(name="bash", input_schema=BashInput)
+    async def bash(
+        command: str | None = None,
+        restart: bool | None = None,  # noqa: FBT001 - the SDK calls it by name
+        timeout_ms: int | None = None,
+    ) -> str:
+        """Run a command in a bash that keeps its directory and variables between calls.
+
+        A command has 120 seconds unless timeout_ms says otherwise. It has no terminal and an empty
+        standard input. A failing command's output ends with its exit code.
+        """
+        if restart:
+            await shell.close()
+            return "the next command gets a new shell"
+        if not command:
+            raise ToolError("bash: a command is needed")
+        return await shell.run(command, timeout_ms / 1000 if timeout_ms else None)
+
+    return bash
+
+
+def _grep(place: AgentToolContext, environment: Mapping[str, str]) -> Tool:
+    # The SDK's own gives a program the agent's environment, or else searches on the event loop,
+    # where nothing else runs meanwhile: no heartbeat either.
+    @beta_async_tool(name="grep", input_schema=GrepInput)
+    async def grep(pattern: str, path: str | None = None) -> str:
+        """Search files for an extended regular expression; gives file, line number and line."""
+        try:
+            where = resolve_path(place, path or ".")
+        except ValueError as problem:
+            raise ToolError(f"grep: {problem}") from None
+        options = ["-rnIE", "--devices=skip", "--exclude-dir=.git", "--exclude-dir=node_modules"]
+        done = await anyio.run_process(
+            ["grep", *options, "-e", pattern, "--", str(where)],
+            stderr=subprocess.PIPE,
+            env=environment,
+            check=False,
+            start_new_session=True,
+        )
+        found = done.stdout.decode(errors="replace")
+        if found:
+            return cut(found, _FOUND)
+        if done.returncode == _NOTHING_FOUND:
+            return "no matches"
+        raise ToolError(done.stderr.decode(errors="replace").strip() or "grep failed")
+
+    return grep
+
+
+def _ask(session: Session) -> Tool:
+    @beta_async_tool(name="ask")
+    async def ask(question: str, options: list[str] | None = None) -> str:
+        """Ask a person and wait for the answer, which may take hours. Only for what you cannot find out and must not decide yourself.
+
+        Args:
+            question: What you want to know, with all that somebody needs who has not watched you.
+            options: Answers to choose from, if there are such.
+        """  # noqa: E501 - the model reads it
+        try:
+            return await session.ask(question, options=options) or "(an empty answer)"
+        except BuilddError as problem:
+            raise ToolError(f"ask: {problem}") from None
+
+    return ask
+
+
+def _report(session: Session) -> Tool:
+    @beta_async_tool(name="report")
+    async def report(status: str, progress: int | None = None) -> str:
+        """Tell the people who watch how far you are. Worth it after each larger step.
+
+        Args:
+            status: One line.
+            progress: Per cent of the work that is done, 0 to 100.
+        """
+        try:
+            await session.report(progress=progress)
+            await session.say(status)
+        except BuilddError as problem:
+            raise ToolError(f"report: {problem}") from None
+        return "reported"
+
+    return report
