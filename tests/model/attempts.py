@@ -88,9 +88,9 @@ class AttemptSpec(Words):
         worker.report = op
         worker.progress = 100
         self.world.accepted[task.id] += 1
-        task.status, task.worker = TaskStatus.COMPLETED, None
+        self.world.close(task, TaskStatus.COMPLETED)
         for child in self.world.children(task.id):
-            child.waits.discard(task.id)
+            self.world.release(child, task.id)
 
     @does(ops.FailWorker)
     def fail_worker(self, op: ops.FailWorker, caller: Caller, got: Any) -> None:
@@ -173,7 +173,7 @@ class AttemptSpec(Words):
             and self.world.affords(workspace.id, workspace.cap, amount)
         )
         may_overspend = may_overspend or worker.may_overspend
-        if full or account.draining or (poor and not may_overspend):
+        if full or account.draining or account.deleted or (poor and not may_overspend):
             raise RefusalError("not_claimable")
         accepted(got)
         worker.may_overspend, worker.question, worker.deadline = may_overspend, None, None

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from buildd.broker import ADMIN, Broker
 from buildd.events import EventType, Filter
-from buildd.states import TASK, WORKER
+from buildd.states import CLOSED, TASK, WORKER
 from buildd.store import Row, Statement, Transaction
 from buildd.store import tables as t
 from buildd.store.audit import differences
@@ -28,6 +28,9 @@ OPEN_PARENTS = Statement(sa.select(t.dependency))
 EVENTS = Statement(
     sa.select(t.event).where(t.event.c.seq > sa.bindparam("after")).order_by(t.event.c.seq)
 )
+KEPT = Statement(
+    sa.select(sa.func.min(t.event.c.seq).label("first"), sa.func.count().label("count"))
+)
 STEPS = {
     *((source.value, step.target.value) for step in TASK.steps for source in step.sources),
     *((source.value, step.target.value) for step in WORKER.steps for source in step.sources),
@@ -42,6 +45,8 @@ class Books:
         self._world = world
         self._seen = seen
         self._events: list[Row] = []
+        """Those that must still be there."""
+        self._last = 0
         self._told: dict[str, str] = {}
         self._completions: Counter[str] = Counter()
 
@@ -50,17 +55,24 @@ class Books:
         broker._store.read(self._check).result()
 
     def check_feed(self, broker: Broker) -> None:
-        """Whoever listens from the beginning hears each event once, in order."""
+        """Whoever listens hears each event that is kept once, in order, and of the gap before them."""
+        kept = [row.seq for row in self._events]
+        forgotten = self._last - len(kept)
+        agree(self._heard(broker, 0, len(kept)), kept)
+        if forgotten > 1:
+            agree(self._heard(broker, 1, len(kept) + 1), [forgotten, *kept])
+
+    def _heard(self, broker: Broker, after: int, count: int) -> list[int]:
         heard: list[int] = []
         rung = threading.Event()
-        feed = broker.subscribe(ADMIN, 0, Filter(), rung.set).result()
-        while len(heard) < len(self._events):
+        feed = broker.subscribe(ADMIN, after, Filter(), rung.set).result()
+        while len(heard) < count:
             rung.clear()
             heard.extend(notice.event.seq for notice in feed.drain())
-            if len(heard) < len(self._events):
+            if len(heard) < count:
                 rung.wait()
         feed.close()
-        agree(heard[: len(self._events)], [row.seq for row in self._events])
+        return heard
 
     def _check(self, tx: Transaction) -> None:
         self._check_tasks(tx.all(TASKS))
@@ -98,6 +110,8 @@ class Books:
                 want,
             )
             agree({name: getattr(row, name) for name in task.fields}, task.fields)
+            if task.status in CLOSED:
+                agree(row.updated_at, task.changed)
             if task.between is not None:
                 assert task.between[0] <= row.not_before <= task.between[1]
                 task.not_before, task.between = row.not_before, None
@@ -152,7 +166,8 @@ class Books:
             agree(row.live_workers, live[row.id])
             agree(row.live_workers, self._world.live(row.id))
         for row in tx.all(ACCOUNTS):
-            agree(row.total_tasks, self._world.accounts[row.id].done)
+            account = self._world.accounts[row.id]
+            agree((row.total_tasks, row.deleted_at is not None), (account.done, account.deleted))
 
     def _check_money(self, tx: Transaction, workers: list[Row]) -> None:
         reserved: defaultdict[tuple[str, date], Decimal] = defaultdict(Decimal)
@@ -179,15 +194,21 @@ class Books:
         agree(edges, want)
 
     def _check_events(self, tx: Transaction) -> None:
-        last = self._events[-1].seq if self._events else 0
-        fresh = tx.all(EVENTS, after=last)
+        fresh = tx.all(EVENTS, after=self._last)
         for row in fresh:
-            last += 1
-            agree(row.seq, last)
+            self._last += 1
+            agree(row.seq, self._last)
             self._hear(row)
-        self._events.extend(fresh)
+        since = self._world.events_since
+        heard = [*self._events, *fresh]
+        self._events = [row for row in heard if since is None or row.at >= since]
+        kept = tx.all(KEPT)[0]
+        first = self._events[0].seq if self._events else None
+        agree((kept.first, kept.count), (first, len(self._events)))
+        self._seen["forgotten: event"] += len(heard) - len(self._events)
         statuses = {task.id: str(task.status) for task in self._world.tasks.values()}
         statuses |= {worker.id: str(worker.status) for worker in self._world.workers.values()}
+        self._told = {about: told for about, told in self._told.items() if about in statuses}
         agree(self._told, statuses)
         agree(dict(self._completions), dict(self._world.accepted))
         assert all(count == 1 for count in self._completions.values())
@@ -202,11 +223,7 @@ class Books:
             return
         about = row.worker_id if row.type == EventType.WORKER_STATUS else row.task_id
         if data.get("deleted"):
-            gone = {w.id for w in self._world.workers.values()} | {about}
-            self._told = {
-                k: v for k, v in self._told.items() if k in self._world.tasks or k in gone
-            }
-            self._told.pop(about, None)
+            assert about not in self._world.tasks
             return
         before = data["previousStatus"]
         agree(before, self._told.get(about))

@@ -7,7 +7,7 @@ from typing import Any
 from buildd import operations as ops
 from buildd.models import Claim, Claimed
 from buildd.states import TaskStatus, WorkerStatus
-from tests.model.words import Caller, RefusalError, Words, accepted, agree, does
+from tests.model.words import LEASE, Caller, RefusalError, Words, accepted, agree, does
 from tests.model.world import Account, Task, Worker
 
 
@@ -37,6 +37,8 @@ class ClaimSpec(Words):
         if caller.viewer is not None and op.account_id not in {None, caller.viewer}:
             raise RefusalError("forbidden")
         account = self.world.accounts[str(op.account_id or caller.viewer)]
+        if account.deleted:
+            raise RefusalError("not_found")
         claim = ops.ClaimTasks(workspace_id=op.workspace_id, task_id=op.task_id)
         if self.world.is_run_full(account, None):
             raise RefusalError("not_claimable")
@@ -107,6 +109,11 @@ class ClaimSpec(Words):
         agree(claimed.lease.epoch, worker.epoch)
         agree(claimed.lease.expires_at, worker.expires)
         agree(claimed.worker.status, worker.status)
+        self._hand_out(claimed)
+
+    def _hand_out(self, claimed: Claimed) -> None:
+        token, epoch = claimed.lease.token, claimed.lease.epoch
+        self.holders[token] = Caller(LEASE, claimed.worker.account_id, claimed.id, epoch, token)
 
     def _reason(  # noqa: PLR0911 - a table of reasons
         self, op: ops.ClaimTasks, account: Account, claim: Claim

@@ -9,13 +9,15 @@ from __future__ import annotations
 from hypothesis import strategies as st
 from hypothesis.stateful import invariant, precondition, rule
 
+from tests.model.decisions import Owners
+from tests.model.lives import Lives
 from tests.model.players import Agents, People
 
 RESTARTS = 4
 """In one life of a database; each costs as much as many steps."""
 
 
-class Machine(People, Agents):
+class Machine(Owners, People, Agents, Lives):
     """All the rules, and what time does."""
 
     @rule(steps=st.integers(1, 8))
@@ -28,9 +30,18 @@ class Machine(People, Agents):
     def nobody_looks(self, seconds: int) -> None:
         self._advance(seconds)
 
+    @precondition(lambda self: any(task.changed for task in self.world.tasks.values()))
+    @rule(days=st.sampled_from([1, 2, 2, 3]))
+    def days_pass(self, days: int) -> None:
+        """Until what is over has been kept for long enough."""
+        self._advance(days * 24 * 3600)
+        self.sweep()
+
     @rule()
     def sweep(self) -> None:
+        known = len(self.world.tasks)
         assert self.broker.reaper.sweep() == self.world.sweep()
+        self.seen["forgotten: task"] += known - len(self.world.tasks)
         self._see_schedules()
 
     @precondition(lambda self: self.restarts < RESTARTS)

@@ -12,8 +12,8 @@ from hypothesis.stateful import precondition, rule
 from buildd import operations as ops
 from buildd.operations import Operation
 from buildd.states import CLOSED, OnDependencyFailure
+from tests.model.reports import VERBS
 from tests.model.table import Table, nth, which_of
-from tests.model.words import Caller
 
 NTH = st.integers(0, 11) | st.integers(0, 60)
 """Which one, counted from the newest: mostly among the last few, at times one from long ago."""
@@ -25,13 +25,11 @@ KEY = st.sampled_from([None, None, "one", "two"])
 WHERE = st.sampled_from([None, None, 0, 1])
 SOON = st.sampled_from([None, None, None, -10, 15, 200])
 ROUTE = st.sampled_from(["any", "any", "any", "user", "service", "action"])
-BY_PERSONS = ["do start", "do pause", "do cancel", "off", "yes", "go on", "stop"]
-BEGINNING = ["start", "run"]
-DEEDS = ["start", "run", "dear", "ask", "pause", "done", "fail", "claim", *BY_PERSONS]
+REPORTS = ["start", "start", "run", "run", "beat", "dear", "done", "other", "fail", "no", "theft"]
 
 
 class People(Table):
-    """Owners and accounts, about tasks and workers."""
+    """Owners and accounts, about tasks, schedules and workers."""
 
     @rule(
         by=st.integers(0, 4),
@@ -80,31 +78,6 @@ class People(Table):
     def delete_schedule(self, by: int, which: int) -> None:
         self.do(ops.DeleteSchedule(id=nth(list(self.world.schedules), which)), self._person(by))
 
-    @rule(
-        limits=st.fixed_dictionaries(
-            {"max_cost": COST, "timeout_seconds": st.sampled_from([None, None, 20])}
-        ),
-        who=st.integers(0, 2),
-        begun=st.integers(0, 2),
-        deeds=st.lists(st.sampled_from(DEEDS), max_size=8),
-    )
-    def work_comes_and_is_taken(
-        self, limits: dict[str, Any], who: int, begun: int, deeds: list[str]
-    ) -> None:
-        """A whole life, so that chance gets far often enough."""
-        op = ops.CreateTask(workspace_id=self.workspaces[0], title="work", priority=1, **limits)
-        self.do(op, self.owner)
-        self.do(ops.ClaimTasks(run_id="run 1"), self.accounts[who])
-        for deed in [*BEGINNING[:begun], *deeds]:
-            if not self.world.workers:
-                break
-            if deed in BY_PERSONS:
-                self._direct(self._worker(0), deed.removeprefix("do "), self.owner)
-            elif deed == "claim":
-                self.do(ops.ClaimTasks(run_id="run 1"), self.accounts[who])
-            else:
-                self._under_lease(self._lease(0), deed)
-
     @precondition(lambda self: self.world.tasks)
     @rule(
         by=st.integers(0, 4),
@@ -152,41 +125,6 @@ class People(Table):
     )
     def direct(self, by: int, which: int, verb: str) -> None:
         self._direct(self._worker(which), verb, self._person(by))
-
-    def _direct(self, worker: str, verb: str, caller: Caller) -> None:
-        made: dict[str, Operation[Any]] = {
-            "start": ops.StartWorker(id=worker),
-            "pause": ops.PauseWorker(id=worker),
-            "cancel": ops.CancelWorker(id=worker),
-        }
-        if verb == "off":
-            made[verb] = ops.CancelTask(id=self.world.workers[worker].task)
-        answer = ops.AnswerWorker(id=worker, content=verb)
-        self.do(made.get(verb, answer), caller)
-
-    @rule(who=st.integers(0, 2), slots=st.integers(1, 4), cap=st.sampled_from([30, 10, 2]))
-    def set_limits(self, who: int, slots: int, cap: int) -> None:
-        account = str(self.accounts[who].account)
-        self.do(
-            ops.UpdateAccount(id=account, max_concurrent_workers=slots, max_cost_per_day=cap),
-            self.owner,
-        )
-
-    @rule(who=st.integers(0, 2), draining=st.sampled_from([False, False, True]))
-    def drain(self, who: int, draining: bool) -> None:
-        account = str(self.accounts[who].account)
-        self.do(ops.DrainAccount(id=account, draining=draining), self.owner)
-
-    @rule(who=st.integers(0, 2), where=st.integers(0, 1), rights=st.sampled_from("----cnb"))
-    def set_rights(self, who: int, where: int, rights: str) -> None:
-        about = {"account_id": self.accounts[who].account, "workspace_id": self.workspaces[where]}
-        if rights == "n":
-            self.do(ops.RevokeGrant(**about), self.owner)
-        else:
-            self.do(
-                ops.GrantWorkspace(**about, can_claim=rights != "c", can_create=rights != "b"),
-                self.owner,
-            )
 
 
 class Agents(Table):
@@ -282,6 +220,24 @@ class Agents(Table):
         """Any token, on any worker."""
         foreign = nth(self.leases, other).worker
         self._under_lease(nth(self.leases, which)._replace(worker=foreign), verb, which)
+
+    @precondition(lambda self: self.leases)
+    @rule(
+        by=st.integers(0, 4),
+        deeds=st.lists(st.tuples(NTH, NTH, st.sampled_from(REPORTS)), min_size=1, max_size=4),
+        twice=st.booleans(),
+    )
+    def report(self, by: int, deeds: list[tuple[int, int, str]], twice: bool) -> None:
+        """Many agents at once, and some of them lie."""
+        batch = [self._report(*deed) for deed in deeds] * (1 + twice)
+        self.do(ops.ReportWorkers(reports=batch), self._person(by))
+
+    def _report(self, which: int, other: int, verb: str) -> dict[str, Any]:
+        lease = self._lease(which)
+        worker = nth(self.leases, other).worker if verb == "theft" else lease.worker
+        deed = self._deed(str(worker), "done" if verb == "theft" else verb)
+        about = deed.model_dump(by_alias=False, exclude_unset=True)
+        return {"verb": VERBS[type(deed)], "token": lease.key, **about}
 
     @precondition(lambda self: self.requests)
     @rule(which=NTH)

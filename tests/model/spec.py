@@ -11,6 +11,8 @@ from typing import Any
 from buildd.operations import Access, Operation
 from tests.model.attempts import AttemptSpec
 from tests.model.claims import ClaimSpec
+from tests.model.owners import OwnerSpec
+from tests.model.reports import ReportSpec
 from tests.model.tasks import TaskSpec
 from tests.model.words import ACCOUNT, ADMIN, HANDLERS, LEASE, Caller, RefusalError
 
@@ -24,11 +26,13 @@ CALLERS = {
 }
 
 
-class Spec(TaskSpec, ClaimSpec, AttemptSpec):
+class Spec(OwnerSpec, TaskSpec, ClaimSpec, AttemptSpec, ReportSpec):
     """The operations, on a world."""
 
     def do(self, op: Operation[Any], caller: Caller, got: Any) -> None:
         """Say what the operation answers, and do it. Raises `RefusalError`."""
+        if caller.viewer is not None and self.world.accounts[caller.viewer].deleted:
+            raise RefusalError("not_authenticated")
         if caller.kind not in CALLERS[op.access]:
             raise RefusalError("forbidden")
         HANDLERS[type(op)](self, op, caller, got)

@@ -23,6 +23,8 @@ from tests.model.world import Account, Workspace, World
 
 T = TypeVar("T")
 
+KEEP = Retention(events=timedelta(days=2), tasks=timedelta(days=1))
+
 OWNER_KEY = "the owner of the model"
 ACCOUNTS: dict[str, dict[str, Any]] = {
     "user": {"max_concurrent_workers": 2, "max_cost_per_day": Decimal(10)},
@@ -56,16 +58,14 @@ class Table(RuleBasedStateMachine):
     def open(self) -> None:
         self.clock = FrozenClock()
         self.url = type(self).fresh()
-        self.settings = BrokerSettings(
-            clock=self.clock, admin_key=OWNER_KEY, retention=Retention(events=None)
-        )
+        self.settings = BrokerSettings(clock=self.clock, admin_key=OWNER_KEY, retention=KEEP)
         self.owner = Caller(ADMIN, key=OWNER_KEY)
-        self.world = World(self.clock.now(), self.settings.lease.ttl_delta)
+        self.world = World(self.clock.now(), self.settings.lease.ttl_delta, KEEP)
         self.spec = Spec(self.world)
         self.accounts: list[Caller] = []
         self.leases: list[Caller] = []
         self.requests: list[tuple[Operation[Any], Caller]] = []
-        self.restarts = 0
+        self.restarts = self.partings = 0
         self._open_broker()
         self.books = Books(self.world, self.seen)
         self._settle_in()
@@ -112,6 +112,9 @@ class Table(RuleBasedStateMachine):
         else:
             assert not isinstance(got, BuilddError), f"refused without a reason: {got!r}"
             self._remember_leases(op, got)
+            if isinstance(op, ops.ReportWorkers):
+                answers = (each.error.code if each.error else "accepted" for each in got)
+                self.seen.update(f"reported: {answer}" for answer in answers)
 
     def _ask(self, op: Operation[Any], caller: Caller) -> Any:
         try:
@@ -140,7 +143,21 @@ class Table(RuleBasedStateMachine):
             self.leases.append(Caller(LEASE, account, claimed.id, lease.epoch, lease.token))
 
     def _under_lease(self, lease: Caller, verb: str, holder: int | None = None) -> None:
-        worker = str(lease.worker)
+        caller = lease if holder is None else nth(self.leases, holder)
+        self.do(self._deed(str(lease.worker), verb), caller)
+
+    def _direct(self, worker: str, verb: str, caller: Caller) -> None:
+        made: dict[str, Operation[Any]] = {
+            "start": ops.StartWorker(id=worker),
+            "pause": ops.PauseWorker(id=worker),
+            "cancel": ops.CancelWorker(id=worker),
+        }
+        if verb == "off":
+            made[verb] = ops.CancelTask(id=self.world.workers[worker].task)
+        answer = ops.AnswerWorker(id=worker, content=verb)
+        self.do(made.get(verb, answer), caller)
+
+    def _deed(self, worker: str, verb: str) -> Operation[Any]:
         made: dict[str, Operation[Any]] = {
             "start": ops.StartWorker(id=worker),
             "beat": ops.Heartbeat(id=worker),
@@ -153,7 +170,7 @@ class Table(RuleBasedStateMachine):
             "fail": ops.FailWorker(id=worker, error="flaky"),
             "no": ops.FailWorker(id=worker, error="impossible", retryable=False),
         }
-        self.do(made[verb], lease if holder is None else nth(self.leases, holder))
+        return made[verb]
 
     def _lease(self, which: int) -> Caller:
         """Mostly one that still counts; at times any that ever did."""
@@ -193,29 +210,35 @@ class Table(RuleBasedStateMachine):
         self._see_schedules()
 
     def _settle_in(self) -> None:
-        self.workspaces = []
-        for number, limits in enumerate(WORKSPACES):
-            made = self._ask(ops.CreateWorkspace(name=f"w{number}", **limits), self.owner)
-            slots, cap = made.max_concurrent_workers, made.max_cost_per_day
-            self.world.workspaces[made.id] = Workspace(made.id, slots, cap)
-            self.workspaces.append(made.id)
-        for kind, limits in ACCOUNTS.items():
-            made = self._ask(ops.CreateAccount(type=kind, name=kind, **limits), self.owner)
-            self.world.accounts[made.id] = Account(
-                made.id,
-                kind,
-                made.max_concurrent_workers,
-                made.max_cost_per_day,
-                made.max_cost_per_task,
-                tasks_per_run=made.max_tasks_per_run,
-                cost_per_run=made.max_cost_per_run,
-            )
-            self.accounts.append(Caller(ACCOUNT, made.id, key=made.api_key))
-            for workspace in self.workspaces[: 2 if kind == "user" else 1]:
-                self.do(
-                    ops.GrantWorkspace(account_id=made.id, workspace_id=workspace, can_create=True),
-                    self.owner,
-                )
+        self.workspaces = [self._found(limits) for limits in WORKSPACES]
+        self.accounts = [self._hire(kind) for kind in ACCOUNTS]
+        for number, caller in enumerate(self.accounts):
+            for workspace in self.workspaces[: 2 if number == 0 else 1]:
+                self._admit(caller, workspace)
+
+    def _found(self, limits: dict[str, Any]) -> str:
+        made = self._ask(ops.CreateWorkspace(name="work", **limits), self.owner)
+        slots, cap = made.max_concurrent_workers, made.max_cost_per_day
+        self.world.workspaces[made.id] = Workspace(made.id, slots, cap)
+        return str(made.id)
+
+    def _hire(self, kind: str) -> Caller:
+        op = ops.CreateAccount(type=kind, name=kind, **ACCOUNTS[kind])
+        made = self._ask(op, self.owner)
+        self.world.accounts[made.id] = Account(
+            made.id,
+            kind,
+            made.max_concurrent_workers,
+            made.max_cost_per_day,
+            made.max_cost_per_task,
+            tasks_per_run=made.max_tasks_per_run,
+            cost_per_run=made.max_cost_per_run,
+        )
+        return Caller(ACCOUNT, made.id, key=made.api_key)
+
+    def _admit(self, caller: Caller, workspace: str) -> None:
+        op = ops.GrantWorkspace(account_id=caller.account, workspace_id=workspace, can_create=True)
+        self.do(op, self.owner)
 
 
 def which_of(apt: list[T], all_of_them: list[T], index: int) -> T:

@@ -1,4 +1,4 @@
-"""Tasks, schedules and accounts: what the operations on them ought to do to the model."""
+"""Tasks and schedules: what the operations on them ought to do to the model."""
 
 from __future__ import annotations
 
@@ -121,11 +121,7 @@ class TaskSpec(Words):
         if waited_for or task.worker is not None:
             raise RefusalError("wrong_state")
         accepted(got)
-        del self.world.tasks[task.id]
-        for worker in [w for w in self.world.workers.values() if w.task == task.id]:
-            del self.world.workers[worker.id]
-        for child in self.world.children(task.id):
-            child.parents = tuple(parent for parent in child.parents if parent != task.id)
+        self.world.forget(task.id)
 
     @does(ops.CancelTask)
     def cancel_task(self, op: ops.CancelTask, caller: Caller, got: Any) -> None:
@@ -137,7 +133,7 @@ class TaskSpec(Words):
             worker = self.world.workers[task.worker]
             self.world.stand_down(worker, WorkerStatus.ERROR)
             worker.code = "cancelled"
-        task.status, task.worker = TaskStatus.CANCELLED, None
+        self.world.close(task, TaskStatus.CANCELLED)
         self.world.fail_children(task)
 
     @does(ops.RetryTask)
@@ -173,32 +169,7 @@ class TaskSpec(Words):
         task = self._task(op.id, caller)
         why: Why = accepted(got)
         accounts = [a for a in self.world.accounts.values() if caller.viewer in {None, a.id}]
-        want = {a.id: set(self.world.unmet(a, task, None)) for a in accounts}
+        hired = [account for account in accounts if not account.deleted]
+        want = {a.id: set(self.world.unmet(a, task, None)) for a in hired}
         agree({a.account_id: {str(r.code) for r in a.unmet} for a in why.accounts}, want)
         agree(why.claimable, not all(want.values()))
-
-    @does(ops.UpdateAccount)
-    def update_account(self, op: ops.UpdateAccount, caller: Caller, got: Any) -> None:
-        accepted(got)
-        account = self.world.accounts[op.id]
-        account.slots = op.changes().get("max_concurrent_workers", account.slots)
-        account.cap = op.changes().get("max_cost_per_day", account.cap)
-
-    @does(ops.DrainAccount)
-    def drain_account(self, op: ops.DrainAccount, caller: Caller, got: Any) -> None:
-        accepted(got)
-        self.world.accounts[op.id].draining = op.draining
-
-    @does(ops.GrantWorkspace)
-    def grant_workspace(self, op: ops.GrantWorkspace, caller: Caller, got: Any) -> None:
-        accepted(got)
-        account = self.world.accounts[op.account_id]
-        account.grants[op.workspace_id] = (op.can_claim, op.can_create)
-
-    @does(ops.RevokeGrant)
-    def revoke_grant(self, op: ops.RevokeGrant, caller: Caller, got: Any) -> None:
-        account = self.world.accounts[op.account_id]
-        if op.workspace_id not in account.grants:
-            raise RefusalError("not_found")
-        accepted(got)
-        del account.grants[op.workspace_id]

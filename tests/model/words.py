@@ -57,6 +57,8 @@ class Words:
 
     def __init__(self, world: World) -> None:
         self.world = world
+        self.holders: dict[str, Caller] = {}
+        """By token: whose lease it is or was."""
 
     def _task(self, task_id: str, caller: Caller) -> Task:
         task = self.world.tasks.get(task_id)

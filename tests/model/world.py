@@ -13,7 +13,8 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from buildd.states import HOLDING, LIVE, OnDependencyFailure, TaskStatus, WorkerStatus
+from buildd.retention import Retention
+from buildd.states import CLOSED, HOLDING, LIVE, OnDependencyFailure, TaskStatus, WorkerStatus
 
 ZERO = Decimal(0)
 
@@ -26,6 +27,7 @@ class Account:
     cap: Decimal
     cap_task: Decimal | None
     draining: bool = False
+    deleted: bool = False
     grants: dict[str, tuple[bool, bool]] = field(default_factory=dict)
     """By workspace: may claim, may create."""
     offers: dict[str, frozenset[str]] = field(default_factory=dict)
@@ -59,6 +61,8 @@ class Task:
     claimed_by: str | None = None
     cost: Decimal = ZERO
     not_before: datetime | None = None
+    changed: datetime | None = None
+    """Once it is closed: when it was last touched, from which its retention counts."""
     between: tuple[datetime, datetime] | None = None
     """Where chance decides how long it waits: no shorter, and no longer."""
 
@@ -115,9 +119,12 @@ class Schedule:
 class World:
     """Everything there is."""
 
-    def __init__(self, now: datetime, ttl: timedelta) -> None:
+    def __init__(self, now: datetime, ttl: timedelta, keep: Retention) -> None:
         self.now = now
         self.ttl = ttl
+        self.keep = keep
+        self.events_since: datetime | None = None
+        """All events from this moment on are kept, and no older ones."""
         self.swept: datetime | None = None
         self.accounts: dict[str, Account] = {}
         self.workspaces: dict[str, Workspace] = {}
@@ -144,7 +151,9 @@ class World:
     # Who may see and do what
 
     def sees(self, account: str | None, workspace: str) -> bool:
-        return account is None or workspace in self.accounts[account].grants
+        return workspace in self.workspaces and (
+            account is None or workspace in self.accounts[account].grants
+        )
 
     def may_create(self, account: str | None, workspace: str) -> bool:
         return account is None or self.accounts[account].grants[workspace][1]
@@ -216,6 +225,25 @@ class World:
     def children(self, task_id: str) -> list[Task]:
         return [task for task in self.tasks.values() if task_id in task.parents]
 
+    # What goes with what
+
+    def forget(self, task_id: str) -> None:
+        """A task goes with its attempts; those who waited for it know it no more."""
+        del self.tasks[task_id]
+        self.workers = {w.id: w for w in self.workers.values() if w.task != task_id}
+        for child in self.children(task_id):
+            child.parents = tuple(parent for parent in child.parents if parent != task_id)
+            child.waits.discard(task_id)
+
+    def close_workspace(self, workspace: str) -> None:
+        """All that is in it goes; what was spent there stays in everybody's books."""
+        for task in [task for task in self.tasks.values() if task.workspace == workspace]:
+            self.forget(task.id)
+        self.schedules = {s.id: s for s in self.schedules.values() if s.workspace != workspace}
+        for account in self.accounts.values():
+            account.grants.pop(workspace, None)
+        del self.workspaces[workspace]
+
     # What happens to an attempt, to its task, and to those who wait for it
 
     def stand_down(self, worker: Worker, status: WorkerStatus) -> None:
@@ -263,14 +291,22 @@ class World:
     def put_back(self, task: Task) -> None:
         task.status, task.worker, task.claimed_by = TaskStatus.PENDING, None, None
 
+    def close(self, task: Task, status: TaskStatus) -> None:
+        task.status, task.worker, task.changed = status, None, self.now
+
+    def release(self, child: Task, parent: str) -> None:
+        if parent in child.waits:
+            child.waits.discard(parent)
+            child.changed = self.now
+
     def fail(self, task: Task) -> None:
-        task.status, task.worker = TaskStatus.FAILED, None
+        self.close(task, TaskStatus.FAILED)
         self.fail_children(task)
 
     def fail_children(self, parent: Task) -> None:
         for child in self.children(parent.id):
             if child.fields["on_dependency_failure"] == OnDependencyFailure.RUN:
-                child.waits.discard(parent.id)
+                self.release(child, parent.id)
             elif child.status is TaskStatus.PENDING:
                 self.fail(child)
 
@@ -278,6 +314,11 @@ class World:
 
     def sweep(self) -> int:
         """One pass of the reaper: how many attempts it ended or paused, and schedules it fired."""
+        settled = self._settle()
+        self._prune()
+        return settled
+
+    def _settle(self) -> int:
         if self.swept is not None and self.now - self.swept > self.ttl / 3:
             for worker in self.workers.values():
                 if worker.live:
@@ -306,6 +347,19 @@ class World:
         for worker in stuck:
             self.pause(worker)
         return len(lost) + len(late) + len(stuck) + len(self.due())
+
+    def _prune(self) -> None:
+        """Forget what is over for long enough, but nothing that a task still waits for."""
+        if self.keep.events is not None:
+            self.events_since = self.now - self.keep.events
+        if self.keep.tasks is None:
+            return
+        before = self.now - self.keep.tasks
+        awaited = {parent for task in self.tasks.values() for parent in task.waits}
+        for task in list(self.tasks.values()):
+            over = task.status in CLOSED and task.changed is not None and task.changed < before
+            if over and task.id not in awaited:
+                self.forget(task.id)
 
     def due(self) -> list[Schedule]:
         return [schedule for schedule in self.schedules.values() if schedule.due <= self.now]
