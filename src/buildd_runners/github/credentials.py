@@ -76,7 +76,8 @@ def _auth(given: Mapping[str, str]) -> Auth.Token | Auth.AppAuth:
     if not app or not file:
         missing = "BUILDD_GITHUB_APP_KEY_FILE" if app else "BUILDD_GITHUB_APP_ID"
         raise ConfigError(f"{missing} is missing: a GitHub App has an id and a private key")
-    auth = Auth.AppAuth(app, _read(file))
+    key = _read(file) or "empty"
+    auth = Auth.AppAuth(app, key)
     try:
         auth.create_jwt()
     except (ValueError, TypeError, jwt.PyJWTError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,8 +11,9 @@ from http import HTTPStatus
 from github import BadAttributeException, GithubException, RateLimitExceededException
 from pydantic import ValidationError
 
-from buildd.agent.text import one_line
 from buildd.errors import BuilddError, ForgeRefused, RateLimited, Unavailable
+
+log = logging.getLogger(__name__)
 
 _LENGTH = 300
 _LATER = 60
@@ -30,7 +32,9 @@ def explained() -> Iterator[None]:
         yield
     except GithubException as problem:
         raise _error(problem) from None
-    except (BadAttributeException, ValidationError):
+    except (AttributeError, TypeError, BadAttributeException, ValidationError):
+        # PyGithub believes what it is told; a proxy's page, say, breaks it in any of these ways.
+        log.debug("GitHub's answer was not understood", exc_info=True)
         raise Unavailable("GitHub's answer was not understood") from None
     except (AssertionError, RuntimeError):
         # How PyGithub refuses a redirection, or an answer, that leads to another host.
@@ -67,4 +71,5 @@ def _said(problem: GithubException) -> str:
     data = problem.data if isinstance(problem.data, dict) else {}
     fields = [each for each in data.get("errors") or [] if isinstance(each, dict)]
     words = [data.get("message"), *(each.get("message") for each in fields)]
-    return one_line("; ".join(str(each) for each in words if each), _LENGTH) or str(problem.status)
+    said = "; ".join(str(each) for each in words if each) or str(problem.status)
+    return " ".join(said.split())[:_LENGTH]

@@ -1,0 +1,247 @@
+"""A far end that plays the part of GitHub's REST API that buildd uses, over real HTTP on loopback.
+
+It keeps pull requests, knows the branches of real bare repositories, and checks credentials: a
+token, or an App whose JSON web tokens it verifies with the App's public key.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any, Self
+from urllib.parse import parse_qs, urlsplit
+
+import jwt
+
+TOKEN = "ghp_a_token_that_no_agent_may_ever_see"  # noqa: S105 - opens nothing but this
+APP = "12345"
+PREFIX = "/api/v3"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What is answered to one request."""
+
+    status: int
+    body: Any = None
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One request as it came in."""
+
+    method: str
+    path: str
+    query: dict[str, str]
+    body: dict[str, Any]
+    authorization: str
+
+
+def _refuse(status: int, message: str, **more: Any) -> Answer:
+    return Answer(status, {"message": message, **more})
+
+
+_BAD_CREDENTIALS = _refuse(401, "Bad credentials")
+_NOT_FOUND = _refuse(404, "Not Found")
+
+
+class GitHub(AbstractContextManager["GitHub"]):
+    """One GitHub with the bare repositories of a directory, each in its owner's."""
+
+    def __init__(self, remotes: Path) -> None:
+        self.remotes = remotes
+        self.pulls: list[dict[str, Any]] = []
+        self.asked: list[Asked] = []
+        self.troubles: deque[Answer | None] = deque()
+        """What the next requests get; None for the usual."""
+        self.before: Callable[[Asked], None] = lambda asked: None
+        """Called before a request is looked at."""
+        self.opened: Callable[[], None] = lambda: None
+        """Called after a pull request was opened, before that is answered."""
+        self.public_key = ""
+        self.tokens: dict[str, dict[str, str]] = {}
+        """The App's tokens, with what each may do."""
+        self._lock = threading.Lock()
+        handler = type("Handler", (_Handler,), {"github": self})
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        self._server.daemon_threads = True
+        self._thread = threading.Thread(target=self._server.serve_forever, args=[0.05])
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+    @property
+    def address(self) -> str:
+        return f"http://127.0.0.1:{self._server.server_address[1]}"
+
+    @property
+    def api(self) -> str:
+        return self.address + PREFIX
+
+    def repo(self, name: str = "acme/shop") -> str:
+        """What `git clone` would take."""
+        return f"{self.address}/{name}.git"
+
+    def answer(self, asked: Asked) -> Answer:
+        self.before(asked)
+        with self._lock:
+            self.asked.append(asked)
+            trouble = self.troubles.popleft() if self.troubles else None
+        return trouble or self._route(asked)
+
+    def _route(self, asked: Asked) -> Answer:
+        if asked.path == "/app/installations/7/access_tokens":
+            return self._new_token(asked) if self._is_app(asked) else _BAD_CREDENTIALS
+        found = re.fullmatch(r"/repos/([^/]+/[^/]+)(/.*)?", asked.path)
+        name, rest = (found[1], found[2] or "") if found else ("", "")
+        known = (self.remotes / f"{name}.git").is_dir() if name else False
+        if rest == "/installation" and self._is_app(asked):
+            return Answer(200, {"id": 7, "app_id": int(APP)}) if known else _NOT_FOUND
+        may = self._may(asked)
+        if may is None:
+            return _BAD_CREDENTIALS
+        return self._of_repo(name, rest, asked, may) if known else _NOT_FOUND
+
+    def _of_repo(self, name: str, rest: str, asked: Asked, may: dict[str, str]) -> Answer:
+        match asked.method, rest:
+            case "GET", "":
+                return Answer(200, self._shown_repo(name))
+            case "GET", "/pulls":
+                return Answer(200, self._listed(name, asked.query))
+            case "POST", "/pulls" if may.get("pull_requests") == "write":
+                return self._open(name, asked.body)
+            case "POST", "/pulls":
+                return _refuse(403, "Resource not accessible by integration")
+        return _NOT_FOUND
+
+    def _may(self, asked: Asked) -> dict[str, str] | None:
+        secret = asked.authorization.partition(" ")[2]
+        return {"pull_requests": "write"} if secret == TOKEN else self.tokens.get(secret)
+
+    def _is_app(self, asked: Asked) -> bool:
+        try:
+            claims = jwt.decode(
+                asked.authorization.removeprefix("Bearer "),
+                self.public_key,
+                algorithms=["RS256"],
+                issuer=APP,
+                options={"require": ["exp", "iat", "iss"]},
+            )
+        except jwt.PyJWTError:
+            return False
+        return bool(claims["exp"] - claims["iat"] <= 600)
+
+    def _new_token(self, asked: Asked) -> Answer:
+        token = f"ghs_{APP}_{len(self.tokens)}"
+        self.tokens[token] = asked.body["permissions"]
+        ends = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 3600))
+        return Answer(201, {"token": token, "expires_at": ends})
+
+    def _shown_repo(self, name: str) -> dict[str, Any]:
+        owner, _, short = name.partition("/")
+        return {
+            "name": short,
+            "full_name": name,
+            "owner": {"login": owner},
+            "default_branch": "main",
+            "url": f"{self.api}/repos/{name}",
+        }
+
+    def _listed(self, name: str, query: dict[str, str]) -> list[dict[str, Any]]:
+        return [
+            pull
+            for pull in self.pulls
+            if pull["state"] == query.get("state", "open")
+            and pull["url"].startswith(f"{self.api}/repos/{name}/")
+            and pull["head"]["label"] == query.get("head", pull["head"]["label"])
+            and pull["base"]["ref"] == query.get("base", pull["base"]["ref"])
+        ]
+
+    def _open(self, name: str, body: dict[str, Any]) -> Answer:
+        head, base = body["head"], body["base"]
+        for field_, branch in (("head", head), ("base", base)):
+            if self._tip(name, branch) is None:
+                wrong = {"resource": "PullRequest", "field": field_, "code": "invalid"}
+                return _refuse(422, "Validation Failed", errors=[wrong])
+        label = f"{name.partition('/')[0]}:{head}"
+        with self._lock:
+            if any(pull["head"]["label"] == label for pull in self._listed(name, {})):
+                said = f"A pull request already exists for {label}."
+                return _refuse(422, "Validation Failed", errors=[{"message": said}])
+            pull = self._made(name, label, body)
+            self.pulls.append(pull)
+        self.opened()
+        return Answer(201, pull)
+
+    def _made(self, name: str, label: str, body: dict[str, Any]) -> dict[str, Any]:
+        number = len(self.pulls) + 1
+        return {
+            "url": f"{self.api}/repos/{name}/pulls/{number}",
+            "html_url": f"{self.address}/{name}/pull/{number}",
+            "number": number,
+            "state": "open",
+            "title": body["title"],
+            "body": body["body"],
+            "draft": body["draft"],
+            "head": {"ref": body["head"], "label": label},
+            "base": {"ref": body["base"], "label": body["base"]},
+        }
+
+    def _tip(self, name: str, branch: str) -> str | None:
+        done = subprocess.run(
+            ["git", "rev-parse", "--verify", "--quiet", f"refs/heads/{branch}"],
+            cwd=self.remotes / f"{name}.git",
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        return done.stdout.strip() or None
+
+
+class _Handler(BaseHTTPRequestHandler):
+    github: GitHub
+
+    def do_GET(self) -> None:
+        self._answer({})
+
+    def do_POST(self) -> None:
+        self._answer(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+
+    def _answer(self, body: dict[str, Any]) -> None:
+        parts = urlsplit(self.path)
+        query = {name: values[0] for name, values in parse_qs(parts.query).items()}
+        answer = self.github.answer(
+            Asked(
+                self.command,
+                parts.path.removeprefix(PREFIX),
+                query,
+                body,
+                self.headers.get("Authorization", ""),
+            )
+        )
+        raw = answer.body if isinstance(answer.body, bytes) else json.dumps(answer.body).encode()
+        self.send_response(answer.status)
+        headers = {"Content-Type": "application/json", "Content-Length": str(len(raw))}
+        for name, value in {**headers, **answer.headers}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(raw)
+
+    def log_message(self, *_: Any) -> None:
+        """Say nothing."""
