@@ -24,6 +24,10 @@ class Scratch:
     def remove(self) -> None:
         """Remove it with all that it holds, and let it go."""
         shutil.rmtree(self.path, ignore_errors=True)
+        self.let_go()
+
+    def let_go(self) -> None:
+        """Leave it as it is to whoever takes it next."""
         os.close(self.lock)
 
 
@@ -46,6 +50,21 @@ def take(path: Path) -> Scratch | None:
         raise
     os.close(lock)
     return None
+
+
+def is_taken(path: Path) -> bool:
+    """Whether an agent that lives has the directory. Raises `OSError`."""
+    try:
+        lock = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(lock)
+    return False
 
 
 async def wait_for(path: Path) -> Scratch:

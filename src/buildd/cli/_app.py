@@ -27,6 +27,7 @@ COMMANDS = {
     "version": "Show the version of buildd.",
     "workers": "The attempts at tasks.",
     "workspaces": "Repositories with their tasks.",
+    "worktrees": "What attempts left on this machine.",
 }
 _PLACES = {"admin-key": "database:admin_key", "db": "database:db", "help": "about:help_"} | {
     "config": "about:config",

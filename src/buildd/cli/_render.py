@@ -139,6 +139,18 @@ def money(amount: Decimal | float) -> str:
     return f"${cents}" if cents == exact else f"${exact.normalize():f}"
 
 
+def size(amount: int) -> str:
+    """Bytes, in the largest unit that fits."""
+    for unit, many in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
+        if amount >= many:
+            return (
+                f"{amount / many:.0f} {unit}"
+                if amount >= 10 * many
+                else f"{amount / many:.1f} {unit}"
+            )
+    return f"{amount} B" if amount else ""
+
+
 def age(moment: datetime) -> str:
     """How long ago, in the largest unit that fits."""
     seconds = max(0, int((datetime.now(UTC) - moment).total_seconds()))
