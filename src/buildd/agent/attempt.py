@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
@@ -15,9 +16,10 @@ import anyio
 import anyio.lowlevel
 from pydantic import JsonValue
 
-from buildd.agent.lease import OVER, LeaseKeeper, Listener
+from buildd.agent.lease import OVER, LeaseKeeper, Listener, reason_of
 from buildd.agent.place import Place
 from buildd.agent.process import MARK, OWNER
+from buildd.agent.redacting import redacting
 from buildd.agent.retry import persist
 from buildd.agent.speech import Speech
 from buildd.client import AsyncClient
@@ -33,12 +35,15 @@ from buildd.models import (
     Worker,
     Workspace,
 )
+from buildd.redaction import Redactor
 
 log = logging.getLogger(__name__)
 
 R = TypeVar("R")
 
 
+SOCKET = "BUILDD_AGENT_SOCKET"
+"""The variable that holds the path of the attempt's socket."""
 _HISTORY = 200
 """Messages of a resumed attempt that an executor is given."""
 
@@ -67,11 +72,17 @@ class Attempt:
         self, claimed: Claimed, client: AsyncClient, owner: str, on_drain: Callable[[], None]
     ) -> None:
         self.claimed = claimed
-        self.client = client.with_key(claimed.lease.token)
+        self.redactor = Redactor.of(os.environ, claimed.lease.token)
+        self.client = redacting(client.with_key(claimed.lease.token), self.redactor)
         self.scope = anyio.CancelScope()
+        """Around the executor's work."""
+        self.reporting = anyio.CancelScope()
+        """Around the final report."""
         self.stopped: Stop | None = None
         self.why = ""
         self.place: Place | None = None
+        self.socket: Path | None = None
+        """Where programs that work on this attempt reach `buildd.agent.local_api`."""
         self.speech = Speech(self.client, claimed.id)
         listener = Listener(self._ordered, self._told, self._lost)
         self.keeper = LeaseKeeper(
@@ -82,6 +93,9 @@ class Attempt:
         self._inbox: deque[Message] = deque()
         self._arrived = anyio.Event()
         self._asking = anyio.Lock()
+        self._asked: set[str] = set()
+        self._answers: dict[str, str] = {}
+        self._answered = anyio.Event()
 
     def stop(self, reason: Stop, why: str = "") -> None:
         """End the executor's work. The first reason stands, but a lost lease outweighs all."""
@@ -99,15 +113,19 @@ class Attempt:
         self.stop(Stop.LOST, why)
 
     def _told(self, message: Message) -> None:
-        self._inbox.append(message)
-        self._arrived.set()
+        if message.answers in self._asked:
+            self._answers[message.answers] = message.content or ""
+            self._answered.set()
+        else:
+            self._inbox.append(message)
+            self._arrived.set()
 
     async def call(self, send: Callable[[], Awaitable[R]]) -> R:
         """A call under the lease, repeated while the server is away; a lost lease stops all."""
         try:
             return await persist(send)
         except OVER as problem:
-            self._lost(problem.message)
+            self._lost(reason_of(problem))
             await anyio.lowlevel.checkpoint()  # inside the executor, this is where it is cancelled
             raise
 
@@ -148,6 +166,7 @@ class Attempt:
             "BUILDD_TASK_ID": self.claimed.task_id,
             MARK: self.claimed.id,
             OWNER: self._owner,
+            **({} if self.socket is None else {SOCKET: str(self.socket)}),
             **self._there.environment,
         }
 
@@ -207,21 +226,27 @@ class Attempt:
         type: QuestionType = QuestionType.QUESTION,  # noqa: A002 - the API's own word
         options: Sequence[str] | None = None,
     ) -> str:
-        """Ask a person and wait for the answer."""
+        """Ask a person and wait for the answer.
+
+        A question whose asker did not wait for the answer stays open; asked again, it is the same.
+        """
         choices = None if options is None else list(options)
+        prompt = self.redactor.redact(prompt)  # as the server knows it, when it is answered
         async with self._asking:
             await self.call(self.keeper.confirm)
-            before = list(self._inbox)  # said before the question: no answer to it
-            self._inbox.clear()
-            with suppress(WrongState):  # an earlier answer was lost on its way: it waits already
-                await self.call(
-                    lambda: self.client.workers.ask(
-                        id=self.claimed.id, type=type, prompt=prompt, options=choices
+            while prompt not in self._answers:
+                self._asked.add(prompt)
+                self._answered = anyio.Event()
+                # It waits already: for this, if a reply was lost on its way, or for one left open.
+                with suppress(WrongState):
+                    await self.call(
+                        lambda: self.client.workers.ask(
+                            id=self.claimed.id, type=type, prompt=prompt, options=choices
+                        )
                     )
-                )
-            answer = await self.receive()
-            self._inbox.extendleft(reversed(before))
-        return answer.content or ""
+                await self._answered.wait()
+            self._asked.discard(prompt)
+            return self._answers.pop(prompt)
 
     async def receive(self) -> Message:
         """The next message from a person."""

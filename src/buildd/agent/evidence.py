@@ -1,46 +1,54 @@
-"""What an attempt leaves to look at: commits on its branch, the diff and a summary as artifacts."""
+"""What an attempt leaves to look at: commits on its branch, the diff and a summary as artifacts.
+
+Here it is only gathered, on this machine; `buildd.agent.report` brings it to where people see it.
+"""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from pydantic import JsonValue
 
 from buildd.agent.attempt import Attempt
 from buildd.agent.git import GitFailed
-from buildd.agent.lease import OVER
-from buildd.agent.proposal import propose
+from buildd.agent.outbox import Push
+from buildd.agent.proposal import proposal
 from buildd.agent.text import one_line, storable
 from buildd.agent.worktree import Changes, Worktree
 from buildd.errors import ConfigError
 from buildd.models import ArtifactType
-from buildd.roles import Completed, Failed, Lost, Outcome
+from buildd.operations import CreateArtifact, OpenPullRequest
+from buildd.roles import Completed, Failed, Outcome
 
 _SUMMARY_LIMIT = 100_000
 _TITLE_LIMIT = 72
 
 
-async def collect(attempt: Attempt, outcome: Outcome) -> Outcome:
-    """Commit and push what there is, and show it; the outcome as it stands after that.
+@dataclass(frozen=True)
+class Evidence:
+    """What must be at its place before the outcome is told."""
 
-    A result that cannot be brought to its branch, or from there to the remote, is a failure.
+    push: Push | None = None
+    artifacts: tuple[CreateArtifact, ...] = ()
+    pull_request: OpenPullRequest | None = None
+
+
+async def collect(attempt: Attempt, outcome: Outcome) -> tuple[Outcome, Evidence]:
+    """Commit what there is and gather it; the outcome as it stands after that.
+
+    A result that cannot be brought to its branch is a failure.
     """
     tree = attempt.place.worktree if attempt.place else None
     changes: Changes | None = None
     try:
         if tree is not None:
             changes = await _commit(attempt, tree)
-        if not isinstance(outcome, Lost):
-            if tree is not None and changes is not None:
-                await _push(attempt, tree, changes)
-            outcome = await _show(attempt, outcome, tree, changes)
-    except OVER as problem:
-        return Lost(problem.message)
     except (GitFailed, ConfigError, OSError) as problem:
-        return _spoilt(
-            outcome, f"git: {problem}" if isinstance(problem, GitFailed) else str(problem)
-        )
-    return outcome
+        told = f"git: {problem}" if isinstance(problem, GitFailed) else str(problem)
+        outcome = _spoilt(outcome, told)
+    if tree is None or changes is None:
+        return outcome, Evidence(artifacts=_artifacts(attempt, outcome, None, None))
+    return _with_result(outcome, tree, changes), _evidence(attempt, outcome, tree, changes)
 
 
 def _spoilt(outcome: Outcome, error: str) -> Outcome:
@@ -61,41 +69,50 @@ async def _commit(attempt: Attempt, tree: Worktree) -> Changes:
     return await tree.changes(attempt.scratch)
 
 
-async def _push(attempt: Attempt, tree: Worktree, changes: Changes) -> None:
-    if _is_pushed(tree, changes):
-        # A push cannot be taken back: only with a lease that the server has just confirmed.
-        await attempt.keeper.confirm()
-        await tree.push()
+def _evidence(attempt: Attempt, outcome: Outcome, tree: Worktree, changes: Changes) -> Evidence:
+    artifacts = _artifacts(attempt, outcome, tree, changes)
+    if not tree.repository.remote or not changes.commits:
+        return Evidence(artifacts=artifacts)
+    push = Push(repository=tree.repository.path, branch=tree.branch)
+    asked = proposal(attempt, outcome) if isinstance(outcome, Completed) else None
+    return Evidence(push, artifacts, asked)
 
 
-def _is_pushed(tree: Worktree, changes: Changes) -> bool:
-    return tree.repository.remote and bool(changes.commits)
+def _with_result(outcome: Outcome, tree: Worktree, changes: Changes) -> Outcome:
+    if not isinstance(outcome, Completed):
+        return outcome
+    found: dict[str, JsonValue] = {
+        "branch": tree.branch,
+        "commits": [commit.sha for commit in changes.commits],
+        "filesChanged": len(changes.files),
+    }
+    return replace(outcome, result={**found, **(outcome.result or {})})
 
 
-async def _show(
+def _artifacts(
     attempt: Attempt, outcome: Outcome, tree: Worktree | None, changes: Changes | None
-) -> Outcome:
+) -> tuple[CreateArtifact, ...]:
+    made = []
     if tree is not None and changes is not None and changes.diff:
-        await _show_diff(attempt, tree, changes)
+        made.append(_diff(attempt, tree, changes))
     summary = _summary(outcome, tree, changes)
     if summary:
-        await attempt.attach(ArtifactType.SUMMARY, title="Summary", content=summary)
-    if isinstance(outcome, Completed) and tree is not None and changes is not None:
-        found: dict[str, JsonValue] = {
-            "branch": tree.branch,
-            "commits": [commit.sha for commit in changes.commits],
-            "filesChanged": len(changes.files),
-        }
-        if _is_pushed(tree, changes) and (url := await propose(attempt, outcome)):
-            found["pullRequest"] = url
-        return replace(outcome, result={**found, **(outcome.result or {})})
-    return outcome
+        made.append(
+            CreateArtifact(
+                worker_id=attempt.claimed.id,
+                type=ArtifactType.SUMMARY,
+                title="Summary",
+                content=summary,
+            )
+        )
+    return tuple(made)
 
 
-async def _show_diff(attempt: Attempt, tree: Worktree, changes: Changes) -> None:
+def _diff(attempt: Attempt, tree: Worktree, changes: Changes) -> CreateArtifact:
     note = "\n… the diff goes on; it is whole on the branch …\n" if changes.truncated else ""
-    await attempt.attach(
-        ArtifactType.DIFF,
+    return CreateArtifact(
+        worker_id=attempt.claimed.id,
+        type=ArtifactType.DIFF,
         title=f"Changes on {tree.branch}"[:500],
         content=changes.diff + note,
         metadata={

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import random
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,6 +38,11 @@ log = logging.getLogger(__name__)
 _GAP = 0.5
 """Seconds between two heartbeats at least, however much there is to tell."""
 
+_WATCH = 20.0
+_OFTEN = 2.0
+"""Seconds between heartbeats after an outage, for as long as the event stream may not stand again:
+until it does, nothing else brings orders."""
+
 OVER = (LeaseLost, NotAuthenticated, NotFound, Forbidden)
 """The answers that mean: this attempt is not yours any more."""
 
@@ -64,7 +69,8 @@ class LeaseKeeper:
         self._totals: dict[str, Any] = {}
         self._unheard = False
         self._beginning = False
-        self._messages_after: str | None = None
+        self.messages_after: str | None = None
+        """The last message that the attempt knows."""
         self._renewed = elapsed()
         self._turn = anyio.Lock()
         self._bell = anyio.Event()
@@ -72,20 +78,20 @@ class LeaseKeeper:
     @property
     def fenced(self) -> bool:
         """Whether the last renewal is so long ago that the task may soon be somebody else's."""
-        times = LeaseTimes(ttl=max(self._heartbeat * 3, 1.0))
-        return elapsed() - self._renewed > times.fence
+        return elapsed() - self._renewed > _times(self._heartbeat).fence
 
     async def keep(self) -> None:
         """Renew, for ever; returns when the lease is lost."""
-        backoff, warned = Backoff(), False
+        backoff, warned, watch = Backoff(), False, 0.0
         while True:
             try:
                 await self.beat()
             except OVER as problem:
-                self._listener.lost(_reason(problem))
+                self._listener.lost(reason_of(problem))
                 return
             except BuilddError as problem:
                 wait = min(backoff.next(problem), self._heartbeat)
+                watch = elapsed() + _WATCH
                 if self.fenced and not warned:
                     log.warning(
                         "%s: no heartbeat gets through, holding: %s", self._worker_id, problem
@@ -95,6 +101,7 @@ class LeaseKeeper:
                 backoff.reset()
                 warned = False
                 wait = self._heartbeat * random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311
+                wait = min(wait, _OFTEN) if elapsed() < watch else wait
             await self._wait(wait)
 
     async def _wait(self, seconds: float) -> None:
@@ -124,17 +131,22 @@ class LeaseKeeper:
 
     async def confirm(self) -> None:
         """Return once the server has just confirmed the lease; raises one of `OVER` if not."""
-        await persist(self.beat)
+        await confirm(self.beat)
 
-    async def settle(self, until: float | None) -> None:
+    async def settle(self) -> None:
         """Report totals that were not reported yet; a lost lease still books their cost."""
         if self._unheard:
             try:
-                await persist(self.beat, until=until)
+                await persist(self.beat)
             except BuilddError as problem:
                 log.debug("%s: the last totals were not taken: %s", self._worker_id, problem)
 
-    async def beat(self) -> None:
+    @property
+    def unheard(self) -> dict[str, Any]:
+        """The totals that the server has not heard yet."""
+        return dict(self._totals) if self._unheard else {}
+
+    async def beat(self) -> Beat:
         """One heartbeat. Raises what the server refused it with, or `Unavailable`."""
         async with self._turn:
             # The lease counts from before the request: the answer may have been long on its way.
@@ -148,10 +160,11 @@ class LeaseKeeper:
             self._renewed = asked
             self._heartbeat = answer.lease.heartbeat_seconds
             self._deliver(answer)
+            return answer
 
     async def _send(self, known: dict[str, Any]) -> Beat:
-        if self._messages_after is not None:
-            known["messages_after"] = self._messages_after
+        if self.messages_after is not None:
+            known["messages_after"] = self.messages_after
         try:
             with anyio.fail_after(max(self._heartbeat, 1.0)):
                 if self._beginning:
@@ -173,12 +186,35 @@ class LeaseKeeper:
 
     def _deliver(self, answer: Beat) -> None:
         for message in answer.messages:
-            self._messages_after = message.id
+            self.messages_after = message.id
             if message.role is Role.USER:
                 self._listener.told(message)
         for order in answer.orders:
             self._listener.ordered(order)
 
 
-def _reason(problem: BuilddError) -> str:
+async def confirm(beat: Callable[[], Awaitable[Beat]]) -> None:
+    """Return once the server has just confirmed a lease; raises one of `OVER` if it did not.
+
+    Not on an answer that was read late, because this process or its machine slept meanwhile.
+    """
+    while True:
+        answer, asked = await persist(lambda: _timed(beat))
+        if Order.CANCEL in answer.orders:
+            raise LeaseLost("this attempt is over: cancelled", reason="cancelled")
+        if elapsed() - asked < _times(answer.lease.heartbeat_seconds).fence:
+            return
+
+
+async def _timed(beat: Callable[[], Awaitable[Beat]]) -> tuple[Beat, float]:
+    asked = elapsed()
+    return await beat(), asked
+
+
+def _times(heartbeat: float) -> LeaseTimes:
+    return LeaseTimes(ttl=max(heartbeat * 3, 1.0))
+
+
+def reason_of(problem: BuilddError) -> str:
+    """Why an attempt is over: a code if the server gave one, else what it said."""
     return str(problem.details.get("reason") or problem.message)

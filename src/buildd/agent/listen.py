@@ -6,12 +6,18 @@ import logging
 from collections.abc import Callable
 from contextlib import aclosing
 
+import anyio
+
+from buildd.agent.lease import OVER
 from buildd.client import AsyncClient
 from buildd.errors import BuilddError
 from buildd.events import Event, EventType
 from buildd.models import Role
 
 log = logging.getLogger(__name__)
+
+_AGAIN = 2.0
+"""Seconds until the next try to listen; without an ear, orders wait for no longer than that."""
 
 _ALWAYS = {
     EventType.WORKER_STATUS,
@@ -23,15 +29,25 @@ _ALWAYS = {
 
 async def listen(client: AsyncClient, worker_id: str, ring: Callable[[], None]) -> None:
     """Ring at whatever may mean orders or messages; the heartbeat then brings them."""
-    try:
-        # Closed here and now when listening is cancelled, not whenever it is collected.
-        async with aclosing(client.events(worker_id=worker_id)) as events:
-            async for event in events:
-                if _matters(event):
-                    ring()
-    except BuilddError as problem:
-        # Heartbeats alone are enough, only slower.
-        log.debug("%s: not listening any more: %s", worker_id, problem)
+    while True:
+        try:
+            await _ring(client, worker_id, ring)
+        except OVER:
+            return  # its keeper will say so
+        except BuilddError as problem:
+            log.debug("%s: cannot listen now: %s", worker_id, problem)
+        else:
+            return
+        await anyio.sleep(_AGAIN)
+        ring()
+
+
+async def _ring(client: AsyncClient, worker_id: str, ring: Callable[[], None]) -> None:
+    # Closed here and now when listening is cancelled, not whenever it is collected.
+    async with aclosing(client.events(worker_id=worker_id)) as events:
+        async for event in events:
+            if _matters(event):
+                ring()
 
 
 def _matters(event: Event) -> bool:

@@ -13,8 +13,10 @@ from anyio.abc import TaskGroup
 
 from buildd.agent.attempt import Attempt, Stop
 from buildd.agent.options import AgentOptions
+from buildd.agent.outbox import Outbox
 from buildd.agent.place import sweep
 from buildd.agent.process import identity, sweep_orphans
+from buildd.agent.report import deliver_left
 from buildd.agent.retry import Backoff, passes
 from buildd.agent.session import Desk, attend
 from buildd.client import AsyncClient
@@ -28,8 +30,10 @@ log = logging.getLogger(__name__)
 
 _WAIT = 50
 """Seconds a claim waits at the server: less than what proxies cut off after a minute."""
-_LAST_REPORTS = 60.0
+_LAST_REPORTS = 30.0
 """Seconds that reports have, at the end of a drain, to reach a server that is away."""
+_BY_AND_BY = 60.0
+"""Seconds between two looks into the outbox."""
 
 
 class Agent:
@@ -46,7 +50,7 @@ class Agent:
         self._left: int | None = None
         self._said: ReasonCode | None = None
         self._owner = identity()
-        self._desk = Desk(executor, options)
+        self._desk = Desk(executor, options, Outbox(options.state_dir))
 
     def drain(self) -> None:
         """Stop claiming; what runs has `drain_timeout` to finish. Again: hand it back now.
@@ -57,7 +61,6 @@ class Agent:
             self._hurry.set()
             return
         log.info("draining: %d running", len(self._attempts))
-        self._desk.give_up = elapsed() + self._options.drain_timeout + _LAST_REPORTS
         self._draining.set()
         self._claiming.cancel()
 
@@ -75,10 +78,12 @@ class Agent:
         if swept:
             log.warning("ended %d processes that a killed agent left behind", swept)
         await sweep(self._options.state_dir)
+        await deliver_left(self._desk.outbox, self._client, account.id)
         log.info("ready, as %s (%s)", account.name, account.id)
         failure: BuilddError | None = None
         async with anyio.create_task_group() as watch:
             watch.start_soon(self._hand_back_in_time)
+            watch.start_soon(self._deliver, account.id)
             async with anyio.create_task_group() as attempts:
                 try:
                     with self._claiming:
@@ -101,12 +106,21 @@ class Agent:
                 f"`buildd accounts grant {account.id} {workspace_id}` lets it, if there is one"
             ) from None
 
+    async def _deliver(self, account_id: str) -> None:
+        """Tell, while it goes on, what was told to a server that was away for too long."""
+        while True:
+            await anyio.sleep(_BY_AND_BY)
+            await deliver_left(self._desk.outbox, self._client, account_id)
+
     async def _hand_back_in_time(self) -> None:
         await self._draining.wait()
         with anyio.move_on_after(self._options.drain_timeout):
             await self._hurry.wait()
         for attempt in list(self._attempts.values()):
             attempt.stop(Stop.DRAIN)
+        await anyio.sleep(_LAST_REPORTS)
+        for attempt in list(self._attempts.values()):
+            attempt.reporting.cancel()
 
     async def _claim(self, attempts: TaskGroup) -> None:
         if self._options.task_id:

@@ -6,9 +6,11 @@ from buildd.agent.attempt import Attempt
 from buildd.agent.lease import OVER
 from buildd.agent.retry import persist
 from buildd.agent.text import one_line, storable
+from buildd.client import AsyncClient
 from buildd.clock import elapsed
 from buildd.errors import BuilddError, NotConfigured
 from buildd.models import Role
+from buildd.operations import OpenPullRequest
 from buildd.roles import Completed
 
 _PATIENCE = 300.0
@@ -17,29 +19,32 @@ _TITLE_LIMIT = 256
 _BODY_LIMIT = 60_000
 
 
-async def propose(attempt: Attempt, outcome: Completed) -> str | None:
-    """Have a pull request opened of the branch, which is pushed; its URL, or None if there is none.
+def proposal(attempt: Attempt, outcome: Completed) -> OpenPullRequest:
+    """The pull request that a completed attempt asks for."""
+    return OpenPullRequest(
+        id=attempt.claimed.id,
+        title=one_line(attempt.task.title, _TITLE_LIMIT),
+        body=_body(attempt, outcome),
+    )
+
+
+async def propose(client: AsyncClient, order: OpenPullRequest) -> str | None:
+    """Have it opened, of a branch that is pushed; its URL, or None if there is none.
 
     That there is none spoils nothing: it is said in the attempt's messages, unless the server was
     never meant to open any. Raises one of `OVER`.
     """
     try:
-        # It cannot be taken back: only with a lease that the server has just confirmed.
-        await attempt.keeper.confirm()
-        opened = await persist(
-            lambda: attempt.client.workers.open_pull_request(
-                id=attempt.claimed.id,
-                title=one_line(attempt.task.title, _TITLE_LIMIT),
-                body=_body(attempt, outcome),
-            ),
-            until=elapsed() + _PATIENCE,
-        )
+        opened = await persist(lambda: client.send(order), until=elapsed() + _PATIENCE)
     except OVER:
         raise
     except NotConfigured:
         return None
     except BuilddError as problem:
-        await attempt.say(f"No pull request was opened: {problem.message}", role=Role.SYSTEM)
+        said = f"No pull request was opened: {problem.message}"
+        await persist(
+            lambda: client.messages.create(worker_id=order.id, content=said, role=Role.SYSTEM)
+        )
         return None
     return opened.url
 

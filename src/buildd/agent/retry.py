@@ -1,4 +1,7 @@
-"""Trying again while the server is away: full jitter, and no end unless one is given."""
+"""Trying again while the server is away: full jitter, and no end unless one is given.
+
+A server that is there and fails has a fault, which waiting seldom mends: it gets ten minutes.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +19,8 @@ R = TypeVar("R")
 _FIRST = 0.25
 _LONGEST = 15.0
 _FACTOR = 2.0
+_FAULT = 600.0
+"""Seconds for which one call is tried again although the server says that it is itself at fault."""
 
 
 class Backoff:
@@ -45,12 +50,15 @@ async def persist(call: Callable[[], Awaitable[R]], *, until: float | None = Non
 
     Raises what the broker refused it with, or its last trouble when time is up.
     """
-    backoff = Backoff()
+    backoff, faulty = Backoff(), False
     while True:
         try:
             return await call()
         except BuilddError as problem:
             wait = backoff.next(problem)
+            if isinstance(problem, InternalError) and not faulty:
+                faulty, patience = True, elapsed() + _FAULT
+                until = patience if until is None else min(until, patience)
             if not passes(problem) or (until is not None and elapsed() + wait > until):
                 raise
         await anyio.sleep(wait)

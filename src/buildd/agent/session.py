@@ -13,9 +13,10 @@ from buildd.agent import place as places
 from buildd.agent.attempt import Attempt, Stop
 from buildd.agent.evidence import collect
 from buildd.agent.git import GitFailed
-from buildd.agent.lease import OVER
+from buildd.agent.lease import OVER, reason_of
 from buildd.agent.listen import listen
 from buildd.agent.options import AgentOptions
+from buildd.agent.outbox import Outbox
 from buildd.agent.report import report
 from buildd.agent.repository import NoRepository
 from buildd.agent.text import one_line
@@ -26,8 +27,8 @@ from buildd.states import ErrorCode, WorkerStatus
 
 log = logging.getLogger(__name__)
 
-_LAST_WORDS = 30.0
-"""Seconds for messages still under way when the work is done."""
+_ENDED = {WorkerStatus.COMPLETED, *ErrorCode}
+"""What a lease was lost for, when the attempt has ended."""
 
 
 @dataclass
@@ -36,8 +37,7 @@ class Desk:
 
     executor: Executor
     options: AgentOptions
-    give_up: float | None = None
-    """Until when a report may be retried, by `buildd.clock.elapsed`; None: until it is answered."""
+    outbox: Outbox
 
 
 async def attend(attempt: Attempt, desk: Desk) -> Outcome:
@@ -52,13 +52,11 @@ async def attend(attempt: Attempt, desk: Desk) -> Outcome:
         loops.start_soon(listen, attempt.client, claimed.id, attempt.keeper.ring)
         loops.start_soon(attempt.speech.send)
         outcome = await _run(attempt, desk)
-        outcome = await collect(attempt, outcome)
-        if not isinstance(outcome, Lost):
-            await attempt.speech.flush(_LAST_WORDS)
-        outcome = await report(attempt, outcome, lambda: desk.give_up)
+        wanted, evidence = await collect(attempt, outcome)
+        outcome = await report(attempt, wanted, evidence, desk.outbox)
         loops.cancel_scope.cancel()
-    await _leave(attempt, outcome)
-    if not isinstance(outcome, Paused):
+    await _leave(attempt, keep=isinstance(wanted, Paused) or outcome == Lost(WorkerStatus.PAUSED))
+    if _has_ended(outcome):
         places.forget(desk.options.state_dir, claimed.id)
     log.info("%s %s after %s", claimed.task_id, _said(outcome), _duration(elapsed() - began))
     return outcome
@@ -72,7 +70,7 @@ async def _run(attempt: Attempt, desk: Desk) -> Outcome:
             await _prepare(attempt, desk.options)
             outcome = await _execute(attempt, desk.executor)
         except OVER as problem:
-            outcome = Lost(problem.message)
+            outcome = Lost(reason_of(problem))
         except GitFailed as problem:
             outcome = Failed(f"git: {problem}")
         except NoRepository as problem:
@@ -132,11 +130,22 @@ def _stopped(attempt: Attempt) -> Outcome:
             return Lost(attempt.why)
 
 
-async def _leave(attempt: Attempt, outcome: Outcome) -> None:
+def _has_ended(outcome: Outcome) -> bool:
+    """Whether it is known that nobody will take the attempt up again."""
+    match outcome:
+        case Completed() | Failed() | Released():
+            return True
+        case Lost(reason=reason):
+            return reason in _ENDED
+        case Paused():
+            return False
+
+
+async def _leave(attempt: Attempt, *, keep: bool) -> None:
     if attempt.place is None:
         return
     try:
-        await attempt.place.leave(keep=isinstance(outcome, Paused))
+        await attempt.place.leave(keep=keep)
     except (GitFailed, BuilddError, OSError) as problem:
         log.warning("kept %s: %s", attempt.place.workdir, problem)
 

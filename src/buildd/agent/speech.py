@@ -11,7 +11,7 @@ import anyio
 from buildd.agent.retry import persist
 from buildd.agent.text import storable
 from buildd.client import AsyncClient
-from buildd.errors import BuilddError, Invalid
+from buildd.errors import BuilddError, InternalError, Invalid
 
 log = logging.getLogger(__name__)
 
@@ -73,8 +73,8 @@ class Speech:
             await persist(
                 lambda: self._client.messages.create(worker_id=self._worker_id, **message)
             )
-        except Invalid as problem:
-            log.warning("%s: a message was refused: %s", self._worker_id, problem)
+        except (Invalid, InternalError) as problem:
+            log.warning("%s: a message was not taken: %s", self._worker_id, problem)
 
     async def flush(self, seconds: float) -> None:
         """Wait until everything is said, but no longer than that."""

@@ -111,9 +111,7 @@ class Worktree:
 
     async def push(self) -> None:
         """Bring the branch to the remote. Raises `GitFailed` with git's own line."""
-        await git(
-            "push", "--quiet", "--", "origin", f"{self.ref}:{self.ref}", at=self.repository.path
-        )
+        await push(self.repository.path, self.branch)
 
     async def remove(self) -> bool:
         """Remove the worktree if nothing would be lost; without a commit the branch goes too."""
@@ -140,6 +138,12 @@ async def add(repository: Repository, branch: str, path: Path) -> Worktree:
     if not is_there(path):
         await _check_out(repository, branch, path, tip or base)
     return Worktree(path, repository, branch, start, await _identity(path))
+
+
+async def push(repository: Path, branch: str) -> None:
+    """Bring a branch to the remote of a clone. Raises `GitFailed` with git's own line."""
+    ref = f"refs/heads/{branch}"
+    await git("push", "--quiet", "--", "origin", f"{ref}:{ref}", at=repository)
 
 
 async def clear(path: Path) -> bool:
