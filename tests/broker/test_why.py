@@ -6,13 +6,17 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from buildd import operations as ops
 from buildd.models import ReasonCode
+from buildd.store.statement import Statement
+from buildd.store.tables import agent
 from tests.broker.conftest import House
 
+AGENTS = Statement(sa.select(agent.c.agent_id))
 CAPABILITIES = st.lists(st.sampled_from(["gpu", "linux", "mac"]), unique=True)
 MONEY = st.one_of(st.none(), st.sampled_from([Decimal(0), Decimal(4), Decimal(6), Decimal(11)]))
 
@@ -134,3 +138,36 @@ def test_why_names_the_tasks_that_are_waited_for(house: House) -> None:
     assert said().endswith(f"{first} (pending), {second} (pending), {third} (pending), 2 more")
     house.admin(ops.CancelTask(id=first))
     assert f"{first} (cancelled)" in said()
+
+
+def test_why_counts_an_agent_while_it_works_or_was_seen_lately(house: House) -> None:
+    laptop = house.account()
+    first = house.task(required_capabilities=["gpu"])
+    wanted = house.task(required_capabilities=["gpu"])
+
+    def said() -> list[ReasonCode]:
+        [mine] = house.admin(ops.WhyTask(id=wanted.id)).accounts
+        return [each.code for each in mine.unmet]
+
+    assert said() == [ReasonCode.MISSING_CAPABILITIES]
+    claimed, lease = house.running(laptop, task_id=first.id, agent_id="one", capabilities=["gpu"])
+    house.clock.advance(3600)
+    assert said() == []
+    house.broker.execute(ops.CompleteWorker(id=claimed.id), lease)
+    assert said() == [ReasonCode.MISSING_CAPABILITIES]
+    house.claim(laptop, task_id=first.id, agent_id="one", capabilities=["gpu"])
+    house.clock.advance(120)
+    assert said() == []
+    house.clock.advance(1)
+    assert said() == [ReasonCode.MISSING_CAPABILITIES]
+
+
+def test_agents_not_seen_for_a_week_are_forgotten(house: House) -> None:
+    laptop = house.account()
+    house.claim(laptop, agent_id="old")
+    house.clock.advance(5 * 86400)
+    house.claim(laptop, agent_id="new")
+    house.clock.advance(3 * 86400)
+    house.broker.reaper.sweep()
+    [kept] = house.broker._store.read(lambda tx: tx.all(AGENTS)).result()
+    assert kept.agent_id == "new"

@@ -59,10 +59,10 @@ def test_what_is_missing_is_said_with_its_figures(
     here.ok("accounts", "drain", mine["id"])
     ours, kind = mine["id"], "user"
     assert rows(here.ok("tasks", "why", second))[2:] == [
-        f"every account tasks that it depends on are not completed ({first})",
+        f"every account it depends on tasks that are not completed: {first} (assigned)",
         "every account its notBefore is still to come (2999-01-01 00:00 UTC)",
         f"{ours} {kind} its runnerPreference is for another type of account (service) mine",
-        f"{ours} {kind} no agent seen of this account has all required capabilities (gpu) mine",
+        f"{ours} {kind} no live agent of this account has all required capabilities (gpu) mine",
         f"{ours} {kind} the account is draining mine",
         f"{ours} {kind} all of the account's worker slots are taken (1 of 1) mine",
         (

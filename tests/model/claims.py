@@ -22,7 +22,7 @@ class ClaimSpec(Words):
             raise RefusalError("not_found")
         claim: Claim = accepted(got)
         if op.agent_id is not None:
-            account.offers[op.agent_id] = frozenset(op.capabilities)
+            account.offers[op.agent_id] = (frozenset(op.capabilities), self.world.now)
         for claimed in claim.workers:
             assert not self.world.is_run_full(account, op.run_id)
             self._take(op, account, claimed)
@@ -104,6 +104,7 @@ class ClaimSpec(Words):
                 self.world.now,
                 run=op.run_id,
             )
+        worker.agent = op.agent_id
         worker.deadline = self.world.deadline(self.world.tasks[worker.task])
         agree(claimed.id, worker.id)
         agree(claimed.lease.epoch, worker.epoch)

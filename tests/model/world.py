@@ -30,8 +30,8 @@ class Account:
     deleted: bool = False
     grants: dict[str, tuple[bool, bool]] = field(default_factory=dict)
     """By workspace: may claim, may create."""
-    offers: dict[str, frozenset[str]] = field(default_factory=dict)
-    """By agent: the capabilities it last claimed with."""
+    offers: dict[str, tuple[frozenset[str], datetime]] = field(default_factory=dict)
+    """By agent: the capabilities it last claimed with, and when."""
     done: int = 0
     tasks_per_run: int | None = None
     cost_per_run: Decimal | None = None
@@ -95,6 +95,7 @@ class Worker:
     told: int = 0
     """How many messages its agent was sent."""
     run: str | None = None
+    agent: str | None = None
     question: str | None = None
     """Whose question waits for an answer: its agent's, or the broker's about the day's budget."""
     may_overspend: bool = False
@@ -199,7 +200,7 @@ class World:
             yield "no_grant"
         if fields["runner_preference"] not in ("any", account.type):
             yield "wrong_route"
-        agents = account.offers.values() if offered is None else [frozenset(offered)]
+        agents = self.alive(account) if offered is None else [frozenset(offered)]
         needed = set(fields["required_capabilities"])
         if needed and not any(needed <= agent for agent in agents):
             yield "missing_capabilities"
@@ -213,6 +214,13 @@ class World:
             yield "no_budget"
         if not self.affords(workspace.id, workspace.cap, amount):
             yield "no_workspace_budget"
+
+    def alive(self, account: Account) -> list[frozenset[str]]:
+        """What those agents can do that work, or were seen in the last two minutes."""
+        since = self.now - timedelta(minutes=2)
+        working = {w.agent for w in self.workers.values() if w.account == account.id and w.live}
+        offers = account.offers.items()
+        return [can for agent, (can, seen) in offers if seen >= since or agent in working]
 
     def _unready(self, task: Task) -> Iterator[str]:
         if task.status is not TaskStatus.PENDING:

@@ -37,6 +37,7 @@ from buildd.store.sql import workers as sql
 Act = Callable[[Context], bool]
 
 _LAST_PASS = "reaped_at"  # noqa: S105 - the name of a setting
+_AGENTS_KEPT = timedelta(days=7)
 _ROUNDS = 20
 """Transactions of pruning in one pass at most, so that leases are looked at in time."""
 
@@ -147,6 +148,7 @@ class Reaper:
         A little at a time, so that no claim waits for it.
         """
         tx.run(sql_idempotency.FORGET_ALL_OLD, before=tx.now - KEPT)
+        tx.run(sql_accounts.FORGET_AGENTS, before=tx.now - _AGENTS_KEPT)
         events = tasks = 0
         if self._keep.events is not None:
             events = tx.run(sql_events.PRUNE_EVENTS, before=tx.now - self._keep.events)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from buildd import operations as ops
 from buildd.broker._context import Context, handles
 from buildd.budget import budget_day
@@ -11,13 +13,16 @@ from buildd.store import Row
 from buildd.store.sql import claims as sql
 from buildd.store.sql import tasks as sql_tasks
 
+AGENT_LIVES = timedelta(minutes=2)
+"""For how long an agent that does not work counts as there: a claim may wait for half of it."""
+
 _SAID = {
     ReasonCode.NOT_PENDING: "the task is not pending",
     ReasonCode.NOT_READY: "it depends on tasks that are not completed",
     ReasonCode.NOT_YET: "its notBefore is still to come",
     ReasonCode.NO_GRANT: "the account has no canClaim grant in the workspace",
     ReasonCode.WRONG_ROUTE: "its runnerPreference is for another type of account",
-    ReasonCode.MISSING_CAPABILITIES: "no agent seen of this account has all required capabilities",
+    ReasonCode.MISSING_CAPABILITIES: "no live agent of this account has all required capabilities",
     ReasonCode.DRAINING: "the account is draining",
     ReasonCode.NO_SLOT: "all of the account's worker slots are taken",
     ReasonCode.NO_WORKSPACE_SLOT: "all of the workspace's worker slots are taken",
@@ -43,7 +48,12 @@ def why_task(ctx: Context, op: ops.WhyTask) -> Why:
     if task is None:
         raise NotFound("there is no such task")
     rows = ctx.tx.all(
-        sql.WHY, task=op.id, account=ctx.viewer, now=ctx.tx.now, day=budget_day(ctx.tx.now)
+        sql.WHY,
+        task=op.id,
+        account=ctx.viewer,
+        now=ctx.tx.now,
+        day=budget_day(ctx.tx.now),
+        alive=ctx.tx.now - AGENT_LIVES,
     )
     accounts = [
         AccountWhy(

@@ -92,8 +92,6 @@ def _figures(reason: Reason, task: Task) -> str:
 
 
 def _wanted(code: ReasonCode, task: Task) -> str:
-    if code is ReasonCode.NOT_READY:
-        return ", ".join(task.depends_on)
     if code is ReasonCode.NOT_YET and task.not_before:
         return f"{task.not_before:%Y-%m-%d %H:%M} UTC"
     if code is ReasonCode.MISSING_CAPABILITIES:

@@ -143,6 +143,9 @@ SEE_AGENT = upsert(
     ("account_id", "agent_id"),
     ("workspace_id", "capabilities", "free_slots", "runner", "draining", "last_seen_at"),
 )
+FORGET_AGENTS = Statement(
+    sa.delete(agent).where(agent.c.last_seen_at < bindparam("before", type_=Moment()))
+)
 
 SETTING = Statement(sa.select(setting.c.value).where(setting.c.name == bindparam("name")))
 INSERT_SETTING = Statement(sa.insert(setting))

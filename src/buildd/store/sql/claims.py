@@ -10,8 +10,8 @@ from sqlalchemy.dialects.postgresql import insert
 
 from buildd.models import ReasonCode
 from buildd.routing import RunnerPreference
-from buildd.states import TASK
-from buildd.store.columns import JSON, Money, among
+from buildd.states import LIVE, TASK
+from buildd.store.columns import JSON, Moment, Money, among
 from buildd.store.sql._parts import NOW, locked, matches, within
 from buildd.store.statement import Statement
 from buildd.store.tables import account, agent, budget_day, grant, ledger, task, worker, workspace
@@ -68,18 +68,25 @@ _COMMON: dict[ReasonCode, sa.ColumnElement[bool]] = {
 """What must hold for an account to take a task, each under the reason that is given when it does not."""
 
 _OFFERED = within(task.c.required_capabilities, bindparam("capabilities", type_=JSON))
+# An agent that has all the work it can do does not claim.
+_WORKS = sa.exists().where(
+    worker.c.account_id == agent.c.account_id,
+    worker.c.agent_id == agent.c.agent_id,
+    among(worker.c.status, LIVE),
+)
 _OFFERED_BY_ANY = sa.or_(
     within(task.c.required_capabilities, sa.cast(sa.literal_column("'[]'"), JSON)),
     sa.exists().where(
         agent.c.account_id == account.c.id,
         within(task.c.required_capabilities, agent.c.capabilities),
+        sa.or_(agent.c.last_seen_at >= bindparam("alive", type_=Moment()), _WORKS),
     ),
 )
 
 CLAIMABLE = {**_COMMON, ReasonCode.MISSING_CAPABILITIES: _OFFERED}
 """The predicate as a claim asks it, for the capabilities of the agent that claims."""
 EXPLAINED = {**_COMMON, ReasonCode.MISSING_CAPABILITIES: _OFFERED_BY_ANY}
-"""The same as `why` asks it, for the agents of an account that were ever seen."""
+"""The same as `why` asks it, for the agents of an account that are alive."""
 
 RUN = Statement(
     sa.select(

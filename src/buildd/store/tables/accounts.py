@@ -121,4 +121,4 @@ class AgentRow(SQLModel, table=True):
     free_slots: int
     runner: str
     draining: bool
-    last_seen_at: datetime = Field(sa_type=Moment)
+    last_seen_at: datetime = Field(sa_type=Moment, index=True)

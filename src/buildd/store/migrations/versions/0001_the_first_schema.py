@@ -197,6 +197,7 @@ def _accounts() -> None:
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("account_id", "agent_id"),
     )
+    op.create_index(op.f("ix_agent_last_seen_at"), "agent", ["last_seen_at"], unique=False)
 
 
 def _money() -> None:
