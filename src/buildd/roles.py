@@ -25,6 +25,7 @@ from buildd.models import (
     Worker,
     Workspace,
 )
+from buildd.redaction import Redactor
 from buildd.routing import AccountType
 
 
@@ -110,6 +111,11 @@ class Session(Protocol):
     @property
     def environment(self) -> Mapping[str, str]:
         """What programs that work on this attempt should find in their environment; no secrets."""
+        ...
+
+    @property
+    def redactor(self) -> Redactor:
+        """Takes secrets out of text. All that is said or shown passes it; use it before you cut."""
         ...
 
     @property

@@ -17,6 +17,7 @@ from pydantic import JsonValue
 
 from buildd.agent.attempt import Attempt
 from buildd.models import ArtifactType, Message, QuestionType, Role, Task, Worker, Workspace
+from buildd.redaction import Redactor
 from buildd.roles import Completed, Failed, Lost, Outcome, Paused, Released, Session
 
 R = TypeVar("R")
@@ -81,6 +82,11 @@ class BlockingSession:
     def environment(self) -> Mapping[str, str]:
         """What a program that works on this attempt should find in its environment."""
         return self._attempt.environment
+
+    @property
+    def redactor(self) -> Redactor:
+        """Takes secrets out of text. All that is said or shown passes it; use it before you cut."""
+        return self._attempt.redactor
 
     @property
     def budget(self) -> Decimal | None:
