@@ -21,6 +21,7 @@ from buildd.agent.git import GitFailed
 from buildd.agent.lease import OVER, confirm, reason_of
 from buildd.agent.outbox import Kept, Letter, Outbox, Verb
 from buildd.agent.proposal import propose
+from buildd.agent.redacting import redacted
 from buildd.agent.retry import persist
 from buildd.agent.text import storable
 from buildd.agent.worktree import push
@@ -195,12 +196,14 @@ async def _deliver(
 
 
 def _letter(attempt: Attempt, outcome: Outcome, evidence: Evidence) -> Letter:
-    """What is to be told. Raises `Invalid` for what no server would take."""
+    """What is to be told, without secrets. Raises `Invalid` for what no server would take."""
+    clean = attempt.redactor
     try:
         verb, said = _verdict(attempt, outcome)
         totals = Heartbeat(id=attempt.claimed.id, **attempt.keeper.unheard)
     except ValidationError as problem:
         raise invalid(problem) from None
+    asked = evidence.pull_request
     return Letter(
         account_id=attempt.worker.account_id,
         task_id=attempt.claimed.task_id,
@@ -209,10 +212,10 @@ def _letter(attempt: Attempt, outcome: Outcome, evidence: Evidence) -> Letter:
         token=attempt.claimed.lease.token,
         totals=_fields(totals, {"id"}),
         push=evidence.push,
-        artifacts=evidence.artifacts,
-        pull_request=evidence.pull_request,
+        artifacts=tuple(redacted(each, clean) for each in evidence.artifacts),
+        pull_request=asked and redacted(asked, clean),
         verb=verb,
-        said=_fields(said),
+        said=_fields(redacted(said, clean)),
     )
 
 
