@@ -13,8 +13,9 @@ if TYPE_CHECKING:
 
 @hookimpl
 def register_executors(register: RegisterExecutor) -> None:
-    """`claude`: a model of the Messages API; `command`: any program."""
+    """`claude`: a model of the Messages API; `claude-code`; `command`: any program."""
     register("claude", _claude)
+    register("claude-code", _claude_code)
     register("command", _command)
 
 
@@ -34,6 +35,12 @@ def _claude(config: Config) -> Executor:
     from buildd_runners.claude.executor import ClaudeExecutor
 
     return ClaudeExecutor.from_config(config)
+
+
+def _claude_code(config: Config) -> Executor:
+    from buildd_runners.claude_code.executor import ClaudeCodeExecutor
+
+    return ClaudeCodeExecutor.from_config(config)
 
 
 def _command(config: Config) -> Executor:

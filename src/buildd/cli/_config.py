@@ -67,6 +67,7 @@ SETTINGS = (
     Setting("model", "the model that works, in executors that have one"),
     Setting("max_turns", "how many replies of the model an attempt may take"),
     Setting("prices", "a file with prices of models, for the `claude` executor"),
+    Setting("permission_mode", "what the `claude-code` executor may do unasked"),
     Setting("state_dir", "where an agent keeps its worktrees and clones"),
     Setting("drain_timeout", "how many seconds an agent may take to stop"),
 )

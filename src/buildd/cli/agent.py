@@ -63,6 +63,12 @@ def _finite(seconds: float) -> float:
     help="What models cost, over the table of the executor `claude`.",
 )
 @click.option(
+    "--permission-mode",
+    metavar="MODE",
+    help="What `claude-code` may do unasked: default, acceptEdits or bypassPermissions"
+    " [default: acceptEdits].",
+)
+@click.option(
     "--drain-timeout",
     type=click.FloatRange(min=0),
     callback=lambda _context, _flag, seconds: _finite(seconds),
@@ -147,7 +153,8 @@ def _executor(flags: dict[str, Any]) -> Executor:
     from buildd import plugins
 
     name = flags["executor"] or ("command" if flags["command"] is not None else "claude")
-    config = {key: flags[key] for key in ("command", "model", "max_turns", "prices")}
+    keys = ("command", "model", "max_turns", "permission_mode", "prices")
+    config = {key: flags[key] for key in keys}
     config["pass_env"] = list(flags["pass_env"])
     return plugins.load().executors.make(name, config)
 

@@ -1,0 +1,110 @@
+"""One attempt's conversation with a running Claude Code, until it says that it is done.
+
+Messages of people go into it while it works: it takes them up at its next step. Each carries an id,
+and the results tell which of them were taken up, so that none is left behind.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import AsyncIterator
+from decimal import Decimal
+from typing import Any
+
+import anyio
+from claude_agent_sdk import (
+    AssistantMessage,
+    ClaudeSDKClient,
+    ClaudeSDKError,
+    ResultMessage,
+    SystemMessage,
+    UserMessage,
+)
+
+from buildd.roles import Session
+from buildd_runners.claude import prompt
+from buildd_runners.claude_code.questions import Questions
+from buildd_runners.claude_code.telling import Teller
+
+_LISTEN = 0.3
+"""Seconds between two looks for what people have said."""
+
+
+class Conversation:
+    """Claude Code at work on one task."""
+
+    def __init__(self, client: ClaudeSDKClient, session: Session, questions: Questions) -> None:
+        self._client = client
+        self._session = session
+        self._questions = questions
+        self._teller = Teller(session)
+        self._under_way: set[str] = set()
+        self._turns: set[str] = set()
+
+    async def run(self, opening: str) -> ResultMessage:
+        """Give it the task, and go on until it ends. Raises `ClaudeSDKError` if it breaks off."""
+        await self._send(opening)
+        async with anyio.create_task_group() as group:
+            group.start_soon(self._listen)
+            result = await self._read()
+            group.cancel_scope.cancel()
+        return result
+
+    async def interrupt(self, seconds: float) -> None:
+        """Have it stop what it does, and take its last report, which tells what it has cost."""
+        with anyio.move_on_after(seconds):
+            await self._client.interrupt()
+            async for message in self._client.receive_messages():
+                await self._take(message)
+                if isinstance(message, ResultMessage):
+                    return
+
+    async def _read(self) -> ResultMessage:
+        async for message in self._client.receive_messages():
+            await self._take(message)
+            if isinstance(message, ResultMessage):
+                taken_up = message.user_message_uuids
+                self._under_way.difference_update(self._under_way if taken_up is None else taken_up)
+                await self._pass_on()
+                if message.is_error or not self._under_way:
+                    return message
+        raise ClaudeSDKError("it ended without a result")
+
+    async def _take(self, message: object) -> None:
+        match message:
+            case SystemMessage(subtype="init", data=data):
+                await self._session.report(session_id=str(data["session_id"]))
+            case AssistantMessage() | UserMessage():
+                await self._teller.tell(message)
+                if isinstance(message, AssistantMessage) and message.message_id:
+                    await self._count(message)
+            case ResultMessage(total_cost_usd=cost) if cost is not None:
+                await self._session.report(cost_usd=Decimal(str(cost)), turns=len(self._turns))
+
+    async def _count(self, message: AssistantMessage) -> None:
+        known = len(self._turns)
+        self._turns.add(str(message.message_id))
+        if len(self._turns) > known:
+            await self._session.report(turns=len(self._turns))
+
+    async def _listen(self) -> None:
+        while True:
+            await self._pass_on()
+            await anyio.sleep(_LISTEN)
+
+    async def _pass_on(self) -> None:
+        # While a question is open, what a person says may be its answer.
+        said = [] if self._questions.open else self._session.heard()
+        if said:
+            await self._send(prompt.heard(said))
+
+    async def _send(self, text: str) -> None:
+        name = str(uuid.uuid4())
+        self._under_way.add(name)
+        await self._client.query(_as_stream(name, text))
+
+
+async def _as_stream(name: str, text: str) -> AsyncIterator[dict[str, Any]]:
+    """A message with an id, which the SDK takes from a stream only."""
+    content = {"role": "user", "content": text}
+    yield {"type": "user", "uuid": name, "message": content, "parent_tool_use_id": None}

@@ -1,0 +1,113 @@
+"""What Claude Code wants to know of a person: its questions, and its wishes to do something."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from claude_agent_sdk import (
+    PermissionResult,
+    PermissionResultAllow,
+    PermissionResultDeny,
+    ToolPermissionContext,
+)
+
+from buildd.agent.text import storable
+from buildd.errors import BuilddError
+from buildd.models import QuestionType
+from buildd.roles import Session
+from buildd_runners.claude.cut import cut
+from buildd_runners.claude_code.settings import PermissionMode
+
+ASK = "AskUserQuestion"
+_SHELL = "Bash"
+_ALLOW, _ALWAYS, _DENY = "allow", "allow always", "deny"
+_YES = frozenset({_ALLOW, _ALWAYS, "yes", "y", "ok"})
+_LONG = 4_000
+"""Characters of what a tool was given that a question shows."""
+_LONGEST = 50_000
+
+
+class Questions:
+    """Brings each question to a person, and the answer back."""
+
+    def __init__(self, session: Session, mode: PermissionMode) -> None:
+        self._session = session
+        self._mode = mode
+        self._open = 0
+
+    @property
+    def open(self) -> bool:
+        """Whether an answer is waited for: what a person says then may be it."""
+        return self._open > 0
+
+    async def decide(
+        self, tool: str, given: dict[str, Any], context: ToolPermissionContext
+    ) -> PermissionResult:
+        """Whether a tool may be used, and with what; the SDK calls it where the CLI would prompt."""
+        if tool == ASK:
+            return await self._question(given)
+        if self._trusts(tool, context):
+            return PermissionResultAllow()
+        return await self._permission(tool, given, context)
+
+    def _trusts(self, tool: str, context: ToolPermissionContext) -> bool:
+        if self._mode is PermissionMode.BYPASS:
+            return True
+        # Where a command is to work outside the directory, the CLI names the path.
+        shell = tool == _SHELL and context.blocked_path is None
+        return shell and self._mode is PermissionMode.ACCEPT_EDITS
+
+    async def _permission(
+        self, tool: str, given: dict[str, Any], context: ToolPermissionContext
+    ) -> PermissionResult:
+        rules = [replace(rule, destination="session") for rule in context.suggestions]
+        options = [_ALLOW, _ALWAYS, _DENY] if rules else [_ALLOW, _DENY]
+        try:
+            said = await self._ask(_wish(tool, given, context), QuestionType.PERMISSION, options)
+        except BuilddError as problem:
+            return PermissionResultDeny(message=f"nobody could be asked: {problem}")
+        answer = said.strip().casefold()
+        if answer not in _YES:
+            told = "" if answer in ("", _DENY, "no") else f" and said: {said}"
+            return PermissionResultDeny(message=f"A person refused this{told}")
+        return PermissionResultAllow(updated_permissions=rules if answer == _ALWAYS else None)
+
+    async def _question(self, given: dict[str, Any]) -> PermissionResult:
+        answers: dict[str, str] = {}
+        try:
+            for each in given.get("questions", ()):
+                text, choices = _worded(each)
+                answers[each["question"]] = await self._ask(text, QuestionType.QUESTION, choices)
+        except BuilddError as problem:
+            return PermissionResultDeny(message=f"nobody could be asked: {problem}")
+        return PermissionResultAllow(updated_input={**given, "answers": answers})
+
+    async def _ask(self, prompt: str, kind: QuestionType, options: list[str]) -> str:
+        self._open += 1
+        try:
+            text = storable(cut(prompt, _LONGEST), 2 * _LONGEST) or "?"
+            return await self._session.ask(text, type=kind, options=options or None)
+        finally:
+            self._open -= 1
+
+
+def _wish(tool: str, given: dict[str, Any], context: ToolPermissionContext) -> str:
+    """What it wants to do, so that one can decide without having watched."""
+    parts = [context.title or f"Claude Code wants to use {context.display_name or tool}"]
+    parts += [f"{name}: {cut(str(value), _LONG)}" for name, value in given.items()]
+    if context.decision_reason:
+        parts.append(f"({context.decision_reason})")
+    return "\n".join(parts)
+
+
+def _worded(question: dict[str, Any]) -> tuple[str, list[str]]:
+    """One question with what its options mean, and the options."""
+    lines, labels = [str(question["question"])], []
+    for option in question.get("options", ()):
+        labels.append(str(option["label"]))
+        if option.get("description"):
+            lines.append(f"- {option['label']}: {option['description']}")
+    if question.get("multiSelect"):
+        lines.append("(several may be named, with commas)")
+    return "\n".join(lines), labels

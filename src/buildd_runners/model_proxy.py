@@ -1,0 +1,164 @@
+"""A door to the model's API for programs that must not have its key: the key is added on the way.
+
+It listens on loopback, in the agent's own process, for as long as one attempt lives. Who comes with
+the attempt's token may talk to the model, and do nothing else with the account that pays.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+import socket
+from collections.abc import AsyncIterator, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import anyio
+
+if TYPE_CHECKING:
+    import httpx2
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+VENDOR = "https://api.anthropic.com"
+_PATHS = frozenset({"/v1/messages", "/v1/messages/count_tokens"})
+_OURS = frozenset({"authorization", "x-api-key", "host", "content-length"})
+_ONE_HOP = frozenset(
+    {
+        "connection",
+        "keep-alive",
+        "proxy-authorization",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+    }
+)
+_LONGEST = 900.0
+"""Seconds of silence in the middle of an answer; the API itself sends a ping much sooner."""
+_CONNECT = 30.0
+
+
+@dataclass(frozen=True)
+class Upstream:
+    """Where the model is, and the headers that open it."""
+
+    url: str = VENDOR
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True)
+class Door:
+    """What a program is given in place of the API's address and key."""
+
+    url: str
+    token: str = field(repr=False)
+
+
+@contextlib.asynccontextmanager
+async def model_proxy(upstream: Upstream) -> AsyncIterator[Door]:
+    """Open a door with a token of its own, and close it, with all that still talks, at the end."""
+    import httpx2
+
+    token = secrets.token_urlsafe(32)
+    timeout = httpx2.Timeout(_LONGEST, connect=_CONNECT)
+    limits = httpx2.Limits(max_connections=None)
+    async with httpx2.AsyncClient(timeout=timeout, limits=limits) as client:
+        forwarder = _Forwarder(upstream, token, client)
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            async with _serving(forwarder, listener):
+                yield Door(f"http://127.0.0.1:{listener.getsockname()[1]}", token)
+
+
+@contextlib.asynccontextmanager
+async def _serving(forwarder: _Forwarder, listener: socket.socket) -> AsyncIterator[None]:
+    import uvicorn
+    from starlette.applications import Starlette
+    from starlette.routing import Route
+
+    started = anyio.Event()
+
+    class Server(uvicorn.Server):
+        """Uvicorn as a guest on the agent's event loop: signals stay the agent's."""
+
+        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+            await super().startup(sockets)
+            started.set()
+
+        @contextlib.contextmanager
+        def capture_signals(self) -> Iterator[None]:
+            yield
+
+    paths = [Route(path, forwarder.forward, methods=["POST"]) for path in sorted(_PATHS)]
+    server = Server(
+        uvicorn.Config(
+            Starlette(routes=paths),
+            lifespan="off",
+            ws="none",
+            log_config=None,
+            log_level="critical",  # an answer that breaks off is for its reader to notice
+            access_log=False,
+            server_header=False,
+        )
+    )
+    async with anyio.create_task_group() as group:
+        group.start_soon(server.serve, [listener])
+        await started.wait()
+        try:
+            yield
+        finally:
+            server.should_exit = server.force_exit = True
+
+
+class _Forwarder:
+    """Passes requests on, with the key in place of the token."""
+
+    def __init__(self, upstream: Upstream, token: str, client: httpx2.AsyncClient) -> None:
+        self._upstream = upstream
+        self._token = token
+        self._client = client
+
+    async def forward(self, request: Request) -> Response:
+        """The model's answer, as it arrives."""
+        import httpx2
+        from starlette.background import BackgroundTask
+        from starlette.responses import StreamingResponse
+
+        if not self._admits(request):
+            return _refusal(401, "authentication_error", "not the token of this attempt")
+        query = f"?{request.url.query}" if request.url.query else ""
+        outgoing = self._client.build_request(
+            "POST",
+            f"{self._upstream.url.rstrip('/')}{request.url.path}{query}",
+            headers={**_passed(request.headers, _OURS), **self._upstream.headers},
+            content=await request.body(),
+        )
+        try:
+            answer = await self._client.send(outgoing, stream=True)
+        except httpx2.TransportError as problem:
+            return _refusal(502, "api_error", f"the model's API does not answer: {problem}")
+        return StreamingResponse(
+            answer.aiter_raw(),
+            status_code=answer.status_code,
+            headers=_passed(answer.headers),
+            background=BackgroundTask(answer.aclose),
+        )
+
+    def _admits(self, request: Request) -> bool:
+        bearer = request.headers.get("authorization", "").removeprefix("Bearer ")
+        shown = request.headers.get("x-api-key") or bearer
+        return secrets.compare_digest(shown.encode(), self._token.encode())
+
+
+def _passed(headers: Mapping[str, str], besides: frozenset[str] = frozenset()) -> dict[str, str]:
+    """The headers without those that are only for the next hop, or not to be passed on."""
+    return {
+        name: value for name, value in headers.items() if name.lower() not in _ONE_HOP | besides
+    }
+
+
+def _refusal(status: int, kind: str, message: str) -> Response:
+    from starlette.responses import JSONResponse
+
+    error = {"type": "error", "error": {"type": kind, "message": message}}
+    return JSONResponse(error, status_code=status)
