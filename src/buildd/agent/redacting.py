@@ -11,7 +11,7 @@ from buildd.operations import Operation
 from buildd.redaction import Redactor
 
 R = TypeVar("R")
-O = TypeVar("O", bound=Operation[Any])
+Op = TypeVar("Op", bound=Operation[Any])
 
 
 def redacting(client: AsyncClient, redactor: Redactor) -> AsyncClient:
@@ -19,7 +19,7 @@ def redacting(client: AsyncClient, redactor: Redactor) -> AsyncClient:
     return AsyncClient(RedactingTransport(client.transport, redactor))
 
 
-def redacted(operation: O, redactor: Redactor) -> O:
+def redacted(operation: Op, redactor: Redactor) -> Op:
     """The operation without secrets in its fields."""
     clean = {
         name: redactor.redact_json(value)

@@ -8,7 +8,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 import anyio
+from anyio.abc import TaskGroup
 
+from buildd.agent import local_api
 from buildd.agent import place as places
 from buildd.agent.attempt import Attempt, Stop
 from buildd.agent.evidence import collect
@@ -51,7 +53,7 @@ async def attend(attempt: Attempt, desk: Desk) -> Outcome:
         loops.start_soon(attempt.keeper.keep)
         loops.start_soon(listen, attempt.client, claimed.id, attempt.keeper.ring)
         loops.start_soon(attempt.speech.send)
-        outcome = await _run(attempt, desk)
+        outcome = await _run(attempt, desk, loops)
         wanted, evidence = await collect(attempt, outcome)
         outcome = await report(attempt, wanted, evidence, desk.outbox)
         loops.cancel_scope.cancel()
@@ -62,12 +64,13 @@ async def attend(attempt: Attempt, desk: Desk) -> Outcome:
     return outcome
 
 
-async def _run(attempt: Attempt, desk: Desk) -> Outcome:
+async def _run(attempt: Attempt, desk: Desk, loops: TaskGroup) -> Outcome:
     """Prepare and run; whatever happens becomes an outcome."""
     outcome: Outcome | None = None
     with attempt.scope:
         try:
             await _prepare(attempt, desk.options)
+            attempt.socket = await loops.start(local_api.serve, attempt)
             outcome = await _execute(attempt, desk.executor)
         except OVER as problem:
             outcome = Lost(reason_of(problem))
