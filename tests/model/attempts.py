@@ -8,8 +8,8 @@ from typing import Any
 from buildd import operations as ops
 from buildd.models import Order
 from buildd.states import WORKER, TaskStatus, WorkerStatus, WorkerVerb
+from tests.model.things import ZERO, Worker
 from tests.model.words import LEASE, Caller, RefusalError, Words, accepted, agree, beat, does
-from tests.model.world import ZERO, Worker
 
 
 class AttemptSpec(Words):

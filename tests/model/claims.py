@@ -7,8 +7,8 @@ from typing import Any
 from buildd import operations as ops
 from buildd.models import Claim, Claimed
 from buildd.states import TaskStatus, WorkerStatus
+from tests.model.things import Account, Task, Worker
 from tests.model.words import LEASE, Caller, RefusalError, Words, accepted, agree, does
-from tests.model.world import Account, Task, Worker
 
 
 class ClaimSpec(Words):

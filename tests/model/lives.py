@@ -11,8 +11,8 @@ from hypothesis.stateful import precondition, rule
 from buildd import operations as ops
 from buildd.states import WorkerStatus
 from tests.model.table import Table, which_of
+from tests.model.things import Worker
 from tests.model.words import Caller
-from tests.model.world import Worker
 
 BY_PERSONS = ["do start", "do pause", "do cancel", "off", "yes", "go on", "stop"]
 DEEDS = ["start", "run", "dear", "ask", "pause", "done", "fail", "claim", "stale", *BY_PERSONS]

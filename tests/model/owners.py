@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from buildd import operations as ops
+from tests.model.things import Account
 from tests.model.words import Caller, RefusalError, Words, accepted, does
-from tests.model.world import Account
 
 
 class OwnerSpec(Words):

@@ -18,8 +18,9 @@ from buildd.retention import Retention
 from buildd.testing import FrozenClock
 from tests.model.books import Books
 from tests.model.spec import Spec
+from tests.model.things import Account, Workspace
 from tests.model.words import ACCOUNT, ADMIN, LEASE, Caller, RefusalError, agree
-from tests.model.world import Account, Workspace, World
+from tests.model.world import World
 
 T = TypeVar("T")
 

@@ -8,8 +8,8 @@ from typing import Any
 from buildd import operations as ops
 from buildd.models import Why
 from buildd.states import CLOSED, TASK, OnDependencyFailure, TaskStatus, TaskVerb, WorkerStatus
+from tests.model.things import Schedule, Task
 from tests.model.words import LEASE, Caller, RefusalError, Words, accepted, agree, does
-from tests.model.world import Schedule, Task
 
 TASK_FIELDS = (
     "title",

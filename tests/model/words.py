@@ -10,7 +10,8 @@ from buildd.errors import BuilddError
 from buildd.models import Beat, Order
 from buildd.operations import Operation
 from buildd.states import WORKER, WorkerVerb
-from tests.model.world import Task, Worker, World
+from tests.model.things import Task, Worker
+from tests.model.world import World
 
 ADMIN, ACCOUNT, LEASE = PrincipalKind.ADMIN, PrincipalKind.ACCOUNT, PrincipalKind.LEASE
 
