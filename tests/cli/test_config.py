@@ -53,6 +53,17 @@ def test_the_environment_beats_dotenv_which_beats_the_config_file(place: Place) 
     assert place.load().found["server"].value == "http://environment"
 
 
+def test_dotenv_does_not_say_where_credentials_from_elsewhere_are_sent(place: Place) -> None:
+    place.dotenv("BUILDD_GITHUB_API=https://github.evil.example\n")
+    assert place.load().get("github_api")
+    place.environ |= {"BUILDD_GITHUB_TOKEN": "ghp_a_token"}
+    with pytest.raises(ConfigError, match="BUILDD_GITHUB_TOKEN is in the environment") as caught:
+        place.load()
+    assert "ghp_a_token" not in str(caught.value)
+    place.environ["BUILDD_GITHUB_API"] = "https://github.example.com/api/v3"
+    assert place.load().get("github_api") == "https://github.example.com/api/v3"
+
+
 def test_an_empty_value_is_not_set(place: Place) -> None:
     place.dotenv("BUILDD_API_KEY=\nBUILDD_SERVER=''\n")
     place.environ["BUILDD_SERVER"] = ""

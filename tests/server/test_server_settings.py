@@ -27,6 +27,14 @@ def test_secrets_are_read_and_not_shown() -> None:
     assert "pepper" not in repr(settings)
 
 
+def test_credentials_at_github_are_read_and_not_shown() -> None:
+    token, api = "ghp_a_token", "https://github.example.com/api/v3"
+    settings = of({"BUILDD_GITHUB_TOKEN": token, "BUILDD_GITHUB_API": api})
+    assert settings.github == {"token": token, "api": api}
+    assert token not in repr(settings)
+    assert of({"BUILDD_GITHUB_API": api}).github == {}
+
+
 def test_a_lease_is_set_in_seconds() -> None:
     assert of({"BUILDD_LEASE_TTL": "12.5"}).lease.ttl == 12.5
 

@@ -83,7 +83,9 @@ def order_of(ctx: Context, op: ops.OpenPullRequest) -> PullRequestOrder:
     own(ctx.principal.worker_id, op.id)
     fence.check_reader(ctx)
     worker = ctx.tx.first(sql_workers.WORKER_SEEN, id=op.id, viewer=None)
+    assert worker is not None
     workspace = ctx.tx.first(sql_workspaces.WORKSPACE, id=worker.workspace_id, viewer=None)
+    assert workspace is not None
     if workspace.repo is None:
         raise NotConfigured("the workspace has no repo that a pull request could be opened in")
     return PullRequestOrder(
