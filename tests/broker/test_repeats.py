@@ -143,7 +143,23 @@ def test_a_schedule_whose_task_cannot_be_made_any_more_stops(house: House) -> No
     house.admin(ops.CancelTask(id=parent.id))
     house.clock.advance(3600)
     house.broker.reaper.sweep()
-    assert not house.admin(ops.GetSchedule(id=made.id)).enabled
+    stopped = house.admin(ops.GetSchedule(id=made.id))
+    assert (stopped.enabled, stopped.next_run_at, stopped.last_task_id) == (False, None, None)
+    assert stopped.last_error == f"dependsOn: {parent.id} is cancelled: retry it first"
+    on = house.admin(ops.UpdateSchedule(id=made.id, enabled=True))
+    assert (on.enabled, on.last_error) == (True, None)
+    house.admin(ops.RetryTask(id=parent.id))
+    house.clock.advance(3600)
+    house.broker.reaper.sweep()
+    assert house.admin(ops.GetSchedule(id=made.id)).last_task_id
+
+
+def test_a_schedules_tasks_cannot_share_the_name_of_one_external_thing(house: House) -> None:
+    source = house.admin(
+        ops.CreateSource(workspace_id=house.workspace.id, type="manual", name="inbox")
+    )
+    with pytest.raises(Invalid, match=r"task\.externalId"):
+        schedule(house, task={"title": "t", "sourceId": source.id, "externalId": "7"})
 
 
 def test_summer_time_is_the_zones_own(house: House) -> None:

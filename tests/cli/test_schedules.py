@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import closing
+
 import pytest
 
+import buildd
+from buildd.broker import Broker, BrokerSettings
+from buildd.testing import FrozenClock
 from tests.cli.conftest import Cli, Here
 
 
@@ -26,7 +31,7 @@ def test_a_schedule_from_its_making_to_its_end(remote: Cli) -> None:
     }
     assert made["nextRunAt"].endswith("T14:30:00Z")
     head, row = remote.ok("schedules", "list").splitlines()
-    assert head.split() == ["ID", "NEXT", "CRON", "TIMEZONE", "NAME"]
+    assert head.split() == ["ID", "NEXT", "CRON", "TIMEZONE", "NAME", "ERROR"]
     assert " ".join(row.split()[2:]) == "14:30 UTC 30 23 * * * Asia/Tokyo Nightly"
     assert remote.json("schedules", "show", made["id"]) == made
 
@@ -72,3 +77,22 @@ def test_a_schedule_needs_a_workspace(here: Here, monkeypatch: pytest.MonkeyPatc
     monkeypatch.delenv("BUILDD_WORKSPACE")
     said = here.error(2, "schedules", "create", "n", "--cron", "@daily")
     assert said.startswith("which workspace? ")
+
+
+def test_a_schedule_that_stopped_says_why(here: Here, sqlite_url: str) -> None:
+    task = here.json("tasks", "create", "first")
+    parent, template = task["id"], {"title": "t", "dependsOn": [task["id"]]}
+    with buildd.connect(sqlite_url) as bd:
+        made = bd.schedules.create(
+            workspace_id=task["workspaceId"], name="n", cron="@weekly", task=template
+        )
+    here.ok("tasks", "cancel", parent)
+    clock = FrozenClock()
+    clock.advance(366 * 86400 * 100)
+    with closing(Broker.open(sqlite_url, BrokerSettings(clock=clock))) as broker:
+        broker.reaper.sweep()
+    reason = f"dependsOn: {parent} is cancelled: retry it first"
+    [_, row] = here.ok("schedules", "list").splitlines()
+    assert row.split()[1] == "failed"
+    assert row.endswith(reason)
+    assert reason in here.ok("schedules", "show", made.id)

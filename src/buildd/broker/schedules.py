@@ -42,6 +42,7 @@ def create_schedule(ctx: Context, op: ops.CreateSchedule) -> Schedule:
         "next_run_at": first if op.enabled else None,
         "last_run_at": None,
         "last_task_id": None,
+        "last_error": None,
         "created_at": ctx.tx.now,
         "updated_at": ctx.tx.now,
     }
@@ -84,6 +85,7 @@ def update_schedule(ctx: Context, op: ops.UpdateSchedule) -> Schedule:
         of=op.id,
         **new,
         next_run_at=following if new["enabled"] else None,
+        last_error=None,
         updated_at=ctx.tx.now,
     )
     return model(Schedule, changed)
@@ -102,12 +104,12 @@ def fire(ctx: Context, schedule_id: str) -> bool:
     row = ctx.tx.first(sql.LOCK_SCHEDULE, id=schedule_id, viewer=None)
     if row is None or not row.enabled or row.next_run_at is None or row.next_run_at > ctx.tx.now:
         return False
-    following = next_time(row.cron, row.timezone, ctx.tx.now)
     try:
-        task_id = make_task(ctx, template(row.workspace_id, row.task)).id
-    except BuilddError:
-        # What it needs has gone; it stays as it is for a person to see, but does not try for ever.
-        following, task_id = None, row.last_task_id
+        following = next_time(row.cron, row.timezone, ctx.tx.now)
+        task_id, problem = make_task(ctx, template(row.workspace_id, row.task)).id, None
+    except BuilddError as error:
+        # What it needs has gone; it says so to whoever looks, but does not try for ever.
+        following, task_id, problem = None, row.last_task_id, str(error)
     fired = ctx.tx.first(
         sql.FIRE,
         of=row.id,
@@ -115,6 +117,7 @@ def fire(ctx: Context, schedule_id: str) -> bool:
         next_run_at=following,
         last_run_at=ctx.tx.now,
         last_task_id=task_id,
+        last_error=problem,
         enabled=following is not None,
     )
     return fired is not None
@@ -133,11 +136,14 @@ def next_time(cron: str, timezone: str, after: datetime) -> datetime | None:
 def template(workspace_id: str, fields: dict[str, Any]) -> ops.BatchedTask:
     """A schedule's task, checked as if it were created now. Raises `Invalid` under `task`."""
     try:
-        return ops.BatchedTask.model_validate(
+        task = ops.BatchedTask.model_validate(
             {**fields, "workspaceId": workspace_id}, by_alias=True, by_name=False
         )
     except ValidationError as problem:
         raise invalid(problem).within("task") from None
+    if task.source_id is not None and task.external_id is not None:
+        raise Invalid.field("task.externalId", "of a source is for one task, not for each")
+    return task
 
 
 def _times(cron: str, after: datetime) -> CronSim:

@@ -30,6 +30,8 @@ _TIMEZONE = "Whose clock the times are of, such as Europe/Berlin (new schedules:
 
 
 def _next(schedule: Schedule) -> str:
+    if schedule.last_error:
+        return "failed"
     moment = schedule.next_run_at
     return f"{moment:%Y-%m-%d %H:%M} UTC" if moment and schedule.enabled else "off"
 
@@ -40,6 +42,7 @@ _SCHEDULES = (
     Column("CRON", lambda s: s.cron, rank=2),
     Column("TIMEZONE", lambda s: s.timezone, rank=3),
     Column("NAME", lambda s: s.name, shrinks=True),
+    Column("ERROR", lambda s: s.last_error or "", shrinks=True, rank=4),
 )
 
 

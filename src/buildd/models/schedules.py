@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from buildd.models._model import Flag, Id, Json, Model, Name, Time
+from buildd.models._model import Flag, Id, Json, Model, Name, Text, Time
 
 
 class Schedule(Model):
@@ -20,5 +20,7 @@ class Schedule(Model):
     next_run_at: Time | None = None
     last_run_at: Time | None = None
     last_task_id: Id | None = None
+    last_error: Text | None = None
+    """Why it could make no task the last time, and was disabled; None again once it is changed."""
     created_at: Time
     updated_at: Time

@@ -25,7 +25,8 @@ SCHEDULES = page(
     schedule.c.id,
 )
 CHANGE_SCHEDULE = change(
-    schedule, ("name", "cron", "timezone", "task", "enabled", "next_run_at", "updated_at")
+    schedule,
+    ("name", "cron", "timezone", "task", "enabled", "next_run_at", "last_error", "updated_at"),
 )
 DELETE_SCHEDULE = Statement(
     sa.delete(schedule).where(schedule.c.id == bindparam("of")).returning(schedule.c.id)
@@ -45,5 +46,5 @@ FIRE = Statement(
         schedule.c.next_run_at == bindparam("was", type_=Moment()),
     )
     .returning(schedule.c.id),
-    ("next_run_at", "last_run_at", "last_task_id", "enabled"),
+    ("next_run_at", "last_run_at", "last_task_id", "last_error", "enabled"),
 )

@@ -128,6 +128,7 @@ class ScheduleRow(SQLModel, table=True):
     next_run_at: datetime | None = Field(sa_type=Moment)
     last_run_at: datetime | None = Field(sa_type=Moment)
     last_task_id: str | None = None
+    last_error: str | None = None
     created_at: datetime = Field(sa_type=Moment)
     updated_at: datetime = Field(sa_type=Moment)
 
