@@ -19,6 +19,7 @@ from pathlib import Path
 
 import anyio
 
+from buildd.agent.availability import Availability, Hours, on_power
 from buildd.agent.function import BlockingSession, FunctionExecutor, Handler, Result, Stopped
 from buildd.agent.loop import Agent
 from buildd.agent.options import AgentOptions, default_state_dir
@@ -28,14 +29,17 @@ from buildd.roles import Completed, Executor, Failed, Session
 __all__ = [
     "Agent",
     "AgentOptions",
+    "Availability",
     "BlockingSession",
     "Completed",
     "Failed",
     "Handler",
+    "Hours",
     "Result",
     "Session",
     "Stopped",
     "default_state_dir",
+    "on_power",
     "serve",
     "serve_async",
 ]
@@ -51,6 +55,7 @@ def serve(  # noqa: PLR0913 - the fields of `AgentOptions`, for a call that read
     single_run: bool = False,
     checkout: bool = True,
     drain_timeout: float = 30.0,
+    availability: Availability | None = None,
     state_dir: Path | None = None,
 ) -> None:
     """Do tasks with your own function, until SIGTERM or SIGINT; blocks.
@@ -69,6 +74,7 @@ def serve(  # noqa: PLR0913 - the fields of `AgentOptions`, for a call that read
         single_run=single_run,
         checkout=checkout,
         drain_timeout=drain_timeout,
+        availability=availability,
         state_dir=state_dir or default_state_dir(),
     )
     anyio.run(_serve, client, FunctionExecutor(handle), options)

@@ -12,6 +12,7 @@ import anyio.to_thread
 from anyio.abc import TaskGroup
 
 from buildd.agent.attempt import Attempt, Stop
+from buildd.agent.availability import Gate
 from buildd.agent.options import AgentOptions
 from buildd.agent.outbox import Outbox
 from buildd.agent.place import sweep
@@ -51,6 +52,7 @@ class Agent:
         self._said: ReasonCode | None = None
         self._owner = identity()
         self._desk = Desk(executor, options, Outbox(options.state_dir))
+        self._gate = Gate(options.availability)
 
     def drain(self) -> None:
         """Stop claiming; what runs has `drain_timeout` to finish. Again: hand it back now.
@@ -83,6 +85,9 @@ class Agent:
         failure: BuilddError | None = None
         async with anyio.create_task_group() as watch:
             watch.start_soon(self._hand_back_in_time)
+            self._gate.look()
+            watch.start_soon(self._gate.watch)
+            watch.start_soon(self._keep_hours)
             watch.start_soon(self._deliver, account.id)
             async with anyio.create_task_group() as attempts:
                 try:
@@ -116,20 +121,42 @@ class Agent:
         await self._draining.wait()
         with anyio.move_on_after(self._options.drain_timeout):
             await self._hurry.wait()
-        for attempt in list(self._attempts.values()):
-            attempt.stop(Stop.DRAIN)
+        self._hand_back()
         await anyio.sleep(_LAST_REPORTS)
         for attempt in list(self._attempts.values()):
             attempt.reporting.cancel()
 
+    async def _keep_hours(self) -> None:
+        """Whenever the agent may not work any more, what runs has the time of a drain."""
+        while True:
+            await self._gate.closed()
+            if self._attempts:
+                seconds = self._options.drain_timeout
+                log.info("%d running have %.0f s to finish", len(self._attempts), seconds)
+            with anyio.move_on_after(self._options.drain_timeout):
+                await self._gate.opened()
+                continue
+            self._hand_back()
+            await self._gate.opened()
+
+    def _hand_back(self) -> None:
+        for attempt in list(self._attempts.values()):
+            attempt.stop(Stop.DRAIN)
+
     async def _claim(self, attempts: TaskGroup) -> None:
+        await self._gate.opened()
         if self._options.task_id:
             await self._take_first(attempts, self._options.task_id)
         backoff = Backoff()
         while self._left != 0:
             await self._wait_for_room()
+            await self._gate.opened()
             asked, running = elapsed(), set(self._attempts)
-            claim = await self._ask()
+            claim: Claim | None = None
+            with self._gate.passage():
+                claim = await self._ask()
+            if claim is None:
+                continue
             self._start(attempts, claim)
             if claim.workers:
                 backoff.reset()

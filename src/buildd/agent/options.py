@@ -9,6 +9,7 @@ import secrets
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from buildd.agent.availability import Availability
 from buildd.errors import ConfigError
 from buildd.operations.workers import MAX_CLAIM
 
@@ -44,6 +45,8 @@ class AgentOptions:
     """Whether attempts get a git worktree of the workspace's repository, or an empty directory."""
     drain_timeout: float = 30.0
     """Seconds that running attempts have to finish when the agent is asked to end."""
+    availability: Availability | None = None
+    """When it works; None: always. When it ends being available, what runs has `drain_timeout`."""
     state_dir: Path = field(default_factory=default_state_dir)
     """Where worktrees and clones are kept, outside every repository."""
     agent_id: str = field(default_factory=_new_agent_id)

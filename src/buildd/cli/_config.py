@@ -70,6 +70,8 @@ SETTINGS = (
     Setting("permission_mode", "what the `claude-code` executor may do unasked"),
     Setting("state_dir", "where an agent keeps its worktrees and clones"),
     Setting("drain_timeout", "how many seconds an agent may take to stop"),
+    Setting("active", 'when an agent works, such as "Mon-Fri 19:00-08:00, Sat, Sun"'),
+    Setting("on_battery", "whether an agent works while the machine is on battery: yes or no"),
 )
 _BY_NAME = {setting.name: setting for setting in SETTINGS}
 

@@ -19,7 +19,7 @@ from buildd.cli._verb import Configured
 from buildd.errors import ConfigError
 
 if TYPE_CHECKING:
-    from buildd.agent import AgentOptions
+    from buildd.agent import AgentOptions, Availability
     from buildd.roles import Executor
 
 
@@ -28,6 +28,17 @@ def _finite(seconds: float) -> float:
     if not math.isfinite(seconds):
         raise click.BadParameter(f"{seconds} is not a number of seconds.")
     return seconds
+
+
+def _hours(_: click.Context, __: click.Parameter, text: str | None) -> Availability | None:
+    if text is None:
+        return None
+    from buildd.agent import Hours
+
+    try:
+        return Hours.parse(text)
+    except ConfigError as problem:
+        raise click.BadParameter(problem.message) from None
 
 
 @click.command(
@@ -76,6 +87,20 @@ def _finite(seconds: float) -> float:
     default=30.0,
     show_default=True,
     help="How long running tasks may take to finish when the agent is asked to end.",
+)
+@click.option(
+    "--active",
+    metavar="HOURS",
+    callback=_hours,
+    help='When it works, such as "Mon-Fri 19:00-08:00, Sat, Sun", on this machine\'s clock'
+    " [default: always].",
+)
+@click.option(
+    "--on-battery",
+    type=click.Choice(["yes", "no"]),
+    default="yes",
+    show_default=True,
+    help="Whether it works while the machine is on battery.",
 )
 @click.option(
     "--server", metavar="URL", default=_config.DEFAULT_SERVER, show_default=True, help="The server."
@@ -132,9 +157,19 @@ def _options(flags: dict[str, Any]) -> AgentOptions:
         task_id=_dispatched_task() if in_actions else None,
         capabilities=flags["capabilities"],
         drain_timeout=flags["drain_timeout"],
+        availability=_availability(flags["active"], flags["on_battery"]),
         state_dir=state_dir.resolve(),
         run_id=os.environ.get("GITHUB_RUN_ID") if in_actions else None,
     )
+
+
+def _availability(hours: Availability | None, on_battery: str) -> Availability | None:
+    from buildd.agent import availability
+
+    if on_battery == "yes":
+        return hours
+    power = availability.on_power
+    return availability.both(hours, power) if hours else power
 
 
 def _dispatched_task() -> str | None:
