@@ -269,6 +269,29 @@ def test_pruning_keeps_up_with_many_events(database_url: str) -> None:
     broker.close()
 
 
+def test_a_clock_that_went_back_leaves_no_gap_in_what_is_kept(database_url: str) -> None:
+    clock = FrozenClock()
+    keep = Retention(events=timedelta(days=1))
+    broker = Broker.open(database_url, BrokerSettings(clock=clock, retention=keep))
+    house = House(broker, clock)
+    house.task()
+    clock.advance(5 * 3600)
+    house.task()
+    clock.advance(-5 * 3600)
+    house.task()
+    clock.advance(25 * 3600)
+    house.task()
+    broker.reaper.sweep()
+    [oldest] = broker._store.read(lambda tx: tx.all(OLDEST_SEQ)).result()
+    assert oldest.seq == 2
+    assert audit(database_url) == []
+    clock.advance(6 * 3600)
+    broker.reaper.sweep()
+    [oldest] = broker._store.read(lambda tx: tx.all(OLDEST_SEQ)).result()
+    assert oldest.seq == 4
+    broker.close()
+
+
 def test_a_failed_task_that_another_waits_for_is_kept(database_url: str) -> None:
     clock = FrozenClock()
     broker = Broker.open(

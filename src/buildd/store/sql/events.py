@@ -40,15 +40,18 @@ EVENTS_AFTER = Statement(
     .order_by(event.c.seq)
     .limit(bindparam("limit", type_=sa.Integer))
 )
-# A few at a time and from the oldest, found along the primary key: nothing waits for it.
+_OLDEST = sa.select(event.c.seq, event.c.at).order_by(event.c.seq).limit(PRUNE_AT_ONCE).subquery()
+_FIRST_KEPT = (
+    sa.select(sa.func.min(_OLDEST.c.seq))
+    .where(_OLDEST.c.at >= bindparam("before", type_=Moment()))
+    .scalar_subquery()
+)
+# A few at a time along the primary key, so that nothing waits for it, and only up to the first that
+# is kept: a clock that stepped back left older times behind it, which would become gaps.
 PRUNE_EVENTS = Statement(
     sa.delete(event).where(
-        event.c.seq.in_(
-            sa.select(event.c.seq)
-            .where(event.c.at < bindparam("before", type_=Moment()))
-            .order_by(event.c.seq)
-            .limit(PRUNE_AT_ONCE)
-        )
+        event.c.seq.in_(sa.select(_OLDEST.c.seq)),
+        sa.or_(_FIRST_KEPT.is_(None), event.c.seq < _FIRST_KEPT),
     )
 )
 
