@@ -123,6 +123,7 @@ CALLS: dict[type[Operation[Any]], Call] = {
         reports=[BatchedStart(verb="start", id=it.worker, token=new_secret(Secret.LEASE))]
     ),
     ops.CreateArtifact: lambda it: ops.CreateArtifact(worker_id=it.worker, type=ArtifactType.DIFF),
+    ops.OpenPullRequest: lambda it: ops.OpenPullRequest(id=it.worker, title="Mine"),
     ops.ListArtifacts: lambda it: ops.ListArtifacts(worker_id=it.worker),
     ops.GetArtifact: lambda it: ops.GetArtifact(id=it.artifact),
     ops.CreateComment: lambda it: ops.CreateComment(artifact_id=it.artifact, content="Hm."),
