@@ -13,7 +13,7 @@ BIN := .venv/bin
 export UV_SYSTEM_CERTS := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test check test-real chaos mutants format lock clean
+.PHONY: demo test check test-real chaos model mutants format lock clean
 
 demo: .make/run  ## a whole system at work, on an empty machine
 	@$(BIN)/buildd demo
@@ -24,10 +24,13 @@ test: .make/dev  ## the tests, on SQLite and on Postgres
 test-real: .make/dev  ## the tests that need big parts of the outside world (pytest's 5: there are none)
 	@$(BIN)/pytest -m real || test $$? -eq 5
 
-chaos: .make/dev  ## the proof by faults: die at every statement, lose every guard, kill -9 everything (CHAOS=--help)
+chaos: model  ## the whole proof: the model, then die at every statement, lose every guard, kill -9 everything (CHAOS=--help)
 	@$(BIN)/python -m tests.faults
 	@$(BIN)/python -m tests.mutants
 	@$(BIN)/python -m tests.chaos $(CHAOS)
+
+model: .make/dev  ## 25,000 random steps on each database, compared with a model after each
+	@BUILDD_MODEL_STEPS=25000 $(BIN)/pytest tests/model
 
 mutants: .make/dev  ## take every guard away in a copy, and see that a test fails
 	@$(BIN)/python -m tests.mutants

@@ -1,6 +1,11 @@
 """The broker does what the model does, whatever is done to it: on both databases, step by step.
 
 A test run takes few steps, always the same ones; `BUILDD_MODEL_STEPS=25000` takes so many, always others.
+
+That a model agrees says little if it cannot disagree. So two guards were taken out of the broker by hand,
+each in a copy, with no other test run. The fence's comparison of epochs (`fence.holds`) was missed at step
+318 on both databases; the account's limit of slots, `<=` for `<`, at step 321 where it is taken
+(`TAKE_ACCOUNT_SLOT`), and at step 794 where a claim asks for it (`CLAIMABLE`).
 """
 
 from __future__ import annotations
