@@ -123,8 +123,17 @@ class Session(Protocol):
         """US dollars that the executor may still spend on the task; None: no limit of its own."""
         ...
 
+    @property
+    def earlier(self) -> str | None:
+        """The branch of an earlier attempt at the task, if this one starts from the work on it."""
+        ...
+
     async def history(self) -> list[Message]:
-        """What was said in this attempt before the executor began: empty unless it was resumed."""
+        """What was said before the executor began, oldest first; empty for a task that is new.
+
+        In this attempt, if it was resumed, and in earlier ones at the same task, with the answers
+        people gave. What people said while a resumed attempt was paused comes from `heard`.
+        """
         ...
 
     def heard(self) -> list[Message]:

@@ -218,14 +218,23 @@ def test_a_killed_agent_s_task_is_finished_by_another(
 
 @pytest.mark.parametrize(
     ("leaves", "kept"),
-    [("", False), ("echo half > half.txt;", True), ("git checkout -q --detach;", True)],
+    [
+        ("", False),
+        ("echo half > half.txt;", False),
+        ("git checkout -q --detach; echo half > half.txt;", False),
+        ("git checkout -q --orphan other; echo half > half.txt; git commit -qm other;", True),
+    ],
 )
-def test_what_a_killed_agent_left_is_swept_unless_work_would_be_lost(
-    agents: Agents, leaves: str, kept: bool
+def test_what_a_killed_agent_left_is_committed_and_swept_unless_it_would_be_lost(
+    agents: Agents, repository: Path, leaves: str, kept: bool
 ) -> None:
     office = agents.office
     task = office.task()
-    first = agents.start(f"{leaves} echo begun >&2; exec sleep 600")
+    person = {
+        f"GIT_{who}_{key}": "x" for who in ("AUTHOR", "COMMITTER") for key in ("NAME", "EMAIL")
+    }
+    flags = [f"--pass-env={name}" for name in person]
+    first = agents.start(f"{leaves} echo begun >&2; exec sleep 600", *flags, **person)
     until(lambda: office.owner.workers.list(task_id=task.id))
     worker = office.worker(task)
     until(lambda: "begun" in office.said(worker))
@@ -238,6 +247,8 @@ def test_what_a_killed_agent_left_is_swept_unless_work_would_be_lost(
     assert not scratch.exists()
     assert tree.exists() is kept
     assert (f"kept {tree}" in told) is kept
+    if "half" in leaves and not kept:
+        assert git(repository, "show", f"{worker.branch}:half.txt") == "half"
 
 
 def test_what_a_living_agent_works_with_is_not_swept(agents: Agents, tmp_path: Path) -> None:
@@ -296,9 +307,19 @@ def test_an_action_account_ends_at_once_when_nothing_is_claimable(
         (("--drain-timeout=-1",), {}, 2, "drain-timeout"),
         (("--drain-timeout=nan",), {}, 2, "'--drain-timeout': nan is not a number of seconds"),
         (("--drain-timeout=inf",), {}, 2, "'--drain-timeout': inf is not a number of seconds"),
-        (("--executor=nonsense",), {}, 2, "there is no executor 'nonsense'; installed: claude, command"),
+        (
+            ("--executor=nonsense",),
+            {},
+            2,
+            "there is no executor 'nonsense'; installed: claude, command",
+        ),
         (("--executor=claude",), {"ANTHROPIC_API_KEY": ""}, 2, "ANTHROPIC_API_KEY is not set"),
-        (("--executor=claude", "--model=gpt"), ANY_KEY, 2, "the price of the model 'gpt' is not known"),
+        (
+            ("--executor=claude", "--model=gpt"),
+            ANY_KEY,
+            2,
+            "the price of the model 'gpt' is not known",
+        ),
         (("--executor=claude", "--prices=/none"), ANY_KEY, 2, "--prices /none: No such file"),
         (("--executor=claude", "--pass-env=ANTHROPIC_API_KEY"), ANY_KEY, 2, "never passed"),
         (("--command=",), {}, 2, "needs a command to run"),

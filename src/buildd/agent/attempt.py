@@ -17,6 +17,7 @@ import anyio.lowlevel
 from pydantic import JsonValue
 
 from buildd.agent.lease import OVER, LeaseKeeper, Listener, reason_of
+from buildd.agent.past import Past
 from buildd.agent.place import Place
 from buildd.agent.process import MARK, OWNER
 from buildd.agent.redacting import redacting
@@ -44,8 +45,6 @@ R = TypeVar("R")
 
 SOCKET = "BUILDD_AGENT_SOCKET"
 """The variable that holds the path of the attempt's socket."""
-_HISTORY = 200
-"""Messages of a resumed attempt that an executor is given."""
 
 
 class Stop(StrEnum):
@@ -72,6 +71,8 @@ class Attempt:
         self, claimed: Claimed, client: AsyncClient, owner: str, on_drain: Callable[[], None]
     ) -> None:
         self.claimed = claimed
+        self.account = client
+        """The client with the account's key; `client` has the lease's."""
         self.redactor = Redactor.of(os.environ, claimed.lease.token)
         self.client = redacting(client.with_key(claimed.lease.token), self.redactor)
         self.scope = anyio.CancelScope()
@@ -81,6 +82,7 @@ class Attempt:
         self.stopped: Stop | None = None
         self.why = ""
         self.place: Place | None = None
+        self.past = Past()
         self.socket: Path | None = None
         """Where programs that work on this attempt reach `buildd.agent.local_api`."""
         self.speech = Speech(self.client, claimed.id)
@@ -91,6 +93,7 @@ class Attempt:
         self._owner = owner
         self._on_drain = on_drain
         self._inbox: deque[Message] = deque()
+        self._told_of: list[str] = []
         self._arrived = anyio.Event()
         self._asking = anyio.Lock()
         self._asked: set[str] = set()
@@ -113,6 +116,7 @@ class Attempt:
         self.stop(Stop.LOST, why)
 
     def _told(self, message: Message) -> None:
+        self._told_of.append(message.id)
         if message.answers in self._asked:
             self._answers[message.answers] = message.content or ""
             self._answered.set()
@@ -181,15 +185,23 @@ class Attempt:
         task = self.claimed.task
         return None if task.max_cost is None else max(task.max_cost - task.cost_usd, Decimal(0))
 
+    @property
+    def earlier(self) -> str | None:
+        """The branch of the earlier attempt whose work is here."""
+        tree = self._there.worktree
+        return None if tree is None else tree.earlier
+
     async def history(self) -> list[Message]:
-        """What was said in this attempt before it was taken up again, oldest first."""
-        said = await self.call(
-            lambda: self.client.messages.list(worker_id=self.claimed.id, limit=_HISTORY)
-        )
-        before = [
-            message for message in said if message.created_at < self.claimed.worker.updated_at
-        ]
-        return before[::-1]
+        """What was said before the executor began, oldest first."""
+        return list(self.past.messages)
+
+    @property
+    def taken(self) -> str | None:
+        """The last message of people that the executor has taken, or that came before it began."""
+        if not self._inbox:
+            return self.keeper.messages_after
+        known = [*filter(None, [self.past.heard]), *self._told_of]
+        return max((each for each in known if each < self._inbox[0].id), default=None)
 
     def heard(self) -> list[Message]:
         """What people said and nobody has taken yet."""

@@ -93,8 +93,13 @@ class BlockingSession:
         """US dollars that the task may still cost; None: it has no limit of its own."""
         return self._attempt.budget
 
+    @property
+    def earlier(self) -> str | None:
+        """The branch of an earlier attempt at the task, if this one starts from the work on it."""
+        return self._attempt.earlier
+
     def history(self) -> list[Message]:
-        """What was said in this attempt before it was resumed, oldest first."""
+        """What was said before the handler began, here and in earlier attempts, oldest first."""
         return self._do(self._attempt.history)
 
     def heard(self) -> list[Message]:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import logging
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import anyio
+import anyio.to_thread
 
 from buildd.agent import repository, worktree
 from buildd.agent.git import GitFailed
+from buildd.agent.process import sweep_orphans
 from buildd.agent.scratch import Scratch, take, wait_for
 from buildd.agent.worktree import Worktree
 from buildd.errors import ConfigError
@@ -54,40 +56,61 @@ class Place:
             self.scratch.remove()
 
 
-async def prepare(workspace: Workspace, claimed: Claimed, state: Path, *, checkout: bool) -> Place:
-    """Make the directories of an attempt. Raises `GitFailed`, `NoRepository` or `OSError`."""
+async def prepare(
+    workspace: Workspace,
+    claimed: Claimed,
+    state: Path,
+    *,
+    checkout: bool,
+    earlier: Sequence[str] = (),
+) -> Place:
+    """Make the directories of an attempt, from where the latest of the earlier ones left its work.
+
+    `earlier` are their branches. Raises `GitFailed`, `NoRepository` or `OSError`.
+    """
+    if earlier:
+        await sweep(state)
     workdir = state / "worktrees" / claimed.id
     scratch = await wait_for(state / "scratch" / claimed.id)
     try:
         found = await repository.find(workspace, state) if checkout else None
         if found is None:
             workdir.mkdir(parents=True, exist_ok=True)
-            return Place(workspace, workdir, scratch, _memory(state, claimed.id), None)
-        tree = await worktree.add(found, claimed.branch, workdir)
-        return Place(workspace, workdir, scratch, _memory(state, claimed.id), tree)
+            return Place(workspace, workdir, scratch, _remember(state, claimed.id), None)
+        tree = await worktree.add(found, claimed.branch, workdir, earlier)
+        return Place(workspace, workdir, scratch, _remember(state, claimed.id), tree)
     except BaseException:
         with anyio.CancelScope(shield=True):
             await _clear(workdir, scratch)
         raise
 
 
-def _memory(state: Path, worker_id: str) -> Path:
-    path = state / "sessions" / worker_id
+def memory_of(worker_id: str, state: Path) -> Path:
+    """Where the executor of an attempt keeps what it wants to find again."""
+    return state / "sessions" / worker_id
+
+
+def _remember(state: Path, worker_id: str) -> Path:
+    path = memory_of(worker_id, state)
     path.mkdir(parents=True, exist_ok=True, mode=0o700)
     return path
 
 
-def forget(state: Path, worker_id: str) -> None:
+def forget(worker_id: str, state: Path) -> None:
     """Remove what the executor of an attempt that has ended wanted to find again."""
-    shutil.rmtree(state / "sessions" / worker_id, ignore_errors=True)
+    shutil.rmtree(memory_of(worker_id, state), ignore_errors=True)
 
 
 async def sweep(state: Path) -> None:
-    """Remove what killed agents left here, by the rules of `Place.leave`.
+    """End and remove what killed agents left here, by the rules of `Place.leave`.
 
-    A scratch directory that nobody has locked is the sign of one. What an attempt kept on purpose
-    has none any more, and stays.
+    What they had not committed becomes the last commit of the attempt. A scratch directory that
+    nobody has locked is the sign of one. What an attempt kept on purpose has none any more, and
+    stays.
     """
+    swept = await anyio.to_thread.run_sync(sweep_orphans)
+    if swept:
+        log.warning("ended %d processes that a killed agent left behind", swept)
     for path in _directories(state / "scratch"):
         try:
             scratch = take(path)
@@ -102,6 +125,7 @@ async def _clear(workdir: Path, scratch: Scratch) -> None:
     """Remove the directories of an attempt of which no more is known than where it worked."""
     try:
         if worktree.is_there(workdir):
+            await worktree.rescue(workdir, f"buildd: the unfinished work of {workdir.name}")
             removed = await worktree.clear(workdir)
         else:
             removed = _remove_empty(workdir)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import anyio
 
-from buildd.agent.git import GitFailed, ask, git
+from buildd.agent.git import GitFailed, ask, git, succeeds
 from buildd.agent.text import one_line
 from buildd.models import Workspace
 
@@ -39,7 +39,7 @@ class Repository:
     async def base(self) -> str:
         """The commit that new work starts from."""
         head = "refs/remotes/origin/HEAD" if self.remote else "HEAD"
-        commit = await ask("rev-parse", "--verify", "--quiet", f"{head}^{{commit}}", at=self.path)
+        commit = await self._commit(head)
         if commit is None:
             raise GitFailed(
                 f"the repository {self.path.name} has no commit yet: make the first one"
@@ -47,14 +47,16 @@ class Repository:
         return commit
 
     async def tip(self, branch: str) -> str | None:
-        """Where a branch stands, here or at the remote; None if there is no such branch."""
-        for ref in (f"refs/heads/{branch}", f"refs/remotes/origin/{branch}"):
-            commit = await ask(
-                "rev-parse", "--verify", "--quiet", f"{ref}^{{commit}}", at=self.path
-            )
-            if commit is not None:
-                return commit
-        return None
+        """Where a branch stands, here or, if it went on there, at the remote; None if nowhere."""
+        here = await self._commit(f"refs/heads/{branch}")
+        there = await self._commit(f"refs/remotes/origin/{branch}")
+        if here is None or there is None:
+            return here or there
+        went_on = await succeeds("merge-base", "--is-ancestor", here, there, at=self.path)
+        return there if went_on else here
+
+    async def _commit(self, ref: str) -> str | None:
+        return await ask("rev-parse", "--verify", "--quiet", f"{ref}^{{commit}}", at=self.path)
 
 
 async def find(workspace: Workspace, state: Path) -> Repository | None:

@@ -19,6 +19,7 @@ from buildd.agent.lease import OVER, reason_of
 from buildd.agent.listen import listen
 from buildd.agent.options import AgentOptions
 from buildd.agent.outbox import Outbox
+from buildd.agent.past import note, recall
 from buildd.agent.report import report
 from buildd.agent.repository import NoRepository
 from buildd.agent.text import one_line
@@ -54,12 +55,14 @@ async def attend(attempt: Attempt, desk: Desk) -> Outcome:
         loops.start_soon(listen, attempt.client, claimed.id, attempt.keeper.ring)
         loops.start_soon(attempt.speech.send)
         outcome = await _run(attempt, desk, loops)
+        if attempt.place is not None and isinstance(outcome, (Paused, Lost)):
+            note(attempt.place.memory, attempt.taken)
         wanted, evidence = await collect(attempt, outcome)
         outcome = await report(attempt, wanted, evidence, desk.outbox)
         loops.cancel_scope.cancel()
     await _leave(attempt, keep=isinstance(wanted, Paused) or outcome == Lost(WorkerStatus.PAUSED))
     if _has_ended(outcome):
-        places.forget(desk.options.state_dir, claimed.id)
+        places.forget(claimed.id, desk.options.state_dir)
     log.info("%s %s after %s", claimed.task_id, _said(outcome), _duration(elapsed() - began))
     return outcome
 
@@ -91,8 +94,15 @@ async def _prepare(attempt: Attempt, options: AgentOptions) -> None:
         with suppress(WrongState):  # an earlier answer was lost on its way: it has started
             await attempt.call(lambda: client.workers.start(id=claimed.id))
     workspace = await attempt.call(lambda: client.workspaces.get(id=claimed.task.workspace_id))
+    memory = places.memory_of(claimed.id, options.state_dir)
+    attempt.past = await recall(claimed, attempt.account, memory)
+    attempt.keeper.messages_after = attempt.past.heard
     attempt.place = await places.prepare(
-        workspace, claimed, options.state_dir, checkout=options.checkout
+        workspace,
+        claimed,
+        options.state_dir,
+        checkout=options.checkout,
+        earlier=attempt.past.branches,
     )
 
 

@@ -6,7 +6,7 @@ attempt's branch in the repository; otherwise it stays and the agent says where.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,6 +16,10 @@ from buildd.agent.repository import Repository
 DIFF_LIMIT = 900_000
 """Characters of a diff that are shown; a server takes a million."""
 _LISTED = 200
+
+_OURS = "buildd/"
+_BRANCH = "buildd-branch"
+"""A file among git's own for a worktree: the attempt's branch, wherever its HEAD is."""
 
 _FALLBACK_NAME = "buildd agent"
 _FALLBACK_EMAIL = "noreply@buildd.dev"
@@ -49,6 +53,8 @@ class Worktree:
     branch: str
     start: str
     """The commit that the attempt's changes are counted from."""
+    earlier: str | None = None
+    """The branch of an earlier attempt at the task, whose work this one goes on with."""
     identity: Mapping[str, str] = field(default_factory=dict)
     """Who commits, as environment variables, where git does not know it on this machine."""
 
@@ -59,9 +65,8 @@ class Worktree:
 
     async def checkpoint(self, message: str) -> None:
         """Commit whatever is not committed yet onto the attempt's branch."""
-        git_dir = Path(await git("rev-parse", "--absolute-git-dir", at=self.path))
         # A git that was killed with its tree leaves this behind; nobody else works here.
-        (git_dir / "index.lock").unlink(missing_ok=True)
+        (await _git_dir(self.path) / "index.lock").unlink(missing_ok=True)
         await self._return_to_branch()
         await git("add", "--all", at=self.path)
         if await git("status", "--porcelain", at=self.path):
@@ -128,22 +133,54 @@ class Worktree:
         return await ask("status", "--porcelain", at=self.path) == ""
 
 
-async def add(repository: Repository, branch: str, path: Path) -> Worktree:
-    """Make, or take up again, the worktree of an attempt. Raises `GitFailed`."""
+async def add(
+    repository: Repository, branch: str, path: Path, earlier: Sequence[str] = ()
+) -> Worktree:
+    """Make, or take up again, the worktree of an attempt. Raises `GitFailed`.
+
+    A new branch starts where the first of the `earlier` branches that holds any work ends.
+    """
     # It expands shorthands such as @{-1}; only a name that stays itself is one.
     if await ask("check-ref-format", "--branch", branch, at=repository.path) != branch:
         raise GitFailed(f"{branch!r} is not a name git allows for a branch")
     base, tip = await repository.base(), await repository.tip(branch)
+    origin = None if tip else await _with_work(repository, earlier, base)
+    tip = await repository.tip(origin) if origin else tip
     start = base if tip is None else await git("merge-base", base, tip, at=repository.path)
-    if not is_there(path):
+    if is_there(path):
+        await git("merge", "--quiet", "--ff-only", tip or base, at=path)
+    else:
         await _check_out(repository, branch, path, tip or base)
-    return Worktree(path, repository, branch, start, await _identity(path))
+    tree = Worktree(path, repository, branch, start, origin, await _identity(path))
+    (await _git_dir(path) / _BRANCH).write_text(branch)
+    return tree
+
+
+async def _with_work(repository: Repository, branches: Sequence[str], base: str) -> str | None:
+    for branch in branches:
+        tip = await repository.tip(branch)
+        shared = tip and await ask("merge-base", base, tip, at=repository.path)
+        if shared and shared != tip:
+            return branch
+    return None
 
 
 async def push(repository: Path, branch: str) -> None:
     """Bring a branch to the remote of a clone. Raises `GitFailed` with git's own line."""
     ref = f"refs/heads/{branch}"
     await git("push", "--quiet", "--", "origin", f"{ref}:{ref}", at=repository)
+
+
+async def rescue(path: Path, message: str) -> None:
+    """Commit what a killed agent left in a worktree onto its attempt's branch, if that is known.
+
+    Raises `GitFailed` or `OSError`.
+    """
+    branch = (await _git_dir(path) / _BRANCH).read_text()
+    if not branch.startswith(_OURS):
+        raise GitFailed(f"{branch!r} is not the branch of an attempt")
+    repository = Repository(path, remote=False)
+    await Worktree(path, repository, branch, "", None, await _identity(path)).checkpoint(message)
 
 
 async def clear(path: Path) -> bool:
@@ -170,9 +207,14 @@ async def _check_out(repository: Repository, branch: str, path: Path, commit: st
         raise GitFailed(f"the state directory must not lie inside the repository {repository.path}")
     await git("worktree", "prune", at=repository.path)
     ref = f"refs/heads/{branch}"
-    if await ask("rev-parse", "--verify", "--quiet", ref, at=repository.path) is None:
-        await git("update-ref", ref, commit, "", at=repository.path)
+    tip = await ask("rev-parse", "--verify", "--quiet", ref, at=repository.path)
+    if tip != commit:
+        await git("update-ref", ref, commit, tip or "", at=repository.path)
     await git("worktree", "add", "--quiet", "--", str(path), branch, at=repository.path)
+
+
+async def _git_dir(path: Path) -> Path:
+    return Path(await git("rev-parse", "--absolute-git-dir", at=path))
 
 
 async def _identity(path: Path) -> dict[str, str]:
