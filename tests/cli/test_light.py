@@ -35,6 +35,7 @@ sys.exit(code)
         (["db", "audit", "--help"], set()),
         (["help", "exit-codes"], set()),
         (["accounts", "--help"], set()),
+        (["agent", "ask", "--help"], set()),
         (["version", "--json"], {"importlib.metadata"}),
     ],
 )

@@ -15,6 +15,7 @@ ENTRY_POINTS = "buildd.commands"
 """Where other packages (and the server, which the command line may not import) add commands."""
 
 COMMANDS = {
+    "agent": "What a program says to the agent that runs it.",
     "accounts": "Who claims: accounts, their keys, and where they may work.",
     "admin-key": "Make an administrator's key, shown this once.",
     "config": "The settings, and where each comes from.",
@@ -30,6 +31,7 @@ COMMANDS = {
     "worktrees": "What attempts left on this machine.",
 }
 _PLACES = {"admin-key": "database:admin_key", "db": "database:db", "help": "about:help_"} | {
+    "agent": "program:agent",
     "config": "about:config",
     "version": "about:version",
 }
