@@ -9,6 +9,7 @@ from functools import partial
 from typing import TypeVar
 
 import pytest
+import sqlalchemy as sa
 
 from buildd import Client
 from buildd.broker import Broker, BrokerSettings
@@ -17,8 +18,8 @@ from buildd.client._embedded import EmbeddedTransport, Embedding
 from buildd.errors import AlreadyExists, Conflict, OutcomeUnknown, Unavailable
 from buildd.models import Claimed
 from buildd.states import CLOSED, TaskStatus
-from buildd.store import Store
-from buildd.store.sql.accounts import INSERT_SETTING
+from buildd.store import Statement, Store
+from buildd.store.tables import setting
 from buildd.testing import FrozenClock
 from tests.conformance import test_story as story
 from tests.conftest import serving
@@ -27,6 +28,8 @@ from tests.faults.books import wrongs
 from tests.faults.seam import Step, faulty
 
 R = TypeVar("R")
+
+INSERT_SETTING = Statement(sa.insert(setting))
 
 TASKS = 60
 STORIES = [value for name, value in vars(story).items() if name.startswith("test_")]

@@ -14,8 +14,10 @@ import sqlalchemy as sa
 
 from buildd.errors import AlreadyExists, BuilddError, InternalError, NotFound, Unavailable
 from buildd.store import Refused, Statement, Store, Transaction, database_of
-from buildd.store.sql.accounts import INSERT_SETTING, SETTING
+from buildd.store.sql.accounts import SETTING
 from buildd.store.tables import setting
+
+INSERT_SETTING = Statement(sa.insert(setting))
 
 
 @pytest.fixture
@@ -168,10 +170,10 @@ def test_what_was_answered_survives_kill_nine(database_url: str) -> None:
     script = """
 import sys
 from buildd.store import Store, database_of
-from buildd.store.sql.accounts import INSERT_SETTING
+from buildd.store.sql.accounts import PUT_SETTING_ONCE
 store = Store(database_of(sys.argv[1]), None)
 for i in range(100000):
-    store.write(lambda tx: tx.run(INSERT_SETTING, name=f"k{i}", value="v")).result()
+    store.write(lambda tx: tx.run(PUT_SETTING_ONCE, name=f"k{i}", value="v")).result()
     print(i, flush=True)
 """
     child = subprocess.Popen(

@@ -148,7 +148,6 @@ FORGET_AGENTS = Statement(
 )
 
 SETTING = Statement(sa.select(setting.c.value).where(setting.c.name == bindparam("name")))
-INSERT_SETTING = Statement(sa.insert(setting))
 PUT_SETTING_ONCE = Statement(pg_insert(setting).on_conflict_do_nothing())
 # A compare-and-set, so that of several servers exactly one does what goes with the new value.
 CHANGE_SETTING = Statement(
