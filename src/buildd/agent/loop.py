@@ -6,17 +6,20 @@ The server wakes a waiting claim, so an idle agent asks once a minute and still 
 from __future__ import annotations
 
 import logging
+from itertools import count
 
 import anyio
-import anyio.to_thread
 from anyio.abc import TaskGroup
 
 from buildd.agent.attempt import Attempt, Stop
 from buildd.agent.availability import Gate
+from buildd.agent.inspection import LeftoverState
+from buildd.agent.leftovers import Records, prune
 from buildd.agent.options import AgentOptions
 from buildd.agent.outbox import Outbox
 from buildd.agent.place import sweep
-from buildd.agent.process import identity, sweep_orphans
+from buildd.agent.process import identity
+from buildd.agent.progress import Standing, standing
 from buildd.agent.report import deliver_left
 from buildd.agent.retry import Backoff, passes
 from buildd.agent.session import Desk, attend
@@ -33,8 +36,9 @@ _WAIT = 50
 """Seconds a claim waits at the server: less than what proxies cut off after a minute."""
 _LAST_REPORTS = 30.0
 """Seconds that reports have, at the end of a drain, to reach a server that is away."""
-_BY_AND_BY = 60.0
-"""Seconds between two looks into the outbox."""
+_MINUTE = 60.0
+_PRUNE_EVERY = 60
+"""Minutes between two removals of what ended attempts left."""
 
 
 class Agent:
@@ -53,6 +57,10 @@ class Agent:
         self._owner = identity()
         self._desk = Desk(executor, options, Outbox(options.state_dir))
         self._gate = Gate(options.availability)
+
+    def running(self) -> list[Standing]:
+        """How the attempts stand that run now; may be called from any thread."""
+        return [standing(attempt) for attempt in list(self._attempts.values())]
 
     def drain(self) -> None:
         """Stop claiming; what runs has `drain_timeout` to finish. Again: hand it back now.
@@ -76,9 +84,6 @@ class Agent:
         if account.type is AccountType.ACTION or self._options.single_run:
             self._left = self._options.max_tasks
         await self._check_workspace(account)
-        swept = await anyio.to_thread.run_sync(sweep_orphans)
-        if swept:
-            log.warning("ended %d processes that a killed agent left behind", swept)
         await sweep(self._options.state_dir)
         await deliver_left(self._desk.outbox, self._client, account.id)
         log.info("ready, as %s (%s)", account.name, account.id)
@@ -88,7 +93,7 @@ class Agent:
             self._gate.look()
             watch.start_soon(self._gate.watch)
             watch.start_soon(self._keep_hours)
-            watch.start_soon(self._deliver, account.id)
+            watch.start_soon(self._look_after, account.id)
             async with anyio.create_task_group() as attempts:
                 try:
                     with self._claiming:
@@ -111,11 +116,24 @@ class Agent:
                 f"`buildd accounts grant {account.id} {workspace_id}` lets it, if there is one"
             ) from None
 
-    async def _deliver(self, account_id: str) -> None:
-        """Tell, while it goes on, what was told to a server that was away for too long."""
-        while True:
-            await anyio.sleep(_BY_AND_BY)
+    async def _look_after(self, account_id: str) -> None:
+        """Now and then see to what is left of attempts: untold reports, and what nobody needs."""
+        for minute in count():
+            if minute % _PRUNE_EVERY == 0:
+                await self._prune()
+            await anyio.sleep(_MINUTE)
             await deliver_left(self._desk.outbox, self._client, account_id)
+
+    async def _prune(self) -> None:
+        with anyio.CancelScope(shield=True):
+            try:
+                left = await prune(self._options.state_dir, Records(self._client))
+            except OSError as problem:
+                log.warning("cannot look for what attempts left: %s", problem)
+                return
+        gone = sum(each.state is LeftoverState.REMOVED for each in left)
+        if gone:
+            log.info("removed %d things that nobody needs any more", gone)
 
     async def _hand_back_in_time(self) -> None:
         await self._draining.wait()
