@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 import anyio
@@ -85,19 +85,25 @@ async def _serve(client: Client, executor: Executor, options: AgentOptions) -> N
         await serve_async(own, executor, options)
 
 
-async def serve_async(client: AsyncClient, executor: Executor, options: AgentOptions) -> None:
-    """Do tasks with an executor until drained.
+async def serve_async(
+    client: AsyncClient,
+    executor: Executor,
+    options: AgentOptions,
+    *,
+    watch: Callable[[Agent], Awaitable[None]] | None = None,
+) -> None:
+    """Do tasks with an executor until drained; `watch` runs beside the agent, and is cancelled.
 
     In the main thread the first SIGTERM or SIGINT drains: no new task is taken, what runs may
     finish within `drain_timeout`, and is handed back after that. The second hands it back at once.
     """
     agent = Agent(client, executor, options)
-    if threading.current_thread() is not threading.main_thread():
-        await agent.run()
-        return
+    failure: Exception | None = None
     async with anyio.create_task_group() as group:
-        failure: Exception | None = None
-        group.start_soon(_drain_on_signal, agent)
+        if threading.current_thread() is threading.main_thread():
+            group.start_soon(_drain_on_signal, agent)
+        if watch is not None:
+            group.start_soon(watch, agent)
         try:
             await agent.run()
         except Exception as problem:  # noqa: BLE001 - raised again outside, where no group wraps it

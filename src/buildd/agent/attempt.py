@@ -24,6 +24,7 @@ from buildd.agent.redacting import redacting
 from buildd.agent.retry import persist
 from buildd.agent.speech import Speech
 from buildd.client import AsyncClient
+from buildd.clock import elapsed
 from buildd.errors import WrongState
 from buildd.models import (
     ArtifactType,
@@ -81,6 +82,7 @@ class Attempt:
         """Around the final report."""
         self.stopped: Stop | None = None
         self.why = ""
+        self.began = elapsed()
         self.place: Place | None = None
         self.past = Past()
         self.socket: Path | None = None
@@ -256,6 +258,7 @@ class Attempt:
                             id=self.claimed.id, type=type, prompt=prompt, options=choices
                         )
                     )
+                self.speech.last = f"? {prompt}"
                 await self._answered.wait()
             self._asked.discard(prompt)
             return self._answers.pop(prompt)

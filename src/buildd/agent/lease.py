@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -74,6 +74,11 @@ class LeaseKeeper:
         self._renewed = elapsed()
         self._turn = anyio.Lock()
         self._bell = anyio.Event()
+
+    @property
+    def totals(self) -> Mapping[str, Any]:
+        """What was reported last of each total."""
+        return self._totals
 
     @property
     def fenced(self) -> bool:

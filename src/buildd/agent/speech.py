@@ -16,6 +16,7 @@ from buildd.errors import BuilddError, InternalError, Invalid
 log = logging.getLogger(__name__)
 
 _LENGTH = 1_000_000
+_LINE = 2000
 _WAITING = 1000
 """Messages that wait for the server at most; then the oldest are dropped and that is said."""
 
@@ -32,9 +33,12 @@ class Speech:
         self._more = anyio.Event()
         self._silent = anyio.Event()
         self._silent.set()
+        self.last = ""
+        """The last line that was said, or its beginning."""
 
     def say(self, content: str, **message: Any) -> None:
         """Put a message in line."""
+        self.last = content.rstrip().rpartition("\n")[2][:_LINE] or self.last
         if self._unheard:
             return
         self._queue.append({"content": storable(content, _LENGTH), **message})

@@ -139,6 +139,12 @@ def money(amount: Decimal | float) -> str:
     return f"${cents}" if cents == exact else f"${exact.normalize():f}"
 
 
+def bar(percent: int) -> str:
+    """How far something has come."""
+    full = round(percent / 10)
+    return f"{'━' * full}{'·' * (10 - full)} {percent:>3} %"
+
+
 def size(amount: int) -> str:
     """Bytes, in the largest unit that fits."""
     for unit, many in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):

@@ -84,7 +84,9 @@ class View:
             _render.cell(f"{self.task.id}  attempt {self.task.attempt}  for {since}", "dim"),
         ]
         if self.worker:
-            figures = f"  {_bar(self.progress)}  {self.turns} turns  {_render.money(self.cost)}"
+            figures = (
+                f"  {_render.bar(self.progress)}  {self.turns} turns  {_render.money(self.cost)}"
+            )
             rows.append(Text(f"{self.worker}  ") + _render.cell(self.status) + Text(figures))
         for line in self.lines:
             row = Text("  ", no_wrap=True, overflow="ellipsis")
@@ -175,7 +177,7 @@ def _overview(bd: Client, workspace: str | None, width: int) -> RenderableType:
 
 
 def _done(worker: Worker | None) -> str:
-    return _bar(worker.progress) if worker else ""
+    return _render.bar(worker.progress) if worker else ""
 
 
 _ROWS = (
@@ -198,11 +200,6 @@ def _question(waiting: dict[str, Any]) -> str:
 
 def _answer(worker_id: str) -> str:
     return f'Answer it: buildd workers answer {worker_id} "…"'
-
-
-def _bar(percent: int) -> str:
-    full = round(percent / 10)
-    return f"{'━' * full}{'·' * (10 - full)} {percent:>3} %"
 
 
 def _one_line(text: str) -> str:

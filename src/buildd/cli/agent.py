@@ -116,6 +116,7 @@ def _hours(_: click.Context, __: click.Parameter, text: str | None) -> Availabil
 @click.option(
     "--pass-env", multiple=True, metavar="NAME", help="A variable the command may see; repeatable."
 )
+@click.option("-q", "--quiet", is_flag=True, help="Tell only of what goes wrong.")
 @click.pass_obj
 def agent(settings: _config.Settings, /, **flags: Any) -> None:
     """Claim tasks, have each done on a branch of its own, and report.
@@ -130,7 +131,7 @@ def agent(settings: _config.Settings, /, **flags: Any) -> None:
     file $BUILDD_TASK_FILE ($BUILDD_TASK_JSON as JSON). `echo "$BUILDD_CONTROL progress=40"` reports
     progress, and exit code 0 means that the task is done.
     """
-    _talk()
+    _talk(quiet=flags["quiet"])
     executor = _executor(flags)
     if shutil.which("git") is None:
         raise ConfigError("git is not installed, or not in PATH: the agent works in git worktrees")
@@ -138,7 +139,7 @@ def agent(settings: _config.Settings, /, **flags: Any) -> None:
     key = settings.key_for(server)
     if key is None:
         raise ConfigError("BUILDD_API_KEY is not set: the agent needs an account's key")
-    _serve(server, key, executor, _options(flags))
+    _serve(server, key, executor, _options(flags), quiet=flags["quiet"])
 
 
 def _options(flags: dict[str, Any]) -> AgentOptions:
@@ -194,15 +195,19 @@ def _executor(flags: dict[str, Any]) -> Executor:
     return plugins.load().executors.make(name, config)
 
 
-def _serve(server: str, key: str, executor: Executor, options: AgentOptions) -> None:
+def _serve(
+    server: str, key: str, executor: Executor, options: AgentOptions, *, quiet: bool
+) -> None:
     import anyio
 
     from buildd.agent import process, serve_async
+    from buildd.cli import _board
     from buildd.client import connect_async
 
     async def work() -> None:
         async with connect_async(server, api_key=key) as client:
-            await serve_async(client, executor, options)
+            watch = None if quiet else _board.show
+            await serve_async(client, executor, options, watch=watch)
 
     process.hide_environment()
     anyio.run(work)
@@ -216,12 +221,13 @@ class _Lines(logging.Formatter):
         return printable(f"{self.formatTime(record, '%H:%M:%S')} {level}{super().format(record)}")
 
 
-def _talk() -> None:
+def _talk(*, quiet: bool) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_Lines())
     log = logging.getLogger("buildd")
     log.handlers[:] = [handler]
-    log.setLevel(logging.DEBUG if os.environ.get("BUILDD_DEBUG") == "1" else logging.INFO)
+    usual = logging.WARNING if quiet else logging.INFO
+    log.setLevel(logging.DEBUG if os.environ.get("BUILDD_DEBUG") == "1" else usual)
     log.propagate = False
 
 
