@@ -14,14 +14,27 @@ from tests.model.table import Table, which_of
 from tests.model.things import Worker
 from tests.model.words import Caller
 
-BY_PERSONS = ["do start", "do pause", "do cancel", "off", "yes", "go on", "stop"]
-DEEDS = ["start", "run", "dear", "ask", "pause", "done", "fail", "claim", "stale", *BY_PERSONS]
+BY_PERSONS = ["do start", "do pause", "do cancel", "off", "retry", "yes", "go on", "stop"]
+DEEDS = [
+    "start",
+    "run",
+    "dear",
+    "ask",
+    "pause",
+    "done",
+    "fail",
+    "no",
+    "claim",
+    "stale",
+    *BY_PERSONS,
+]
 APT = {
     WorkerStatus.IDLE: ["start", "start", "do pause"],
     WorkerStatus.STARTING: ["run", "run", "pause", "done"],
-    WorkerStatus.RUNNING: ["ask", "pause", "dear", "done", "fail"],
-    WorkerStatus.WAITING_INPUT: ["yes", "yes", "pause", "done", "do cancel"],
+    WorkerStatus.RUNNING: ["ask", "ask", "pause", "dear", "done", "fail", "no"],
+    WorkerStatus.WAITING_INPUT: ["yes", "yes", "pause", "done", "done", "do cancel"],
     WorkerStatus.PAUSED: ["do start", "do start", "go on", "more"],
+    WorkerStatus.ERROR: ["retry", "more"],
 }
 """What mostly comes next."""
 LIFE = st.lists(st.integers(0, 99), min_size=2, max_size=16)

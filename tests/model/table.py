@@ -153,8 +153,8 @@ class Table(RuleBasedStateMachine):
             "pause": ops.PauseWorker(id=worker),
             "cancel": ops.CancelWorker(id=worker),
         }
-        if verb == "off":
-            made[verb] = ops.CancelTask(id=self.world.workers[worker].task)
+        task = self.world.workers[worker].task
+        made |= {"off": ops.CancelTask(id=task), "retry": ops.RetryTask(id=task)}
         answer = ops.AnswerWorker(id=worker, content=verb)
         self.do(made.get(verb, answer), caller)
 
