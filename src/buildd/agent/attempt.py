@@ -117,7 +117,18 @@ class Attempt:
     def _lost(self, why: str) -> None:
         self.stop(Stop.LOST, why)
 
+    def comes_after(self, past: Past) -> None:
+        """Know the past; what people said in it is no news, though heartbeats have brought it."""
+        self.past = past
+        news = [each for each in self._inbox if each.id > (past.heard or "")]
+        self._inbox = deque(news)
+        self.keeper.messages_after = max(
+            filter(None, (self.keeper.messages_after, past.heard)), default=None
+        )
+
     def _told(self, message: Message) -> None:
+        if message.id <= (self.past.heard or ""):
+            return
         self._told_of.append(message.id)
         if message.answers in self._asked:
             self._answers[message.answers] = message.content or ""

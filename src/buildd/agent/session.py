@@ -95,8 +95,7 @@ async def _prepare(attempt: Attempt, options: AgentOptions) -> None:
             await attempt.call(lambda: client.workers.start(id=claimed.id))
     workspace = await attempt.call(lambda: client.workspaces.get(id=claimed.task.workspace_id))
     memory = places.memory_of(claimed.id, options.state_dir)
-    attempt.past = await recall(claimed, attempt.account, memory)
-    attempt.keeper.messages_after = attempt.past.heard
+    attempt.comes_after(await recall(claimed, attempt.account, memory))
     attempt.place = await places.prepare(
         workspace,
         claimed,
