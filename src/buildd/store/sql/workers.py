@@ -185,8 +185,10 @@ FREE_ACCOUNT_SLOT = Statement(
         total_tasks=account.c.total_tasks + bindparam("done", type_=sa.Integer()),
     )
 )
+_NONE: sa.ColumnElement[Any] = sa.literal_column("-1")
+# Not IS NOT NULL, which older SQLites answer with "yes" in a RETURNING, whatever the column holds.
 _WAS_LIMITED = sa.or_(
-    workspace.c.max_cost_per_day.is_not(None),
+    sa.func.coalesce(workspace.c.max_cost_per_day, _NONE, type_=sa.BigInteger()) > _NONE,
     workspace.c.live_workers + 1
     >= sa.func.coalesce(workspace.c.max_concurrent_workers, workspace.c.live_workers + 2),
 )
