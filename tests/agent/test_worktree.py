@@ -77,7 +77,7 @@ async def test_work_on_another_branch_comes_back(local: Repository, tmp_path: Pa
     git(tree.path, "switch", "--quiet", "--detach")
     (tree.path / "b.txt").write_text("b\n")
     await tree.checkpoint("the rest")
-    changes = await tree.changes(tmp_path)
+    changes = await tree.changes()
     assert [commit.subject for commit in changes.commits] == ["a", "the rest"]
     assert changes.files == ("a.txt", "b.txt")
 
@@ -131,7 +131,7 @@ async def test_a_large_diff_is_cut_and_says_so(local: Repository, tmp_path: Path
     tree = await worktree.add(local, "buildd/one", tmp_path / "tree")
     (tree.path / "big.txt").write_text("0123456789\n" * 100_000)
     await tree.checkpoint("big")
-    changes = await tree.changes(tmp_path)
+    changes = await tree.changes()
     assert changes.truncated
     assert len(changes.diff) == worktree.DIFF_LIMIT
 

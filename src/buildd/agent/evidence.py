@@ -66,7 +66,7 @@ async def _commit(attempt: Attempt, tree: Worktree) -> Changes:
     await tree.checkpoint(
         f"buildd: {title}\n\nTask: {attempt.claimed.task_id}\nWorker: {attempt.claimed.id}\n"
     )
-    return await tree.changes(attempt.scratch)
+    return await tree.changes()
 
 
 def _evidence(attempt: Attempt, outcome: Outcome, tree: Worktree, changes: Changes) -> Evidence:

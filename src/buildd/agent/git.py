@@ -1,8 +1,8 @@
 """The git command, run so that nothing a task wrote can make it run anything else.
 
-Arguments are lists, hooks and file-system monitors are off, it never asks for a password, and its
-environment holds none of the agent's secrets, because a repository's configuration can name
-programs.
+Arguments are lists, hooks and file-system monitors are off, what else a repository's configuration
+would have it run is replaced, it never asks for a password, and its environment holds none of the
+agent's secrets.
 """
 
 from __future__ import annotations
@@ -12,9 +12,11 @@ import re
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
+from typing import IO
 
 import anyio
 
+from buildd.agent.defence import overrides
 from buildd.errors import ConfigError
 
 _SETTINGS = {
@@ -22,6 +24,9 @@ _SETTINGS = {
     "core.fsmonitor": "false",
     "core.quotePath": "false",
     "commit.gpgSign": "false",
+    "push.gpgSign": "false",
+    "push.recurseSubmodules": "no",
+    "log.showSignature": "false",
     "gc.auto": "0",
     "maintenance.auto": "false",
     "protocol.ext.allow": "never",
@@ -44,6 +49,11 @@ _ENVIRONMENT = {
 }
 
 
+_NETWORK = {"fetch", "push", "remote"}
+_PATIENCE = 900.0
+"""Seconds for a command that needs no network: a pipe where git expects a file would hold it for ever."""
+
+
 class GitFailed(Exception):
     """git refused; the message is git's own line."""
 
@@ -61,6 +71,13 @@ async def git(
     return done.stdout.decode(errors="replace").rstrip("\n")
 
 
+async def git_into(file: IO[bytes], *arguments: str, at: Path) -> None:
+    """Run git in a directory, with what it prints going to a file. Raises as `git` does."""
+    done = await _run(arguments, at, "", {}, file)
+    if done.returncode != 0:
+        raise GitFailed(_said(done.stderr) or f"git {arguments[0]} ended with {done.returncode}")
+
+
 async def succeeds(*arguments: str, at: Path) -> bool:
     """Whether git answers a yes-or-no question with yes."""
     return (await _run(arguments, at, "", {})).returncode == 0
@@ -73,21 +90,56 @@ async def ask(*arguments: str, at: Path) -> str | None:
 
 
 async def _run(
-    arguments: tuple[str, ...], at: Path, stdin: str, extra: Mapping[str, str]
+    arguments: tuple[str, ...],
+    at: Path,
+    stdin: str,
+    extra: Mapping[str, str],
+    stdout: IO[bytes] | int = subprocess.PIPE,
+) -> subprocess.CompletedProcess[bytes]:
+    environment = {**_environment(at), **extra}
+    asked = ("config", "--list", "--null", "--show-scope", "--includes")
+    # Where there is no repository, there is nothing to distrust.
+    listing = await _execute(asked, at, "", environment, subprocess.PIPE)
+    distrust: list[str] = []
+    for name, value in overrides(os.fsdecode(listing.stdout)):
+        # Not `-c`: a name may have an equals sign in it.
+        variable = f"BUILDD_GIT_{len(distrust)}"
+        distrust.append(f"--config-env={name}={variable}")
+        environment[variable] = value
+    return await _execute((*distrust, *arguments), at, stdin, environment, stdout)
+
+
+async def _execute(
+    arguments: tuple[str, ...],
+    at: Path,
+    stdin: str,
+    environment: Mapping[str, str],
+    stdout: IO[bytes] | int,
 ) -> subprocess.CompletedProcess[bytes]:
     settings = [part for pair in _SETTINGS.items() for part in ("-c", "=".join(pair))]
-    inherited = {name: value for name, value in os.environ.items() if _PASSED.fullmatch(name)}
+    patience = None if _NETWORK & {*arguments} else _PATIENCE
     try:
-        return await anyio.run_process(
-            ["git", *settings, *arguments],
-            input=stdin.encode(),
-            cwd=at,
-            env={**inherited, **_ENVIRONMENT, **extra},
-            check=False,
-            start_new_session=True,
-        )
+        with anyio.fail_after(patience):
+            return await anyio.run_process(
+                ["git", *settings, *arguments],
+                input=stdin.encode(),
+                stdout=stdout,
+                cwd=at,
+                env=environment,
+                check=False,
+                start_new_session=True,
+            )
+    except TimeoutError:
+        raise GitFailed(f"git took longer than {_PATIENCE:.0f} seconds") from None
     except FileNotFoundError:
         raise _missing(at) from None
+
+
+def _environment(at: Path) -> dict[str, str]:
+    inherited = {name: value for name, value in os.environ.items() if _PASSED.fullmatch(name)}
+    # A linked worktree is where it is, whatever its configuration says.
+    here = {"GIT_WORK_TREE": str(at)} if (at / ".git").is_file() else {}
+    return {**inherited, **_ENVIRONMENT, **here}
 
 
 def _missing(at: Path) -> Exception:

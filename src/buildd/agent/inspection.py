@@ -89,7 +89,8 @@ class Checkout:
 
     async def _uncommitted(self) -> Obstacle | None:
         status = ("status", "--porcelain", "-z", "--no-renames", "--untracked-files=all")
-        changed = _entries(await git(*status, "--ignore-submodules=none", at=self.path))
+        # Looking into a submodule would run what it is set to; that there is one is enough below.
+        changed = _entries(await git(*status, "--ignore-submodules=dirty", at=self.path))
         if changed:
             return Obstacle(LeftoverState.DIRTY, f"{_count(changed, 'file')} not committed")
         for entry in _entries(await git("ls-files", "-v", "--stage", "-z", at=self.path)):

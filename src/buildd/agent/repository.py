@@ -5,6 +5,8 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
+import shutil
+import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -103,6 +105,7 @@ async def _clone(url: str, clones: Path) -> Path:
     async with exclusive(path.with_suffix(".lock")):
         if not path.exists():
             await _create(url, path)
+        restore_settings(path)
         await git("fetch", "--quiet", "--prune", "origin", at=path)
         # The remote's default branch may have been renamed since.
         await git("remote", "set-head", "origin", "--auto", at=path)
@@ -115,7 +118,23 @@ async def _create(url: str, path: Path) -> None:
     await git("init", "--quiet", "--bare", "--", str(fresh), at=path.parent)
     await git("config", "remote.origin.url", url, at=fresh)
     await git("config", "remote.origin.fetch", "+refs/heads/*:refs/remotes/origin/*", at=fresh)
+    shutil.copyfile(fresh / "config", _settings(path))
     fresh.rename(path)
+
+
+def restore_settings(clone: Path) -> None:
+    """Undo what tasks wrote into the configuration of our clone: it says where we send what to.
+
+    Before everything that goes to the remote, with a person's credentials.
+    """
+    # A name that nobody knows before, so that no link stands there.
+    with tempfile.NamedTemporaryFile(dir=clone, delete=False) as file:
+        file.write(_settings(clone).read_bytes())
+    Path(file.name).rename(clone / "config")
+
+
+def _settings(clone: Path) -> Path:
+    return clone.with_suffix(".config")
 
 
 @asynccontextmanager

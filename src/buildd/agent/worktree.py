@@ -6,16 +6,29 @@ attempt's branch in the repository; otherwise it stays and the agent says where.
 
 from __future__ import annotations
 
+import io
+import os
+import stat
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from buildd.agent.git import GitFailed, ask, git, succeeds
-from buildd.agent.repository import Repository
+import anyio.to_thread
+
+from buildd.agent.git import GitFailed, ask, git, git_into, succeeds
+from buildd.agent.inspection import checkout_at
+from buildd.agent.repository import Repository, restore_settings
 
 DIFF_LIMIT = 900_000
 """Characters of a diff that are shown; a server takes a million."""
 _LISTED = 200
+
+_SHALLOW = "--ignore-submodules=dirty"
+"""Their commits count, but git need not look into them."""
+_NESTED = "160000 "
+"""How git lists a repository within the repository."""
+_READ = frozenset({".gitignore", ".gitattributes", ".gitmodules", ".mailmap"})
 
 _OURS = "buildd/"
 _BRANCH = "buildd-branch"
@@ -65,11 +78,12 @@ class Worktree:
 
     async def checkpoint(self, message: str) -> None:
         """Commit whatever is not committed yet onto the attempt's branch."""
+        await self._check()
         # A git that was killed with its tree leaves this behind; nobody else works here.
         (await _git_dir(self.path) / "index.lock").unlink(missing_ok=True)
         await self._return_to_branch()
-        await git("add", "--all", at=self.path)
-        if await git("status", "--porcelain", at=self.path):
+        await _stage(self.path)
+        if await git("status", "--porcelain", _SHALLOW, at=self.path):
             await git(
                 "commit",
                 "--quiet",
@@ -80,6 +94,12 @@ class Worktree:
                 stdin=message,
                 environment=self.identity,
             )
+
+    async def _check(self) -> None:
+        """Work on in our own worktree only, whatever the task made of its `.git`."""
+        found = checkout_at(self.path)
+        if found is None or found.common != await _common_dir(self.repository.path):
+            raise GitFailed("the worktree's .git was replaced, and what it names is not touched")
 
     async def _return_to_branch(self) -> None:
         """Bring commits that were made on another branch, or on none, onto the attempt's."""
@@ -92,21 +112,21 @@ class Worktree:
         await git("update-ref", self.ref, head, *([tip] if tip else []), at=self.path)
         await git("symbolic-ref", "HEAD", self.ref, at=self.path)
 
-    async def changes(self, scratch: Path) -> Changes:
-        """What was committed since the start; `scratch` holds the diff for a moment."""
+    async def changes(self) -> Changes:
+        """What was committed since the start."""
         span = f"{self.start}..{self.ref}"
-        log = await git("log", f"--max-count={_LISTED}", "--format=%H %s", span, "--", at=self.path)
+        listed = ("log", "--no-mailmap", f"--max-count={_LISTED}", "--format=%H %s")
+        log = await git(*listed, span, "--", at=self.path)
         commits = [Commit(*line.partition(" ")[::2]) for line in log.splitlines()]
         names = await git("diff", "--name-only", "-z", self.start, self.ref, "--", at=self.path)
-        diff = scratch / "changes.diff"
-        await git(
-            *("diff", "--no-color", "--no-ext-diff", "--no-textconv", f"--output={diff}"),
-            *(self.start, self.ref, "--"),
-            at=self.path,
-        )
-        with diff.open(encoding="utf-8", errors="replace", newline="") as file:
-            shown = file.read(DIFF_LIMIT)
-            truncated = bool(file.read(1))
+        plain = ("diff", "--no-color", "--no-ext-diff", "--no-textconv")
+        # Nameless, so that no link of the task's stands in its place.
+        with tempfile.TemporaryFile() as diff:
+            await git_into(diff, *plain, self.start, self.ref, "--", at=self.path)
+            diff.seek(0)
+            with io.TextIOWrapper(diff, encoding="utf-8", errors="replace", newline="") as file:
+                shown = file.read(DIFF_LIMIT)
+                truncated = bool(file.read(1))
         return Changes(
             commits=tuple(reversed(commits)),
             files=tuple(name for name in names.split("\0") if name),
@@ -130,7 +150,7 @@ class Worktree:
     async def _is_safe(self) -> bool:
         if await ask("symbolic-ref", "--quiet", "HEAD", at=self.path) != self.ref:
             return False
-        return await ask("status", "--porcelain", at=self.path) == ""
+        return await ask("status", "--porcelain", _SHALLOW, at=self.path) == ""
 
 
 async def add(
@@ -168,6 +188,7 @@ async def _with_work(repository: Repository, branches: Sequence[str], base: str)
 async def push(repository: Path, branch: str) -> None:
     """Bring a branch to the remote of a clone. Raises `GitFailed` with git's own line."""
     ref = f"refs/heads/{branch}"
+    restore_settings(repository)
     await git("push", "--quiet", "--", "origin", f"{ref}:{ref}", at=repository)
 
 
@@ -190,7 +211,7 @@ async def clear(path: Path) -> bool:
     """
     if await ask("symbolic-ref", "--quiet", "HEAD", at=path) is None:
         return False
-    if await git("status", "--porcelain", at=path):
+    if await git("status", "--porcelain", _SHALLOW, at=path):
         return False
     repository = path / await git("rev-parse", "--git-common-dir", at=path)
     await git("worktree", "remove", "--", str(path), at=repository)
@@ -211,6 +232,32 @@ async def _check_out(repository: Repository, branch: str, path: Path, commit: st
     if tip != commit:
         await git("update-ref", ref, commit, tip or "", at=repository.path)
     await git("worktree", "add", "--quiet", "--", str(path), branch, at=repository.path)
+
+
+async def _stage(path: Path) -> None:
+    """Put all changes into the index, and run nothing of what nested repositories are set to."""
+    await anyio.to_thread.run_sync(_remove_pipes, path)
+    entries = (await git("ls-files", "--stage", "-z", at=path)).split("\0")
+    nested = [entry.partition("\t")[2] for entry in entries if entry.startswith(_NESTED)]
+    around = [f":(exclude,top,literal){each}" for each in nested]
+    await git("add", "--all", "--", ".", *around, at=path)
+    if nested:
+        # Their commits alone: `add` would look into them, with filters that they define.
+        names = "".join(f"{each}\0" for each in nested)
+        await git("update-index", "--remove", "-z", "--stdin", at=path, stdin=names)
+
+
+def _remove_pipes(path: Path) -> None:
+    """Remove named pipes where git reads its own files: it would wait for ever, and keeps none."""
+    for directory, _, files in os.walk(path):
+        for name in _READ.intersection(files):
+            file = Path(directory, name)
+            if stat.S_ISFIFO(file.lstat().st_mode):
+                file.unlink()
+
+
+async def _common_dir(repository: Path) -> Path:
+    return (repository / await git("rev-parse", "--git-common-dir", at=repository)).resolve()
 
 
 async def _git_dir(path: Path) -> Path:
