@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
-from decimal import Decimal
+from decimal import ROUND_UP, Decimal
 from typing import Any
 
 import anyio
@@ -30,6 +30,7 @@ from buildd_runners.claude.transcript import Transcript
 
 log = logging.getLogger(__name__)
 
+_MICRODOLLAR = Decimal("0.000001")
 _BREAKS = 5
 """Replies in a row that may break off half-way before the attempt gives up."""
 
@@ -179,7 +180,8 @@ class Conversation:
             return
         self._turns += reply.stop_reason is not None
         self._cost += sum(map(self._settings.price.of, _tokens(reply.usage)), Decimal(0))
-        await self._session.report(cost_usd=self._cost, turns=self._turns)
+        cost = self._cost.quantize(_MICRODOLLAR, ROUND_UP)
+        await self._session.report(cost_usd=cost, turns=self._turns)
 
 
 def _so_far(stream: BetaAsyncMessageStream[Any]) -> BetaMessage | None:

@@ -21,6 +21,7 @@ from buildd_runners.environment import inherited
 if TYPE_CHECKING:
     from anthropic import APIStatusError, AsyncAnthropic
 
+_SILENT = logging.NullHandler()
 _RETRIES = 6
 """Times that the SDK repeats a request which the API could not take; about half a minute."""
 _FIXES = {
@@ -87,7 +88,7 @@ def _load() -> None:
 
     # A tool's failure is the model's to read, and so is a tool that does not exist: no tracebacks
     # and warnings about it in the agent's terminal.
-    logging.getLogger("anthropic").addHandler(logging.NullHandler())
+    logging.getLogger("anthropic").addHandler(_SILENT)
     warnings.filterwarnings("ignore", message="Tool '.*' not found in tool runner")
 
 

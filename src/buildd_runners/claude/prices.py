@@ -16,7 +16,6 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from buildd.errors import ConfigError
 
 _MILLION = Decimal(1_000_000)
-_CENT_FRACTION = Decimal("0.000001")
 _SNAPSHOT = re.compile(r"-\d{8}")
 
 
@@ -67,10 +66,10 @@ class Price(Rates):
         return self
 
     def of(self, tokens: Tokens) -> Decimal:
-        """What one request with these tokens costs, in US dollars, to six places."""
-        long = self.long is not None and self.above is not None and tokens.prompt > self.above
-        cost = self.long.of(tokens) if long and self.long else super().of(tokens)
-        return cost.quantize(_CENT_FRACTION)
+        """What one request with these tokens costs, in US dollars."""
+        if self.above is not None and self.long is not None and tokens.prompt > self.above:
+            return self.long.of(tokens)
+        return super().of(tokens)
 
 
 class _Table(BaseModel):

@@ -19,6 +19,8 @@ from buildd_runners.claude.cut import cut
 
 _OUTPUT = 32_000
 """Characters of a command's output that the model gets to see."""
+_ENDED = -1
+"""What the SDK gives for an exit code when bash did not live to tell one."""
 
 
 class Shell:
@@ -38,21 +40,17 @@ class Shell:
         except TimeoutError as problem:
             await self.close()
             raise ToolError(f"{problem}; the shell and all it had started were ended") from None
-        except (anyio.BrokenResourceError, anyio.ClosedResourceError, RuntimeError) as problem:
-            await self.close()
-            raise ToolError(
-                f"the shell ended ({problem}); the next command gets a new one"
-            ) from None
+        except (anyio.BrokenResourceError, anyio.ClosedResourceError):
+            output, code = "", _ENDED
         shown = cut(output, _OUTPUT)
-        if bash.closed:
+        if code == _ENDED:
+            await self.close()
             raise ToolError(f"{shown}\n(the shell ended; the next command gets a new one)".strip())
         if code != 0:
             raise ToolError(f"{shown}\n(exit code {code})".strip())
         return shown or "(no output)"
 
     async def _ready(self) -> BashSession:
-        if self._bash is not None and self._bash.closed:
-            await self.close()
         if self._bash is None:
             process = await spawn(
                 ["/bin/bash", "--noprofile", "--norc"],

@@ -16,6 +16,8 @@ _TEXT = 32_000
 _TOOL = 8_000
 """Characters of a tool's input or output that are kept."""
 _TITLE = 200
+_SPEAKING = ("report",)
+"""Tools that say something themselves."""
 
 
 async def tell(session: Session, reply: BetaMessage) -> None:
@@ -27,7 +29,7 @@ async def tell(session: Session, reply: BetaMessage) -> None:
             case "thinking" if block.thinking.strip():
                 # What newer models say between two tools comes as a thought.
                 await session.say(cut(block.thinking, _TEXT))
-            case "tool_use":
+            case "tool_use" if block.name not in _SPEAKING:
                 await session.say(
                     f"{block.name} {_gist(block.input)}".strip(),
                     tool_name=block.name,
@@ -41,12 +43,15 @@ async def tell_results(
     """Say what the tools gave back."""
     names = {block.id: block.name for block in reply.content if block.type == "tool_use"}
     for result in results:
+        name = names.get(str(result.get("tool_use_id")))
+        if name in _SPEAKING:
+            continue
         text = _text(result.get("content"))
         verdict = "failed" if result.get("is_error") else "done"
         await session.say(
             verdict,
             role=Role.TOOL,
-            tool_name=names.get(str(result.get("tool_use_id"))),
+            tool_name=name,
             tool_output=cut_json(text, _TOOL),
         )
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import anyio
@@ -33,18 +33,20 @@ Tool = BetaAsyncFunctionTool[Any]
 _FOUND = 32_000
 """Characters of a search's result that the model gets to see."""
 _NOTHING_FOUND = 1
+_GREP = ("-rnIE", "--devices=skip", "--exclude=.git", "--exclude-dir=.git")
 
 
 def tools(session: Session, shell: Shell, environment: Mapping[str, str]) -> list[Tool]:
     """The tools of one attempt. Those for files refuse every path outside its work directory."""
-    place = AgentToolContext(workdir=session.workdir)
+    root = session.workdir.resolve()
+    place = AgentToolContext(workdir=root)
     return [
         _bash(shell),
         beta_read_tool(place),
         beta_write_tool(place),
         beta_edit_tool(place),
         beta_glob_tool(place),
-        _grep(place, environment),
+        _grep(place, root, environment),
         _ask(session),
         _report(session),
     ]
@@ -72,20 +74,19 @@ def _bash(shell: Shell) -> Tool:
     return bash
 
 
-def _grep(place: AgentToolContext, environment: Mapping[str, str]) -> Tool:
+def _grep(place: AgentToolContext, root: Path, environment: Mapping[str, str]) -> Tool:
     # The SDK's own gives a program the agent's environment, or else searches on the event loop,
     # where nothing else runs meanwhile: no heartbeat either.
     @beta_async_tool(name="grep", input_schema=GrepInput)
     async def grep(pattern: str, path: str | None = None) -> str:
         """Search files for an extended regular expression; gives file, line number and line."""
         try:
-            where = resolve_path(place, path or ".")
+            where = [str(resolve_path(place, path).relative_to(root))] if path else []
         except ValueError as problem:
             raise ToolError(f"grep: {problem}") from None
-        options = ["-rnIE", "--devices=skip", "--exclude-dir=.git", "--exclude-dir=node_modules"]
         done = await anyio.run_process(
-            ["grep", *options, "-e", pattern, "--", str(where)],
-            stderr=subprocess.PIPE,
+            ["grep", *_GREP, "-e", pattern, "--", *where],
+            cwd=root,
             env=environment,
             check=False,
             start_new_session=True,
