@@ -117,8 +117,11 @@ class Board(logging.Handler):
         live = Live(console=console, auto_refresh=False, transient=True, redirect_stdout=False)
         try:
             with live:
+                drawn: Sequence[Standing] = ()
                 while self._print_next(console):
-                    live.update(view(self._running(), console.width), refresh=True)
+                    before, drawn = drawn, self._running()
+                    if before or drawn:
+                        live.update(view(drawn, console.width), refresh=True)
         except OSError:
             return  # The terminal is gone, and with it whoever would look.
         finally:
