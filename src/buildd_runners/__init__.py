@@ -13,10 +13,11 @@ if TYPE_CHECKING:
 
 @hookimpl
 def register_executors(register: RegisterExecutor) -> None:
-    """`claude`: a model of the Messages API; `claude-code`; `command`: any program."""
+    """`claude`: a model of the Messages API; `claude-code`; `command`; `function`."""
     register("claude", _claude)
     register("claude-code", _claude_code)
     register("command", _command)
+    register("function", _function)
 
 
 @hookimpl
@@ -47,6 +48,17 @@ def _command(config: Config) -> Executor:
     from buildd_runners.command import CommandExecutor
 
     return CommandExecutor.from_config(config)
+
+
+def _function(config: Config) -> Executor:
+    from buildd.agent.function import FunctionExecutor
+    from buildd.agent.handlers import find_handler
+    from buildd.errors import ConfigError
+
+    where = config.get("handler")
+    if not isinstance(where, str):
+        raise ConfigError("the executor `function` needs one: --handler MODULE[:FUNCTION]")
+    return FunctionExecutor(find_handler(where))
 
 
 def _local(config: Config) -> Runner:

@@ -2,17 +2,17 @@
 
 The task is on stdin and in the file `$BUILDD_TASK_FILE` (as JSON in `$BUILDD_TASK_JSON`). A line
 `$BUILDD_CONTROL progress=40`, whose first word is another for each attempt, reports progress; all
-else that it prints are messages. Exit code 0: done.
+else that it prints are messages. It asks people by `buildd agent ask`. Exit code 0: done; a JSON
+object in `$BUILDD_RESULT_FILE` becomes the result.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import signal
+import sysconfig
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 
 import anyio
 from pydantic import JsonValue
@@ -20,54 +20,67 @@ from pydantic import JsonValue
 from buildd.agent.process import MARK, spawn, stop
 from buildd.agent.text import one_line
 from buildd.errors import ConfigError
-from buildd.models import Task
 from buildd.roles import Completed, Failed, Outcome, Session
+from buildd_runners.brief import Brief, write_brief
+from buildd_runners.environment import checked, inherited
 from buildd_runners.output import Output
+from buildd_runners.result_file import NoResult, read_result
+from buildd_runners.templates import Template, template
 
-_PASSED = ("PATH", "HOME", "LANG", "TERM", "TZ", "USER", "LOGNAME", "SHELL", "TMPDIR")
-_NEVER = ("BUILDD_API_KEY", "BUILDD_ADMIN_KEY", "BUILDD_SECRET")
 _READ = 65_536
 _BATCH = 1.0
 """Seconds of output that travel as one message."""
 _ERROR_LINES = 20
 _ERROR_LENGTH = 500
 """Characters of output that an error quotes; the rest is in the messages and the summary."""
+_NEEDED = "the executor `command` needs a command to run: --command '…', or --template NAME"
 
 
 class CommandExecutor:
     """Runs one command line for every attempt, in the attempt's work directory."""
 
-    def __init__(self, command: str, pass_env: Sequence[str] = ()) -> None:
+    def __init__(
+        self, command: str, pass_env: Sequence[str] = (), template: Template | None = None
+    ) -> None:
         if not command.strip():
-            raise ConfigError("the executor `command` needs a command to run: --command '…'")
-        refused = sorted(set(pass_env) & set(_NEVER))
-        if refused:
-            raise ConfigError(f"{refused[0]} is never passed to a command")
+            raise ConfigError(_NEEDED)
         self._command = command
-        self._pass_env = tuple(pass_env)
+        self._pass_env = checked(pass_env)
+        self._template = template
 
     @classmethod
     def from_config(cls, config: Mapping[str, JsonValue]) -> CommandExecutor:
-        """Made of `command` and `pass_env`. Raises `ConfigError`."""
+        """Made of `command` or `template` (and `model`), and `pass_env`. Raises `ConfigError`."""
         command, names = config.get("command"), config.get("pass_env") or []
-        if not isinstance(command, str):
-            raise ConfigError("the executor `command` needs a command to run: --command '…'")
+        name, model = config.get("template"), config.get("model")
         if not isinstance(names, list):
             raise ConfigError("pass_env must be a list of names")
-        return cls(command, [str(name) for name in names])
+        passed = [str(name) for name in names]
+        if name is None:
+            return cls(command if isinstance(command, str) else "", passed)
+        if command is not None:
+            raise ConfigError("give a command or a template, not both")
+        known = template(str(name))
+        line = known.with_model(str(model) if model else None)
+        return cls(line, [*known.pass_env, *passed], known)
 
     async def run(self, session: Session) -> Outcome:
         """Run the command to its end, with everything it started."""
-        brief, as_json = _write(session)
-        output = Output(session)
+        brief = await write_brief(session, may_ask=self._template is not None)
+        output = Output(session, self._template)
         environment = {
-            **self._inherited(),
+            **_with_own_commands(inherited(self._pass_env)),
             **session.environment,
-            "BUILDD_TASK_FILE": str(brief),
-            "BUILDD_TASK_JSON": str(as_json),
+            **brief.environment,
             "BUILDD_CONTROL": output.control,
         }
-        with brief.open("rb") as stdin, _pipe() as (reader, writer):
+        code = await self._run(session, brief, output, environment)
+        return _judge(code, output, brief)
+
+    async def _run(
+        self, session: Session, brief: Brief, output: Output, environment: Mapping[str, str]
+    ) -> int:
+        with brief.prompt.open("rb") as stdin, _pipe() as (reader, writer):
             try:
                 process = await spawn(
                     ["/bin/sh", "-c", self._command],
@@ -90,33 +103,13 @@ class CommandExecutor:
                     await process.aclose()
                     _read_rest(reader, output)
                     await output.flush(final=True)
-        return _judge(code, output)
-
-    def _inherited(self) -> dict[str, str]:
-        wanted = {*_PASSED, *self._pass_env}
-        return {
-            name: value
-            for name, value in os.environ.items()
-            if name in wanted or name.startswith("LC_")
-        }
+        return code
 
 
-def _write(session: Session) -> tuple[Path, Path]:
-    """The task as files beside the work directory, where they are not committed."""
-    brief, as_json = session.scratch / "task.md", session.scratch / "task.json"
-    brief.write_text(_prompt(session.task), encoding="utf-8")
-    as_json.write_text(session.task.model_dump_json(indent=2), encoding="utf-8")
-    return brief, as_json
-
-
-def _prompt(task: Task) -> str:
-    parts = [f"# {task.title}"]
-    if task.description:
-        parts.append(task.description)
-    if task.context:
-        context = json.dumps(task.context, indent=2, ensure_ascii=False)
-        parts.append(f"## Context\n\n```json\n{context}\n```")
-    return "\n\n".join(parts) + "\n"
+def _with_own_commands(environment: dict[str, str]) -> dict[str, str]:
+    """The same, where `buildd` is found even if our own directory is not in the PATH."""
+    path = environment.get("PATH") or os.defpath
+    return {**environment, "PATH": os.pathsep.join([path, sysconfig.get_path("scripts")])}
 
 
 @contextmanager
@@ -154,12 +147,15 @@ def _read_rest(reader: int, output: Output) -> None:
         pass
 
 
-def _judge(code: int, output: Output) -> Outcome:
+def _judge(code: int, output: Output, brief: Brief) -> Outcome:
     tail = list(output.tail)
     ended = _ended(code)
     summary = "\n".join([*tail, f"({ended})"])
     if code == 0:
-        return Completed({"exitCode": 0}, summary=summary)
+        try:
+            return Completed({**read_result(brief.result), "exitCode": 0}, summary=summary)
+        except NoResult as problem:
+            return Failed(str(problem), summary=summary)
     last = _last(tail)
     return Failed(f"{ended}: {last}" if last else ended, summary=summary)
 

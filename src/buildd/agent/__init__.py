@@ -21,6 +21,7 @@ import anyio
 
 from buildd.agent.availability import Availability, Hours, on_power
 from buildd.agent.function import BlockingSession, FunctionExecutor, Handler, Result, Stopped
+from buildd.agent.handlers import handler
 from buildd.agent.loop import Agent
 from buildd.agent.options import AgentOptions, default_state_dir
 from buildd.client import AsyncClient, Client, as_async
@@ -39,6 +40,7 @@ __all__ = [
     "Session",
     "Stopped",
     "default_state_dir",
+    "handler",
     "on_power",
     "serve",
     "serve_async",

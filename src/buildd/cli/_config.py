@@ -64,6 +64,8 @@ SETTINGS = (
     Setting("max_tasks", "how many tasks an agent works on at once"),
     Setting("executor", "what does an agent's work"),
     Setting("command", "the program of the `command` executor"),
+    Setting("template", "the known program of the `command` executor"),
+    Setting("handler", "the function of the `function` executor"),
     Setting("model", "the model that works, in executors that have one"),
     Setting("max_turns", "how many replies of the model an attempt may take"),
     Setting("prices", "a file with prices of models, for the `claude` executor"),

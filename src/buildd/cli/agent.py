@@ -56,10 +56,20 @@ def _hours(_: click.Context, __: click.Parameter, text: str | None) -> Availabil
 @click.option(
     "--executor",
     metavar="NAME",
-    help="What does the work [default: command, if one is given, else claude].",
+    help="What does the work [default: command or function, if one is given, else claude].",
 )
 @click.option(
     "--command", metavar="LINE", help="A command line for the executor `command`, run by sh."
+)
+@click.option(
+    "--template",
+    metavar="NAME",
+    help="A program that the executor `command` knows: aider, codex, gemini or opencode.",
+)
+@click.option(
+    "--handler",
+    metavar="MODULE[:FUNCTION]",
+    help="Your Python function, for the executor `function` [default: the one that is marked].",
 )
 @click.option("--model", metavar="NAME", help="The model that works [default: the executor's own].")
 @click.option(
@@ -188,11 +198,17 @@ def _dispatched_task() -> str | None:
 def _executor(flags: dict[str, Any]) -> Executor:
     from buildd import plugins
 
-    name = flags["executor"] or ("command" if flags["command"] is not None else "claude")
-    keys = ("command", "model", "max_turns", "permission_mode", "prices")
+    name = flags["executor"] or _implied(flags)
+    keys = ("command", "template", "handler", "model", "max_turns", "permission_mode", "prices")
     config = {key: flags[key] for key in keys}
     config["pass_env"] = list(flags["pass_env"])
     return plugins.load().executors.make(name, config)
+
+
+def _implied(flags: dict[str, Any]) -> str:
+    """The executor that the other flags mean."""
+    meant = {"command": "command", "template": "command", "handler": "function"}
+    return next((name for flag, name in meant.items() if flags[flag] is not None), "claude")
 
 
 def _serve(
