@@ -20,6 +20,7 @@ from buildd.agent.listen import listen
 from buildd.agent.options import AgentOptions
 from buildd.agent.outbox import Outbox
 from buildd.agent.past import note, recall
+from buildd.agent.process import stop as stop_processes
 from buildd.agent.report import report
 from buildd.agent.repository import NoRepository
 from buildd.agent.text import one_line
@@ -83,6 +84,8 @@ async def _run(attempt: Attempt, desk: Desk, loops: TaskGroup) -> Outcome:
             outcome = Failed(str(problem), retryable=problem.retryable)
         except Exception as problem:  # noqa: BLE001 - an executor's fault is the attempt's failure
             outcome = _crashed(problem)
+    # Whatever it has started must not outlive it, nor write into what is committed now.
+    await stop_processes(0, attempt.claimed.id)
     if outcome is None or attempt.stopped is Stop.LOST:
         return _stopped(attempt)
     return outcome
