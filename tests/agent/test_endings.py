@@ -115,7 +115,8 @@ class Scene:
                 continue
             listed = self.office.owner.messages.list(worker_id=worker.id, limit=200)
             shown = self.office.owner.artifacts.list(worker_id=worker.id)
-            assert all(each.created_at <= worker.completed_at for each in [*listed, *shown])
+            told = [each.created_at for each in listed] + [each.created_at for each in shown]
+            assert all(at <= worker.completed_at for at in told)
         assert sum(each.status is WorkerStatus.COMPLETED for each in workers) <= 1
 
 

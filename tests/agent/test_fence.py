@@ -94,8 +94,8 @@ async def test_an_ear_that_found_no_server_listens_as_soon_as_there_is_one(
             while rings > before:  # each ring is one more try that failed
                 before = rings
                 await anyio.sleep(1)
+            rung = anyio.Event()
             await anyio.to_thread.run_sync(partial(office.owner.workers.pause, id=claimed.id))
             with anyio.fail_after(30):
-                while rings == before:
-                    await anyio.sleep(0.05)
+                await rung.wait()
         group.cancel_scope.cancel()
