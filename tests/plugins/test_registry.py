@@ -31,7 +31,7 @@ class Plugin:
 
 def test_the_built_ins_come_in_by_the_entry_point() -> None:
     registry = plugins.load()
-    assert registry.executors.names == ("command",)
+    assert registry.executors.names == ("claude", "claude-code", "command", "function")
     assert registry.runners.names == ("local",)
     assert registry.forges.names == ("github",)
 
@@ -48,7 +48,7 @@ def test_two_plugins_with_one_name_are_an_error() -> None:
 
 
 def test_a_name_nobody_offers_lists_those_there_are() -> None:
-    with pytest.raises(ConfigError, match="no executor 'nonsense'; installed: command"):
+    with pytest.raises(ConfigError, match="no executor 'nonsense'; installed: claude, "):
         plugins.load().executors.make("nonsense")
 
 
