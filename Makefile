@@ -13,7 +13,7 @@ BIN := .venv/bin
 export UV_SYSTEM_CERTS := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test check test-real chaos model mutants format lock clean
+.PHONY: demo test check test-real smoke-claude chaos model mutants format lock clean
 
 demo: .make/run  ## a whole system at work, on an empty machine
 	@$(BIN)/buildd demo
@@ -23,6 +23,9 @@ test: .make/dev  ## the tests, on SQLite and on Postgres
 
 test-real: .make/dev  ## the tests that need big parts of the outside world (pytest's 5: there are none)
 	@$(BIN)/pytest -m real || test $$? -eq 5
+
+smoke-claude: .make/run  ## a real model fixes a test in a repository made for it (some cents; needs ANTHROPIC_API_KEY)
+	@$(BIN)/python examples/claude/fix_a_test.py
 
 chaos: model  ## the whole proof: the model, then die at every statement, lose every guard, kill -9 everything (CHAOS=--help)
 	@$(BIN)/python -m tests.faults

@@ -10,9 +10,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import anyio
+import psutil
 
 from buildd.agent import AgentOptions
 from buildd.agent.loop import Agent
+from buildd.agent.process import MARK
 from buildd.client import as_async
 from buildd.models import Message, Task, Worker
 from buildd.testing.messages import FakeModel, ToolUse
@@ -27,11 +29,23 @@ def bash(command: str, **more: Any) -> ToolUse:
     return ToolUse("bash", {"command": command, **more})
 
 
-def until(condition: Callable[[], object], seconds: float = 60) -> None:
+def until(condition: Callable[[], object], seconds: float = 90) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "it did not happen in time"
         time.sleep(0.02)
+
+
+def marked(mark: str) -> list[psutil.Process]:
+    """The processes of an attempt."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if process.environ().get(MARK) == mark and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process)
+        except psutil.Error:
+            continue
+    return found
 
 
 @dataclass
@@ -70,7 +84,7 @@ class Studio:
         try:
             yield
         finally:
-            thread.join(60)
+            thread.join(90)
         assert not failures
 
     def messages(self, worker: Worker) -> list[Message]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import runpy
 import shutil
 from decimal import Decimal
 from pathlib import Path
@@ -14,7 +15,7 @@ from buildd.models import Role
 from buildd.states import ErrorCode, TaskStatus, WorkerStatus
 from buildd.testing.messages import FakeModel, Fault, Gate, ModelRequest, Reply, ToolUse, Usage
 from tests.agent.office import Office, git
-from tests.runners.studio import KEY, Studio, bash, until
+from tests.runners.studio import KEY, Studio, bash, marked, until
 
 DONE = Reply("Done.")
 NO_WAIT = 0.001
@@ -224,6 +225,18 @@ def test_a_tool_that_a_pause_interrupts_is_answered_for(office: Office) -> None:
     assert result.startswith("interrupted")
 
 
+def test_a_cancelled_task_leaves_no_process(office: Office) -> None:
+    task = office.task()
+    command = "setsid sleep 600 & sleep 600 & touch begun; sleep 600"
+    with FakeModel([Reply(tools=[bash(command)])]) as model, Studio(office, model).working():
+        until(lambda: list((office.state / "worktrees").glob("*/begun")))
+        worker = office.worker(task)
+        assert len(marked(worker.id)) >= 4
+        office.owner.tasks.cancel(id=task.id)
+    assert not marked(worker.id)
+    assert office.read(task).status is TaskStatus.CANCELLED
+
+
 def test_without_its_transcript_an_attempt_goes_on_from_what_was_said(office: Office) -> None:
     task, gate = office.task(), Gate()
     with FakeModel([Reply("I paint it.", [bash("true")]), Reply(gate=gate), DONE]) as model:
@@ -313,3 +326,16 @@ def test_what_the_model_calls_wrongly_is_its_own_to_mend(
     ] * 3
     assert "progress" in results[4]
     assert "Traceback" not in capfd.readouterr().err
+
+
+def test_the_example_can_be_rehearsed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    example = Path(__file__).parents[2] / "examples" / "claude" / "fix_a_test.py"
+    for name in ("ANTHROPIC_API_KEY", "ANTHROPIC_BASE_URL"):
+        monkeypatch.setenv(name, "")  # so that what the example sets is taken back
+    monkeypatch.setattr("sys.argv", [str(example), "--rehearse"])
+    runpy.run_path(str(example), run_name="__main__")
+    shown = capsys.readouterr().out
+    assert "+    return sum(prices)" in shown
+    assert "completed after 3 turns for 0.0024 dollars" in shown

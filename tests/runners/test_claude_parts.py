@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import anyio
-import psutil
 import pytest
 
 from buildd.agent.process import MARK
 from buildd_runners.claude.cut import cut, cut_json
 from buildd_runners.claude.transcript import Transcript
+from tests.runners.studio import marked
 
 ASKED = {"role": "user", "content": "do it"}
 CALL = {"type": "tool_use", "id": "t1", "name": "bash", "input": {"command": "ls"}}
@@ -109,17 +109,6 @@ def test_a_shell_that_ended_is_followed_by_a_new_one(tmp_path: Path) -> None:
             assert await shell.run("echo here") == "here"
 
     in_a_shell(tmp_path, use)
-
-
-def marked(mark: str) -> list[psutil.Process]:
-    found = []
-    for process in psutil.process_iter():
-        try:
-            if process.environ().get(MARK) == mark and process.status() != psutil.STATUS_ZOMBIE:
-                found.append(process)
-        except psutil.Error:
-            continue
-    return found
 
 
 @pytest.mark.parametrize("ends", ["timeout", "close", "cancel"])
