@@ -12,7 +12,8 @@ import pytest
 from buildd.agent import repository as repositories
 from buildd.agent import worktree
 from buildd.agent.inspection import LeftoverState as State
-from buildd.agent.leftovers import Leftover, LeftoverKind, Records, prune, survey
+from buildd.agent.leftovers import Leftover, LeftoverKind, prune, survey
+from buildd.agent.records import Records
 from buildd.agent.scratch import take
 from buildd.agent.worktree import Worktree
 from buildd.client import as_async, connect
@@ -370,6 +371,17 @@ async def test_branches_of_ended_attempts_without_commits_go(
         running.branch,
         moved.branch.replace("-1", "-7"),
     }
+
+
+async def test_a_branch_is_found_where_no_worktree_leads_to_it(
+    desk: Desk, repository: Path
+) -> None:
+    worker, tree = await desk.left()
+    git(repository, "worktree", "remove", str(tree.path))
+    git(repository, "branch", "buildd/mine")
+    [pruned] = await prune(desk.state, desk.records)
+    assert (pruned.branch, pruned.state) == (worker.branch, State.REMOVED)
+    assert git(repository, "branch", "--list", "buildd/*") == "buildd/mine"
 
 
 async def test_an_empty_directory_of_an_attempt_without_a_repository_goes(desk: Desk) -> None:

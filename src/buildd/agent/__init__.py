@@ -14,8 +14,9 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
+from typing import Any
 
 import anyio
 
@@ -92,7 +93,7 @@ async def serve_async(
     executor: Executor,
     options: AgentOptions,
     *,
-    watch: Callable[[Agent], Awaitable[None]] | None = None,
+    watch: Callable[[Agent], Coroutine[Any, Any, None]] | None = None,
 ) -> None:
     """Do tasks with an executor until drained; `watch` runs beside the agent, and is cancelled.
 

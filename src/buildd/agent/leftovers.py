@@ -10,13 +10,14 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import TypeVar
+
+from anyio import to_thread
 
 from buildd.agent.git import GitFailed
 from buildd.agent.inspection import (
@@ -29,13 +30,9 @@ from buildd.agent.inspection import (
     is_bare_of_commits,
     remove_branch,
 )
+from buildd.agent.records import Records
 from buildd.agent.scratch import is_taken, take
-from buildd.client import AsyncClient
-from buildd.errors import BuilddError, NotFound
 from buildd.models import Model, Worker
-from buildd.states import ENDED
-
-R = TypeVar("R")
 
 _WORKER = re.compile(r"wkr_[0-9a-z]{26}")
 
@@ -69,54 +66,12 @@ class Leftover(Model):
     since: datetime | None = None
 
 
-class Records:
-    """What the server knows of attempts. A server that cannot answer is not asked again."""
-
-    def __init__(self, client: AsyncClient) -> None:
-        self._workers = client.workers
-        self.problem: BuilddError | None = None
-        """Why it cannot answer."""
-
-    async def attempt(self, found: _Found) -> Worker | None:
-        """The attempt that left something; None where the server does not know, or answer."""
-        worker_id = found.worker_id
-        if worker_id is not None:
-            return await self._ask(lambda: self._workers.get(id=worker_id))
-        named = ATTEMPT_BRANCH.fullmatch(found.branch or "")
-        if named is None:
-            return None
-        task_id = named[1]
-        attempts = await self._ask(lambda: self._workers.list(task_id=task_id, limit=200)) or []
-        return next((each for each in attempts if each.branch == found.branch), None)
-
-    async def _ask(self, call: Callable[[], Awaitable[R]]) -> R | None:
-        if self.problem is not None:
-            return None
-        try:
-            return await call()
-        except NotFound:
-            return None
-        except BuilddError as problem:
-            self.problem = problem
-            return None
-
-    def obstacle(self, worker: Worker | None) -> Obstacle | None:
-        """Why what this attempt left must stay, as far as the server knows."""
-        if worker is None and self.problem is not None:
-            return Obstacle(LeftoverState.UNKNOWN, f"the server cannot tell: {self.problem}")
-        if worker is None:
-            return Obstacle(LeftoverState.UNKNOWN, "this server does not know its attempt")
-        if worker.status not in ENDED:
-            return Obstacle(LeftoverState.OPEN, f"its attempt is {worker.status.value}")
-        return None
-
-
 async def survey(state: Path, records: Records) -> list[Leftover]:
     """All that was left, and whether it may go; changes nothing.
 
     `state` is the state directory's real path. Raises `OSError`.
     """
-    repositories = _repositories(state)
+    repositories = _repositories(state) | await records.checkouts()
     shown = []
     for found in _attempts(state):
         live = found.worker_id is not None and is_taken(state / "scratch" / found.worker_id)
@@ -131,7 +86,7 @@ async def prune(state: Path, records: Records) -> list[Leftover]:
 
     `state` is the state directory's real path. Raises `OSError`.
     """
-    repositories = _repositories(state)
+    repositories = _repositories(state) | await records.checkouts()
     done = []
     for found in _attempts(state):
         with _held(state, found.worker_id) as held:
@@ -187,7 +142,7 @@ class _Found:
 
 
 async def _judge(found: _Found, records: Records, *, live: bool) -> Leftover:
-    worker = None if live else await records.attempt(found)
+    worker = None if live else await records.attempt(found.worker_id, found.branch)
     obstacle = await _obstacle(found, records, worker, live=live)
     branch = await found.checkout.branch() if found.checkout else found.branch
     named = ATTEMPT_BRANCH.fullmatch(branch or "")
@@ -201,7 +156,7 @@ async def _judge(found: _Found, records: Records, *, live: bool) -> Leftover:
         branch=branch,
         repository=str(found.repository) if found.repository else None,
         path=str(found.path) if is_place else None,
-        size_bytes=_size(found.path) if is_place else 0,
+        size_bytes=await to_thread.run_sync(_size, found.path) if is_place else 0,
         since=_since(found.path) if is_place else None,
     )
 

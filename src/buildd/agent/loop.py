@@ -14,12 +14,13 @@ from anyio.abc import TaskGroup
 from buildd.agent.attempt import Attempt, Stop
 from buildd.agent.availability import Gate
 from buildd.agent.inspection import LeftoverState
-from buildd.agent.leftovers import Records, prune
+from buildd.agent.leftovers import prune
 from buildd.agent.options import AgentOptions
 from buildd.agent.outbox import Outbox
 from buildd.agent.place import sweep
 from buildd.agent.process import identity
 from buildd.agent.progress import Standing, standing
+from buildd.agent.records import Records
 from buildd.agent.report import deliver_left
 from buildd.agent.retry import Backoff, passes
 from buildd.agent.session import Desk, attend

@@ -88,11 +88,12 @@ def _ask(session: Session, where: Path, verb: str) -> tuple[list[Leftover], Buil
     import anyio
 
     from buildd.agent import leftovers
+    from buildd.agent.records import Records
     from buildd.client import as_async
 
     async def work() -> tuple[list[Leftover], Any]:
         async with as_async(client) as own:
-            records = leftovers.Records(own)
+            records = Records(own)
             return await getattr(leftovers, verb)(where, records), records.problem
 
     with session.connect() as client:
