@@ -130,7 +130,7 @@ class Output:
 
     def _show(self, tool: ToolUse) -> None:
         given, got = (self._cut(value) for value in (tool.input, tool.output))
-        use = ToolUse(name=one_line(tool.name, 100), input=given, output=got)
+        use = ToolUse(one_line(tool.name, 100), given, got)
         self._add(use, len(json.dumps([given, got])))
 
     def _cut(self, value: Any) -> Any:

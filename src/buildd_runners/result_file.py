@@ -25,10 +25,13 @@ def read_result(path: Path) -> dict[str, Any]:
         return {}
     except OSError as problem:
         raise NoResult(f"$BUILDD_RESULT_FILE cannot be read: {problem.strerror}") from None
-    with os.fdopen(file, "rb") as source:
+    try:
         if not stat.S_ISREG(os.fstat(file).st_mode):
             raise NoResult("$BUILDD_RESULT_FILE is not a plain file")
-        content = source.read(_MOST + 1)
+        with open(file, "rb", closefd=False) as source:
+            content = source.read(_MOST + 1)
+    finally:
+        os.close(file)
     if len(content) > _MOST:
         raise NoResult(f"$BUILDD_RESULT_FILE is larger than {_MOST:,} bytes")
     return _object(content)

@@ -6,6 +6,7 @@ import json
 import shlex
 import tomllib
 from collections.abc import Mapping
+from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from functools import cache
 from importlib import resources
@@ -20,7 +21,8 @@ class _Known(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class ToolUse(_Known):
+@dataclass(frozen=True)
+class ToolUse:
     """A tool that a program used, or what it gave back."""
 
     name: str
@@ -28,7 +30,8 @@ class ToolUse(_Known):
     output: Any = None
 
 
-class Event(_Known):
+@dataclass(frozen=True)
+class Event:
     """What one line of a program's output means."""
 
     text: str = ""
@@ -59,7 +62,7 @@ class Rule(_Known):
         """What a line of this kind says."""
         text = _at(line, self.text)
         name = _at(line, self.tool)
-        tool = ToolUse(name=name, input=_at(line, self.input), output=_at(line, self.output))
+        tool = ToolUse(str(name), _at(line, self.input), _at(line, self.output))
         return Event(
             text=text if isinstance(text, str) else "",
             joined=self.joined,
