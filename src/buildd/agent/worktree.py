@@ -98,6 +98,8 @@ class Worktree:
     async def _check(self) -> None:
         """Work on in our own worktree only, whatever the task made of its `.git`."""
         found = checkout_at(self.path)
+        if not self.path.is_dir():
+            raise GitFailed(f"the directory {self.path} is gone")
         if found is None or found.common != await _common_dir(self.repository.path):
             raise GitFailed("the worktree's .git was replaced, and what it names is not touched")
 
