@@ -30,6 +30,7 @@ smoke-claude: .make/run  ## a real model fixes a test in a repository made for i
 chaos: model  ## the whole proof: the model, then die at every statement, lose every guard, kill -9 everything (CHAOS=--help)
 	@$(BIN)/python -m tests.faults
 	@$(BIN)/python -m tests.mutants
+	@$(BIN)/python -m tests.agent.day
 	@$(BIN)/python -m tests.chaos $(CHAOS)
 
 model: .make/dev  ## 25,000 random steps on each database, compared with a model after each

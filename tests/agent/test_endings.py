@@ -196,7 +196,8 @@ def test_a_killed_agent(scene: Scene) -> None:
     assert scene.here(lost, "half.txt") == "half", "nobody had committed it"
     assert scene.pushed(last, "half.txt") == "half"
     assert git(scene.remote, "branch", "--list", lost.branch) == ""
-    assert not (scene.office.state / "worktrees" / lost.id).exists()
+    for kept in ("worktrees", "scratch", "sessions"):
+        assert not (scene.office.state / kept / lost.id).exists()
     scene.check()
 
 

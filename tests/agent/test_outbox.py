@@ -6,16 +6,19 @@ import shutil
 import signal
 import stat
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 import anyio
+import anyio.to_thread
 import pytest
 
-from buildd.agent import retry
+from buildd.agent import Agent, AgentOptions, Session, loop, retry
+from buildd.agent.function import FunctionExecutor
 from buildd.agent.outbox import Letter, Outbox
 from buildd.agent.report import Delivery, deliver_left
 from buildd.agent.retry import persist
-from buildd.client import as_async
+from buildd.client import as_async, connect_async
 from buildd.errors import InternalError, LeaseLost, Unavailable
 from buildd.models import ArtifactType, Claimed
 from buildd.operations import CompleteWorker, CreateArtifact
@@ -166,6 +169,37 @@ async def test_a_faulty_server_is_asked_for_a_while_and_one_that_is_away_for_eve
             await persist(call)
     assert calls > 1
     assert patience.cancelled_caught is not bounded
+
+
+async def test_a_drain_leaves_the_report_that_no_server_hears(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loop, "_LAST_REPORTS", 0.2)
+    task, begun, gate = office.task(), anyio.Event(), anyio.Event()
+
+    async def handle(session: Session) -> dict[str, int]:
+        begun.set()
+        await gate.wait()
+        return {"answer": 42}
+
+    with serving(office.broker) as port:
+        client = connect_async(f"http://127.0.0.1:{port}", api_key=office.key)
+        options = AgentOptions(state_dir=office.state)
+        agent = Agent(client, FunctionExecutor(handle), options)
+        group = anyio.create_task_group()
+        await group.__aenter__()
+        group.start_soon(agent.run)
+        await begun.wait()
+    gate.set()
+    letters = partial((office.state / "outbox").glob, "*.json")
+    await anyio.to_thread.run_sync(until, lambda: any(letters()))
+    agent.drain()
+    agent.drain()
+    await group.__aexit__(None, None, None)
+    await client.aclose()
+    assert office.read(task).status is TaskStatus.RUNNING
+    await deliver(office, Outbox(office.state))
+    assert office.read(task).status is TaskStatus.COMPLETED
 
 
 def test_a_killed_agent_s_report_is_told_by_the_next_one(

@@ -13,7 +13,7 @@ from pathlib import Path
 from buildd.agent.retry import persist
 from buildd.client import AsyncClient
 from buildd.errors import BuilddError
-from buildd.models import Claimed, Message, Role
+from buildd.models import Claimed, Message, Role, Worker
 from buildd.states import WorkerStatus
 
 log = logging.getLogger(__name__)
@@ -28,8 +28,8 @@ _NOTE = ".heard"
 class Past:
     """What an attempt comes after."""
 
-    branches: tuple[str, ...] = ()
-    """Where earlier attempts committed, the latest first."""
+    earlier: tuple[Worker, ...] = ()
+    """The earlier attempts at the task, all of which have ended, the latest first."""
     messages: tuple[Message, ...] = ()
     """What was said, oldest first."""
     heard: str | None = None
@@ -58,8 +58,7 @@ async def _recall(claimed: Claimed, client: AsyncClient, memory: Path) -> Past:
     for each in earlier:
         if len(said) < _MESSAGES:
             said += await client.messages.list(worker_id=each.id, limit=_MESSAGES - len(said))
-    branches = tuple(each.branch for each in earlier)
-    return Past(branches, tuple(reversed(said)), heard)
+    return Past(tuple(earlier), tuple(reversed(said)), heard)
 
 
 def _split(said: list[Message], noted: str | None) -> tuple[list[Message], str | None]:

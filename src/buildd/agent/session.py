@@ -99,12 +99,14 @@ async def _prepare(attempt: Attempt, options: AgentOptions) -> None:
     workspace = await attempt.call(lambda: client.workspaces.get(id=claimed.task.workspace_id))
     memory = places.memory_of(claimed.id, options.state_dir)
     attempt.comes_after(await recall(claimed, attempt.account, memory))
+    for each in attempt.past.earlier:
+        places.forget(each.id, options.state_dir)  # of killed agents
     attempt.place = await places.prepare(
         workspace,
         claimed,
         options.state_dir,
         checkout=options.checkout,
-        earlier=attempt.past.branches,
+        earlier=[each.branch for each in attempt.past.earlier],
     )
 
 
