@@ -324,7 +324,7 @@ async def test_without_the_server_everything_stays(desk: Desk) -> None:
     records = Records(as_async(connect("http://127.0.0.1:9", api_key="buildd_nobody")))
     pruned = await prune(desk.state, records)
     assert {each.state for each in pruned} == {State.UNKNOWN}
-    assert all(each.why.startswith("the server cannot tell: ") for each in pruned)
+    assert all(each.why.startswith("the server cannot tell") for each in pruned)
     assert records.problem is not None
     assert tree.path.exists()
     uncommitted(tree)
@@ -342,7 +342,6 @@ async def test_what_an_ended_attempt_remembers_goes(desk: Desk) -> None:
     pruned = await prune(desk.state, desk.records)
     assert {each.worker_id: each.state for each in pruned} == {
         ended.id: State.REMOVED,
-        open_.id: State.OPEN,
     }
     assert {path.name for path in (desk.state / "sessions").iterdir()} == {open_.id, "mine"}
 
@@ -362,7 +361,7 @@ async def test_branches_of_ended_attempts_without_commits_go(
     git(a.repository.path, "branch", "person", full.branch)
     git(a.repository.path, "branch", "--delete", "--force", "person")
     seen = await survey(desk.state, desk.records)
-    assert {each.state for each in seen} == {State.CLEAN, State.UNKNOWN, State.OPEN}
+    assert {each.state for each in seen} == {State.CLEAN, State.UNKNOWN}
     pruned = await prune(desk.state, desk.records)
     assert [each.branch for each in pruned if each.state is State.REMOVED] == [empty.branch]
     left = git(a.repository.path, "branch", "--list", "--format=%(refname:short)", "buildd/*")

@@ -161,7 +161,9 @@ def _day(word: str, whole: str) -> int:
 
 
 def _hours(word: str) -> tuple[int, int]:
-    first, _, last = word.partition("-")
+    first, dash, last = word.partition("-")
+    if not dash:
+        raise ConfigError(f"{word!r} is not hours: write them as 19:00-08:00")
     start, end = _minute(first, word), _minute(last, word)
     if start in (end, _DAY):
         raise ConfigError(f"{word!r} has no hours in it; without hours a day is whole")

@@ -72,13 +72,13 @@ async def survey(state: Path, records: Records) -> list[Leftover]:
     `state` is the state directory's real path. Raises `OSError`.
     """
     repositories = _repositories(state) | await records.checkouts()
-    shown = []
+    seen = []
     for found in _attempts(state):
         live = found.worker_id is not None and is_taken(state / "scratch" / found.worker_id)
-        shown.append(await _judge(found, records, live=live))
-    return shown + [
-        await _judge(each, records, live=False) for each in await _branches(repositories)
-    ]
+        seen.append(await _judge(found, records, live=live))
+    for found in await _branches(repositories):
+        seen.append(await _judge(found, records, live=False))  # noqa: PERF401 - one at a time
+    return _left(seen)
 
 
 async def prune(state: Path, records: Records) -> list[Leftover]:
@@ -93,7 +93,14 @@ async def prune(state: Path, records: Records) -> list[Leftover]:
             done.append(await _remove(found, await _judge(found, records, live=not held)))
     for found in await _branches(repositories):
         done.append(await _remove(found, await _judge(found, records, live=False)))  # noqa: PERF401
-    return done
+    return _left(done)
+
+
+def _left(found: list[Leftover]) -> list[Leftover]:
+    """Without what attempts still need and nobody would look for: their memory and branches."""
+    places = {LeftoverKind.WORKTREE, LeftoverKind.DIRECTORY}
+    needed = {LeftoverState.LIVE, LeftoverState.OPEN}
+    return [each for each in found if each.kind in places or each.state not in needed]
 
 
 @dataclass(frozen=True)

@@ -54,7 +54,9 @@ class Records:
     def obstacle(self, worker: Worker | None) -> Obstacle | None:
         """Why what this attempt left must stay, as far as the server knows."""
         if worker is None and self.problem is not None:
-            return Obstacle(LeftoverState.UNKNOWN, f"the server cannot tell: {self.problem}")
+            return Obstacle(
+                LeftoverState.UNKNOWN, "the server cannot tell whether its attempt has ended"
+            )
         if worker is None:
             return Obstacle(LeftoverState.UNKNOWN, "this server does not know its attempt")
         if worker.status not in ENDED:

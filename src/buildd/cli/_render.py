@@ -154,7 +154,7 @@ def size(amount: int) -> str:
                 if amount >= 10 * many
                 else f"{amount / many:.1f} {unit}"
             )
-    return f"{amount} B" if amount else ""
+    return f"{amount} B"
 
 
 def age(moment: datetime) -> str:

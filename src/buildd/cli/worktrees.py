@@ -23,7 +23,7 @@ _LEFTOVERS = (
     Column("STATE", lambda left: left.state.value),
     Column("KIND", lambda left: left.kind.value, rank=2),
     Column("AGE", lambda left: age(left.since) if left.since else "", rank=4),
-    Column("SIZE", lambda left: size(left.size_bytes), rank=3),
+    Column("SIZE", lambda left: size(left.size_bytes) if left.path else "", rank=3),
     Column("WHY IT STAYS", lambda left: left.why, shrinks=True),
     Column("BRANCH", lambda left: left.branch or "", shrinks=True, rank=5),
     Column("WHERE", lambda left: left.path or left.repository or "", shrinks=True, rank=6),
@@ -121,5 +121,4 @@ def _tell(found: Sequence[Leftover], where: Path) -> None:
 
 def _warn(problem: BuilddError | None, found: Sequence[Leftover]) -> None:
     if problem is not None and found:
-        line_ = f"The server cannot tell which attempts have ended: {problem}"
-        click.echo(line_, err=True)
+        click.echo(f"The server cannot tell which attempts have ended: {problem}", err=True)
