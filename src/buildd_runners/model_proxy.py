@@ -37,6 +37,8 @@ _ONE_HOP = frozenset(
 _LONGEST = 900.0
 """Seconds of silence in the middle of an answer; the API itself sends a ping much sooner."""
 _CONNECT = 30.0
+_LAST_WORDS = 1
+"""Seconds for answers that are still on their way when the door closes."""
 
 
 @dataclass(frozen=True)
@@ -99,15 +101,28 @@ async def _serving(forwarder: _Forwarder, listener: socket.socket) -> AsyncItera
             log_level="critical",  # an answer that breaks off is for its reader to notice
             access_log=False,
             server_header=False,
+            timeout_graceful_shutdown=_LAST_WORDS,
         )
     )
+
+    async def serve() -> None:
+        # Cancelled in the middle, uvicorn would leave its socket with the event loop, which then
+        # takes the next file of the same number for it.
+        with anyio.CancelScope(shield=True):
+            await server.serve([listener])
+
+    failure: Exception | None = None
     async with anyio.create_task_group() as group:
-        group.start_soon(server.serve, [listener])
+        group.start_soon(serve)
         await started.wait()
         try:
             yield
+        except Exception as problem:  # noqa: BLE001 - raised again outside, where no group wraps it
+            failure = problem
         finally:
-            server.should_exit = server.force_exit = True
+            server.should_exit = True
+    if failure is not None:
+        raise failure
 
 
 class _Forwarder:

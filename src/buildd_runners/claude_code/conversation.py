@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import AsyncIterator
-from decimal import Decimal
+from contextlib import suppress
+from decimal import ROUND_CEILING, Decimal
 from typing import Any
 
 import anyio
@@ -26,6 +27,7 @@ from buildd_runners.claude import prompt
 from buildd_runners.claude_code.questions import Questions
 from buildd_runners.claude_code.telling import Teller
 
+_MICRO = Decimal("0.000001")
 _LISTEN = 0.3
 """Seconds between two looks for what people have said."""
 
@@ -44,11 +46,17 @@ class Conversation:
     async def run(self, opening: str) -> ResultMessage:
         """Give it the task, and go on until it ends. Raises `ClaudeSDKError` if it breaks off."""
         await self._send(opening)
+        ended: ResultMessage | Exception
         async with anyio.create_task_group() as group:
             group.start_soon(self._listen)
-            result = await self._read()
+            try:
+                ended = await self._read()
+            except Exception as problem:  # noqa: BLE001 - raised again outside, where no group wraps it
+                ended = problem
             group.cancel_scope.cancel()
-        return result
+        if isinstance(ended, Exception):
+            raise ended
+        return ended
 
     async def interrupt(self, seconds: float) -> None:
         """Have it stop what it does, and take its last report, which tells what it has cost."""
@@ -79,7 +87,7 @@ class Conversation:
                 if isinstance(message, AssistantMessage) and message.message_id:
                     await self._count(message)
             case ResultMessage(total_cost_usd=cost) if cost is not None:
-                await self._session.report(cost_usd=Decimal(str(cost)), turns=len(self._turns))
+                await self._session.report(cost_usd=_dollars(cost), turns=len(self._turns))
 
     async def _count(self, message: AssistantMessage) -> None:
         known = len(self._turns)
@@ -88,9 +96,10 @@ class Conversation:
             await self._session.report(turns=len(self._turns))
 
     async def _listen(self) -> None:
-        while True:
-            await self._pass_on()
-            await anyio.sleep(_LISTEN)
+        with suppress(ClaudeSDKError):  # whoever reads will notice
+            while True:
+                await self._pass_on()
+                await anyio.sleep(_LISTEN)
 
     async def _pass_on(self) -> None:
         # While a question is open, what a person says may be its answer.
@@ -102,6 +111,11 @@ class Conversation:
         name = str(uuid.uuid4())
         self._under_way.add(name)
         await self._client.query(_as_stream(name, text))
+
+
+def _dollars(cost: float) -> Decimal:
+    """Money in whole micro-dollars, as the server counts it; never less than it was."""
+    return Decimal(cost).quantize(_MICRO, ROUND_CEILING)
 
 
 async def _as_stream(name: str, text: str) -> AsyncIterator[dict[str, Any]]:
