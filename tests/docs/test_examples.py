@@ -15,8 +15,15 @@ SAYS = {
         "completed {'shouted': 'HELLO'}",
         "failed the task's context has no text",
     ],
+    "any_program.py": [
+        "reading the task: # Paint the door",
+        "'prompt': 'Which colour?'",
+        "painting it blue",
+        "'door': 'blue'",
+    ],
     "ask_a_human.py": ["answered: blue", "{'door': 'blue'}"],
     "embedded.py": ["worker:completed", "waits for the page to load"],
+    "handler.py": ["result: {'words': 3}"],
     "remote.py": ["task:created: Translate the receipts", "refused with wrong_state", "cancelled"],
 }
 

@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from buildd import agent, plugins
+from buildd.agent.handlers import find_handler
+from buildd.errors import ConfigError
+from buildd.states import TaskStatus
+from tests.agent.office import Office
+from tests.agent.test_agent_process import Agents, agents, until
+
+__all__ = ["agents"]  # a fixture
+
+SOLVE = """
+from buildd import agent
+
+@agent.handler
+def solve(session):
+    session.say(f"on {session.task.title}")
+    return {"answer": 42}
+
+def other(session):
+    return {"answer": 43}
+"""
+
+
+@pytest.fixture(autouse=True)
+def modules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A directory of modules to work in, none of which stays loaded."""
+    before, path = set(sys.modules), list(sys.path)
+    monkeypatch.chdir(tmp_path)
+    yield tmp_path
+    sys.path[:] = path
+    for name in set(sys.modules) - before:
+        if str(getattr(sys.modules[name], "__file__", "")).startswith(str(tmp_path)):
+            del sys.modules[name]
+
+
+def test_the_function_that_is_marked_is_found_and_stays_as_it_is(modules: Path) -> None:
+    (modules / "solve_marked.py").write_text(SOLVE)
+    found = find_handler("solve_marked")
+    assert getattr(found, "__name__", "") == "solve"
+    assert getattr(find_handler("solve_marked:other"), "__name__", "") == "other"
+
+    def handle(session: agent.BlockingSession) -> None:
+        raise NotImplementedError
+
+    assert agent.handler(handle) is handle
+
+
+@pytest.mark.parametrize(
+    ("source", "where", "told"),
+    [
+        (None, "nothing_here", "there is no module 'nothing_here'"),
+        (None, "solve.py", "give the module's name, solve"),
+        ("import nothing_here_too", "broken_a", "there is no module 'nothing_here_too'"),
+        ("1/0", "broken_b", "it cannot be imported: ZeroDivisionError"),
+        ("def (", "broken_c", "it cannot be imported: SyntaxError"),
+        ("x = 1", "unmarked", "one function must be marked with @agent.handler, and there is none"),
+        ("x = 1", "unmarked_b:x", "there is no function 'x' in unmarked_b"),
+        (SOLVE + "also = agent.handler(other)", "twice", "there is solve, other, also; or name it"),
+    ],
+)
+def test_what_is_no_handler_is_told_in_one_line(
+    modules: Path, source: str | None, where: str, told: str
+) -> None:
+    if source is not None:
+        (modules / f"{where.partition(':')[0]}.py").write_text(source)
+    with pytest.raises(ConfigError) as refused:
+        plugins.load().executors.make("function", {"handler": where})
+    assert str(refused.value).startswith(f"--handler {where.partition(':')[0]}")
+    assert told in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+def test_the_executor_needs_a_function() -> None:
+    with pytest.raises(ConfigError, match="--handler MODULE"):
+        plugins.load().executors.make("function", {})
+
+
+def test_an_agent_process_calls_it(agents: Agents, modules: Path) -> None:
+    (modules / "solve_it.py").write_text(SOLVE)
+    office: Office = agents.office
+    task = office.task()
+    agent = agents.start("", "--executor=function", "--handler=solve_it")
+    until(lambda: office.read(task).status is TaskStatus.COMPLETED)
+    agent.terminate()
+    assert agents.end(agent)[0] == 0
+    result = office.read(task).result
+    assert result is not None
+    assert result["answer"] == 42
+    assert office.said(office.worker(task)) == "on Fix the login test"
