@@ -7,7 +7,7 @@ leaves that to what runs git, or anything else, after it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,6 @@ class Case:
     title: str = "Fix the login test"
     said: tuple[str, ...] = ()
     """What must stand in what the attempt said: that the script really ran."""
-    task: dict[str, object] = field(default_factory=dict)
 
 
 _EITHER = frozenset({"completed", "failed"})
@@ -58,7 +57,7 @@ CASES = {
         '%s\\nBUILDD_API_KEY=x\\n\' "$CANARY" > $d/.env; done'
     ),
     "leaves a process behind": Case(
-        "setsid sh -c 'exec setsid sh -c \"sleep 600; touch $CANARY\"' >/dev/null 2>&1 & "
+        "setsid sh -c 'exec setsid sh -c \"sleep 600 && touch $CANARY\"' >/dev/null 2>&1 & "
         "nohup sleep 601 >/dev/null 2>&1 & echo left",
         said=("left",),
     ),
@@ -81,8 +80,7 @@ CASES = {
     ),
     "sets a file system monitor": Case(f'git config core.fsmonitor "touch $CANARY;"; {_BAIT}'),
     "sets an ssh command": Case(
-        'git config core.sshCommand "touch $CANARY;"; git config ssh.variant simple; '
-        f"git config remote.origin.url ssh://127.0.0.1:1/x; {_BAIT}",
+        f'git config core.sshCommand "touch $CANARY;"; git config remote.origin.url a@b:c; {_BAIT}',
         clone=True,
     ),
     "sets another transport": Case(
@@ -177,7 +175,6 @@ CASES = {
     "points its .git at a private repository": Case(
         'echo "gitdir: $HOUSE/private/.git" > .git; echo bait > bait.txt',
         ends=frozenset({"failed"}),
-        said=(),
     ),
     "puts a repository of its own in place of .git": Case(
         "rm .git; git init -q .; printf '#!/bin/sh\\ntouch %s\\n' \"$CANARY\" > .git/hooks/pre-commit; "

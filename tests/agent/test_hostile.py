@@ -14,7 +14,6 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -68,7 +67,7 @@ class Scene:
 
 
 @pytest.fixture(scope="module")
-def scene(tmp_path_factory: pytest.TempPathFactory, sqlite_template: Path) -> Iterator[Scene]:
+def scene(tmp_path_factory: pytest.TempPathFactory, sqlite_template: Path) -> Scene:
     root = tmp_path_factory.mktemp("hostile")
     database = root / "buildd.db"
     shutil.copy(sqlite_template, database)
@@ -199,8 +198,8 @@ def _dump(connection: sqlite3.Connection) -> str:
 @pytest.mark.parametrize("name", CASES)
 def test_nothing_runs_outside(scene: Scene, name: str) -> None:
     case, (task, *following) = CASES[name], scene.tasks[name]
-    assert task.status.value in case.ends, task.error
     assert not os.path.lexists(scene.canary(name)), "the agent ran what the task left"
+    assert task.status.value in case.ends, task.error
     for words in case.said:
         assert words in scene.said[name]
     for next_task in following:
