@@ -195,3 +195,65 @@ async def test_a_repository_without_a_commit_says_what_to_do(tmp_path: Path) -> 
 async def test_a_state_directory_inside_the_repository_is_refused(local: Repository) -> None:
     with pytest.raises(GitFailed, match="must not lie inside"):
         await worktree.add(local, "buildd/one", local.path / "state" / "tree")
+
+
+async def test_what_a_killed_agent_left_is_committed_on_the_attempt_s_branch(
+    local: Repository, tmp_path: Path
+) -> None:
+    tree = await worktree.add(local, "buildd/one", tmp_path / "tree")
+    git(tree.path, "switch", "--quiet", "--detach")
+    (tree.path / "half.txt").write_text("half\n")
+    await worktree.rescue(tree.path, "what was left")
+    assert git(local.path, "show", "buildd/one:half.txt") == "half"
+    assert await worktree.clear(tree.path)
+
+
+async def test_nothing_is_committed_where_a_task_has_put_another_repository(
+    local: Repository, tmp_path: Path
+) -> None:
+    tree = await worktree.add(local, "buildd/one", tmp_path / "tree")
+    (tree.path / ".git").unlink()
+    git(tree.path, "init", "--quiet")
+    with pytest.raises(GitFailed, match="no worktree any more"):
+        await worktree.rescue(tree.path, "what was left")
+
+
+async def test_a_branch_that_went_on_at_the_remote_is_taken_up_where_it_ends(
+    repository: Path, tmp_path: Path
+) -> None:
+    place = workspace(repo=str(repository))
+    here = await repositories.find(place, tmp_path / "here")
+    assert here is not None
+    tree = await worktree.add(here, "buildd/one", tmp_path / "tree")
+    (tree.path / "a.txt").write_text("a\n")
+    await tree.checkpoint("a")
+    await tree.push()
+    git(repository, "switch", "--quiet", "buildd/one")
+    git(repository, "commit", "--quiet", "--allow-empty", "--message=elsewhere")
+    tip = git(repository, "rev-parse", "HEAD")
+    await repositories.find(place, tmp_path / "here")
+    await worktree.add(here, "buildd/one", tree.path)
+    assert git(tree.path, "rev-parse", "HEAD") == tip
+
+
+async def test_git_is_not_waited_for_for_ever(
+    local: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tree = await worktree.add(local, "buildd/t-1", tmp_path / "tree")
+    settings = tmp_path / "settings"
+    os.mkfifo(settings)
+    git(tree.path, "config", "include.path", str(settings))
+    monkeypatch.setattr("buildd.agent.git._PATIENCE", 0.5)
+    with pytest.raises(GitFailed, match="took longer than"):
+        await tree.checkpoint("work")
+
+
+async def test_a_name_with_an_equals_sign_is_overridden_too(
+    local: Repository, tmp_path: Path
+) -> None:
+    tree = await worktree.add(local, "buildd/t-1", tmp_path / "tree")
+    git(tree.path, "config", "filter.a=b.clean", f"touch {tmp_path}/pwned; cat")
+    (tree.path / ".gitattributes").write_text("* filter=a=b\n")
+    await tree.checkpoint("work")
+    assert not (tmp_path / "pwned").exists()
+    assert git(tree.path, "show", "buildd/t-1:.gitattributes") == "* filter=a=b"

@@ -17,7 +17,7 @@ from pathlib import Path
 import anyio.to_thread
 
 from buildd.agent.git import GitFailed, ask, git, git_into, succeeds
-from buildd.agent.inspection import checkout_at
+from buildd.agent.inspection import checkout_at, plain_text
 from buildd.agent.repository import Repository, restore_settings
 
 DIFF_LIMIT = 900_000
@@ -100,7 +100,8 @@ class Worktree:
         found = checkout_at(self.path)
         if not self.path.is_dir():
             raise GitFailed(f"the directory {self.path} is gone")
-        if found is None or found.common != await _common_dir(self.repository.path):
+        own = await _common_dir(self.repository.path)
+        if found is None or not found.common == own == await _common_dir(self.path):
             raise GitFailed("the worktree's .git was replaced, and what it names is not touched")
 
     async def _return_to_branch(self) -> None:
@@ -199,10 +200,13 @@ async def rescue(path: Path, message: str) -> None:
 
     Raises `GitFailed` or `OSError`.
     """
-    branch = (await _git_dir(path) / _BRANCH).read_text()
+    found = checkout_at(path)
+    if found is None:
+        raise GitFailed("it is no worktree any more")
+    branch = plain_text(found.git_dir / _BRANCH)
     if not branch.startswith(_OURS):
         raise GitFailed(f"{branch!r} is not the branch of an attempt")
-    repository = Repository(path, remote=False)
+    repository = Repository(found.repository, remote=False)
     await Worktree(path, repository, branch, "", None, await _identity(path)).checkpoint(message)
 
 
