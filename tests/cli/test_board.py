@@ -113,10 +113,12 @@ class Terminal:
 
 @contextmanager
 def on_a_terminal(
-    cli: Cli, *flags: str, **environ: str
+    cli: Cli, *flags: str, still: bool = False, **environ: str
 ) -> Iterator[tuple[Terminal, subprocess.Popen[bytes]]]:
     master, slave = pty.openpty()
     termios.tcsetwinsize(slave, (24, 100))
+    if still:
+        termios.tcflow(slave, termios.TCOOFF)  # as Ctrl-S does
     agent = subprocess.Popen(
         [sys.executable, "-m", "buildd.cli.agent", "--executor=command", *flags],
         cwd=cli.directory,
@@ -143,6 +145,12 @@ def office(remote: Cli) -> str:
     remote.environ["AGENT_KEY"] = account["apiKey"]
     assert isinstance(workspace, str)
     return workspace
+
+
+def done(remote: Cli, task: str) -> None:
+    deadline = time.monotonic() + 60
+    while remote.json("tasks", "show", task)["status"] != "completed":
+        assert time.monotonic() < deadline
 
 
 @pytest.mark.parametrize("no_color", ["", "1"])
@@ -176,14 +184,22 @@ def test_a_terminal_shows_what_runs_below_the_log(remote: Cli, office: str, no_c
     assert agent.returncode == 0
 
 
+def test_a_terminal_that_stands_still_holds_up_nothing(remote: Cli, office: str) -> None:
+    task = remote.json("tasks", "create", "--workspace", office, "Fix it")["id"]
+    key = remote.environ["AGENT_KEY"]
+    flags = ("--workspace", office, "--command=true")
+    with on_a_terminal(remote, *flags, still=True, BUILDD_API_KEY=key) as (_, agent):
+        done(remote, task)
+        agent.terminate()
+        assert agent.wait(60) == 0
+
+
 def test_a_quiet_agent_tells_nothing_while_all_is_well(remote: Cli, office: str) -> None:
     task = remote.json("tasks", "create", "--workspace", office, "Fix it")["id"]
     key = remote.environ["AGENT_KEY"]
     flags = ("--workspace", office, "--command=true", "--quiet")
     with on_a_terminal(remote, *flags, BUILDD_API_KEY=key) as (terminal, agent):
-        deadline = time.monotonic() + 60
-        while remote.json("tasks", "show", task)["status"] != "completed":
-            assert time.monotonic() < deadline
+        done(remote, task)
         agent.terminate()
         agent.wait(60)
         while terminal.read():

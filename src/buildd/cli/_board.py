@@ -111,21 +111,25 @@ class Board(logging.Handler):
 
     def _draw(self) -> None:
         from rich.console import Console
+
+        # A file of its own: the interpreter could not end while this thread stands still in its.
+        with open(os.dup(sys.stderr.fileno()), "w", encoding="utf-8", errors="replace") as out:  # noqa: PTH123
+            try:
+                self._draw_on(Console(file=out, markup=False, highlight=False, emoji=False))
+            except OSError:
+                return  # The terminal is gone, and with it whoever would look.
+            finally:
+                self._log.handlers[:] = self._handlers
+
+    def _draw_on(self, console: Console) -> None:
         from rich.live import Live
 
-        console = Console(stderr=True, markup=False, highlight=False, emoji=False)
-        live = Live(console=console, auto_refresh=False, transient=True, redirect_stdout=False)
-        try:
-            with live:
-                drawn: Sequence[Standing] = ()
-                while self._print_next(console):
-                    before, drawn = drawn, self._running()
-                    if before or drawn:
-                        live.update(view(drawn, console.width), refresh=True)
-        except OSError:
-            return  # The terminal is gone, and with it whoever would look.
-        finally:
-            self._log.handlers[:] = self._handlers
+        drawn: Sequence[Standing] = ()
+        with Live(console=console, auto_refresh=False, transient=True) as live:
+            while self._print_next(console):
+                before, drawn = drawn, self._running()
+                if before or drawn:
+                    live.update(view(drawn, console.width), refresh=True)
 
     def _print_next(self, console: Console) -> bool:
         """Print the next line, if one comes in time; False after the last one."""
