@@ -185,6 +185,15 @@ CASES = {
         "rm .git; ln -s $HOUSE/private/.git .git; echo bait > bait.txt",
         ends=frozenset({"failed"}),
     ),
+    "moves the repository to a private one": Case(
+        'echo "$HOUSE/private/.git" > "$(git rev-parse --git-dir)/commondir"; echo bait > bait.txt',
+        ends=frozenset({"failed"}),
+    ),
+    "points its .git at a pipe": Case(
+        "d=$(mktemp -d); mkdir -p $d/worktrees/x; mkfifo $d/worktrees/x/gitdir; "
+        'echo "gitdir: $d/worktrees/x" > .git',
+        ends=frozenset({"failed"}),
+    ),
     "borrows the objects of a private repository": Case(
         'c="$(git rev-parse --git-common-dir)"; echo "$HOUSE/private/.git/objects" > '
         "$c/objects/info/alternates; mkdir -p $c/objects/info/commit-graphs; "

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -257,3 +258,16 @@ async def test_a_name_with_an_equals_sign_is_overridden_too(
     await tree.checkpoint("work")
     assert not (tmp_path / "pwned").exists()
     assert git(tree.path, "show", "buildd/t-1:.gitattributes") == "* filter=a=b"
+
+
+@pytest.mark.parametrize("branch", [b"\xff", b"buildd/ \0", b"main", b"--all"])
+async def test_a_name_that_an_attempt_left_is_not_believed(
+    local: Repository, tmp_path: Path, branch: bytes
+) -> None:
+    tree = await worktree.add(local, "buildd/t-1", tmp_path / "tree")
+    (git_dir(tree.path) / "buildd-branch").write_bytes(branch)
+    with pytest.raises(GitFailed):
+        await worktree.rescue(tree.path, "work")
+    (tree.path / ".git").write_bytes(b"gitdir: \xff\0")
+    with pytest.raises(GitFailed, match="no worktree"):
+        await worktree.rescue(tree.path, "work")

@@ -119,17 +119,24 @@ class Checkout:
 def checkout_at(path: Path) -> Checkout | None:
     """The worktree there; None unless it and its repository agree that it is one."""
     pointer = path / ".git"
-    if pointer.is_symlink() or not pointer.is_file():
+    if pointer.is_symlink():
         return None
     try:
         # Newer gits may write relative paths.
-        git_dir = (path / pointer.read_text().removeprefix("gitdir: ").strip()).resolve()
-        back = (git_dir / (git_dir / "gitdir").read_text().strip()).resolve()
-    except (OSError, UnicodeDecodeError):
+        git_dir = (path / plain_text(pointer).removeprefix("gitdir: ").strip()).resolve()
+        back = (git_dir / plain_text(git_dir / "gitdir").strip()).resolve()
+    except OSError:
         return None
     if git_dir.parent.name != "worktrees" or back != pointer:
         return None
     return Checkout(path, git_dir)
+
+
+def plain_text(path: Path) -> str:
+    """What stands in a file, fit for a path. Raises `OSError`, also for a pipe, which never ends."""
+    if not path.is_file():
+        raise FileNotFoundError(f"{path} is not a file")
+    return path.read_text(errors="replace").replace("\0", "\N{REPLACEMENT CHARACTER}")
 
 
 async def unsaved_commits(ref: str, *, at: Path) -> list[str]:
