@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import httpx2
     from starlette.requests import Request
     from starlette.responses import Response
+    from starlette.types import Receive, Scope, Send
 
 VENDOR = "https://api.anthropic.com"
 _PATHS = frozenset({"/v1/messages", "/v1/messages/count_tokens"})
@@ -91,7 +92,7 @@ async def _serving(forwarder: _Forwarder, listener: socket.socket) -> AsyncItera
         def capture_signals(self) -> Iterator[None]:
             yield
 
-    paths = [Route(path, forwarder.forward, methods=["POST"]) for path in sorted(_PATHS)]
+    paths = [Route(path, forwarder, methods=["POST"]) for path in sorted(_PATHS)]
     server = Server(
         uvicorn.Config(
             Starlette(routes=paths),
@@ -133,14 +134,17 @@ class _Forwarder:
         self._token = token
         self._client = client
 
-    async def forward(self, request: Request) -> Response:
-        """The model's answer, as it arrives."""
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer as the model does, as it does."""
         import httpx2
-        from starlette.background import BackgroundTask
+        from starlette.requests import Request
         from starlette.responses import StreamingResponse
 
+        request = Request(scope, receive)
         if not self._admits(request):
-            return _refusal(401, "authentication_error", "not the token of this attempt")
+            refusal = _refusal(401, "authentication_error", "not the token of this attempt")
+            await refusal(scope, receive, send)
+            return
         query = f"?{request.url.query}" if request.url.query else ""
         outgoing = self._client.build_request(
             "POST",
@@ -151,13 +155,17 @@ class _Forwarder:
         try:
             answer = await self._client.send(outgoing, stream=True)
         except httpx2.TransportError as problem:
-            return _refusal(502, "api_error", f"the model's API does not answer: {problem}")
-        return StreamingResponse(
-            answer.aiter_raw(),
-            status_code=answer.status_code,
-            headers=_passed(answer.headers),
-            background=BackgroundTask(answer.aclose),
-        )
+            refusal = _refusal(502, "api_error", f"the model's API does not answer: {problem}")
+            await refusal(scope, receive, send)
+            return
+        try:
+            passed = StreamingResponse(
+                answer.aiter_raw(), answer.status_code, _passed(answer.headers)
+            )
+            await passed(scope, receive, send)
+        finally:
+            with anyio.CancelScope(shield=True):
+                await answer.aclose()
 
     def _admits(self, request: Request) -> bool:
         bearer = request.headers.get("authorization", "").removeprefix("Bearer ")
