@@ -311,7 +311,7 @@ def test_an_action_account_ends_at_once_when_nothing_is_claimable(
             ("--executor=nonsense",),
             {},
             2,
-            "there is no executor 'nonsense'; installed: claude, command",
+            "there is no executor 'nonsense'; installed: claude, claude-code, command",
         ),
         (("--executor=claude",), {"ANTHROPIC_API_KEY": ""}, 2, "ANTHROPIC_API_KEY is not set"),
         (

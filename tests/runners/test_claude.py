@@ -231,7 +231,7 @@ def test_a_cancelled_task_leaves_no_process(office: Office) -> None:
     with FakeModel([Reply(tools=[bash(command)])]) as model, Studio(office, model).working():
         until(lambda: list((office.state / "worktrees").glob("*/begun")))
         worker = office.worker(task)
-        assert len(marked(worker.id)) >= 4
+        until(lambda: len(marked(worker.id)) >= 4)
         office.owner.tasks.cancel(id=task.id)
     assert not marked(worker.id)
     assert office.read(task).status is TaskStatus.CANCELLED
@@ -296,6 +296,14 @@ def test_the_tools_for_files_do_not_leave_the_worktree(
     assert secret.read_text() == "the family silver"
     assert not (tmp_path / "new.txt").exists()
     assert "silver" not in str(studio.model.requests[-1].tool_results)
+
+
+def test_a_pipe_is_no_file(office: Office) -> None:
+    write = ToolUse("write", {"file_path": "pipe", "content": "x"})
+    read = ToolUse("read", {"file_path": "pipe"})
+    _, studio = outcome(office, Reply(tools=[bash("mkfifo pipe"), write, read]), DONE)
+    results = studio.model.requests[-1].tool_results
+    assert results[1:] == ["write: pipe: not a regular file", "read: pipe: not a regular file"]
 
 
 def test_no_tool_sees_a_key(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:

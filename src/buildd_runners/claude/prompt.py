@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 
-from buildd.models import Message, Role, Task
+from buildd.models import Message, Role
 from buildd.roles import Session
+from buildd_runners.brief import described
 from buildd_runners.claude.cut import cut
 
 # The same for every attempt, so that one prompt cache serves them all.
@@ -46,20 +46,9 @@ _EACH = 4_000
 
 def first(session: Session, earlier: Sequence[Message]) -> str:
     """The message that opens a conversation; `earlier`: what was said in the attempt before it."""
-    parts = [brief(session.task), f"(The worktree is {session.workdir}.)"]
+    parts = [*described(session.task), f"(The worktree is {session.workdir}.)"]
     if earlier:
         parts.append(_retold(earlier))
-    return "\n\n".join(parts)
-
-
-def brief(task: Task) -> str:
-    """The task in words."""
-    parts = [f"# {task.title}"]
-    if task.description:
-        parts.append(task.description)
-    if task.context:
-        context = json.dumps(task.context, indent=2, ensure_ascii=False)
-        parts.append(f"## Context\n\n```json\n{context}\n```")
     return "\n\n".join(parts)
 
 

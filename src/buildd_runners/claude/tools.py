@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import anyio
+import anyio.to_thread
 from anthropic.lib.tools import BetaAsyncFunctionTool, ToolError, beta_async_tool
 from anthropic.lib.tools.agent_toolset import (
     AgentToolContext,
@@ -42,10 +44,10 @@ def tools(session: Session, shell: Shell, environment: Mapping[str, str]) -> lis
     place = AgentToolContext(workdir=root)
     return [
         _bash(shell),
-        beta_read_tool(place),
-        beta_write_tool(place),
-        beta_edit_tool(place),
-        beta_glob_tool(place),
+        _aside(beta_read_tool(place), place),
+        _aside(beta_write_tool(place), place),
+        _aside(beta_edit_tool(place), place),
+        _aside(beta_glob_tool(place), place),
         _grep(place, root, environment),
         _ask(session),
         _report(session),
@@ -72,6 +74,29 @@ def _bash(shell: Shell) -> Tool:
         return await shell.run(command, timeout_ms / 1000 if timeout_ms else None)
 
     return bash
+
+
+def _aside(tool: Tool, place: AgentToolContext) -> Tool:
+    """A tool of the SDK, in a thread: it would keep the agent from all else while it searches."""
+
+    async def call(**given: Any) -> Any:
+        _refuse_pipe(tool.name, given.get("file_path"), place)
+        work = partial(anyio.run, tool.call, given)
+        return await anyio.to_thread.run_sync(work, abandon_on_cancel=True)
+
+    return BetaAsyncFunctionTool(
+        call, name=tool.name, description=tool.description, input_schema=tool.input_schema
+    )
+
+
+def _refuse_pipe(name: str, path: object, place: AgentToolContext) -> None:
+    """Refuse what could make a write wait for ever, which the SDK looks for in reads only."""
+    try:
+        found = resolve_path(place, path) if isinstance(path, str) else None
+    except ValueError:
+        return  # the tool itself says why
+    if found is not None and found.exists() and not found.is_file():
+        raise ToolError(f"{name}: {path}: not a regular file")
 
 
 def _grep(place: AgentToolContext, root: Path, environment: Mapping[str, str]) -> Tool:

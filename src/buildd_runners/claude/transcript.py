@@ -31,7 +31,7 @@ class Transcript:
         lines = _lines(transcript._path)
         if lines and lines[0] == {"model": model}:
             transcript.messages = lines[1:]
-        transcript._write([{"model": model}, *transcript.messages], mode="w")
+        transcript._rewrite()
         return transcript
 
     @property
@@ -45,11 +45,17 @@ class Transcript:
     def append(self, message: dict[str, Any]) -> None:
         """Take a message and keep it."""
         self.messages.append(message)
-        self._write([message], mode="a")
+        with self._path.open("a", encoding="utf-8") as file:
+            file.write(_line(message))
 
-    def _write(self, lines: list[dict[str, Any]], mode: str) -> None:
-        with self._path.open(mode, encoding="utf-8") as file:
-            file.writelines(f"{json.dumps(line)}\n" for line in lines)
+    def _rewrite(self) -> None:
+        new = self._path.with_suffix(".new")
+        new.write_text("".join(map(_line, [{"model": self._model}, *self.messages])), "utf-8")
+        new.replace(self._path)
+
+
+def _line(value: dict[str, Any]) -> str:
+    return f"{json.dumps(value)}\n"
 
 
 def _lines(path: Path) -> list[dict[str, Any]]:
