@@ -49,7 +49,11 @@ class Brief:
 async def write_brief(session: Session, *, may_ask: bool) -> Brief:
     """Write the files; `may_ask`: tell the program, a model's, how to reach people."""
     brief = Brief(*(session.scratch / name for name in ("task.md", "task.json", "result.json")))
-    parts = [*described(session.task), *_past(await session.history()), *([_PEOPLE] if may_ask else [])]
+    parts = [
+        *described(session.task),
+        *_past(await session.history()),
+        *([_PEOPLE] if may_ask else []),
+    ]
     brief.prompt.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
     brief.task.write_text(session.task.model_dump_json(indent=2), encoding="utf-8")
     return brief
