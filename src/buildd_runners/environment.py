@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from buildd.errors import ConfigError
 
 _PASSED = ("PATH", "HOME", "LANG", "TERM", "TZ", "USER", "LOGNAME", "SHELL", "TMPDIR")
-_NEVER = ("BUILDD_API_KEY", "BUILDD_ADMIN_KEY", "BUILDD_SECRET")
+_NEVER = ("BUILDD_API_KEY", "BUILDD_ADMIN_KEY", "BUILDD_GITHUB_TOKEN", "BUILDD_SECRET")
 
 
 def checked(names: Iterable[str], never: Iterable[str] = ()) -> tuple[str, ...]:
