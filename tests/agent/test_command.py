@@ -405,7 +405,7 @@ RECORDED = Path(__file__).parent / "recorded"
     [
         (
             "codex",
-            "exec --json --sandbox workspace-write -",
+            "exec --json --sandbox workspace-write -c sandbox_workspace_write.network_access=true -",
             ["I look around.", "command_execution", "There it is."],
             "0",
             1,
