@@ -21,11 +21,12 @@ demo: .make/run  ## a whole system at work, on an empty machine
 test: .make/dev  ## the tests, on SQLite and on Postgres
 	@$(BIN)/pytest -m "not real" --numprocesses 4
 
-test-real: .make/dev  ## the tests that need big parts of the outside world (pytest's 5: there are none)
-	@$(BIN)/pytest -m real || test $$? -eq 5
+test-real: .make/real  ## the tests that need big parts of the outside world: the real Claude Code
+	@$(BIN)/pytest -m real
 
-smoke-claude: .make/run  ## a real model fixes a test in a repository made for it (some cents; needs ANTHROPIC_API_KEY)
+smoke-claude: .make/real  ## a real model fixes a test, by itself and as Claude Code (some cents; needs ANTHROPIC_API_KEY)
 	@$(BIN)/python examples/claude/fix_a_test.py
+	@$(BIN)/python examples/claude_code/fix_a_test.py
 
 chaos: model  ## the whole proof: the model, then die at every statement, lose every guard, kill -9 everything (CHAOS=--help)
 	@$(BIN)/python -m tests.faults
@@ -59,6 +60,8 @@ lock: .make/dev  ## take the newest versions of everything
 	$(COMPILE) pyproject.toml --group build --output-file requirements/run.txt
 	$(COMPILE) pyproject.toml --extra postgres --group dev --constraints requirements/run.txt \
 	    --output-file requirements/dev.txt
+	$(COMPILE) pyproject.toml --extra postgres --extra claude-code --group dev \
+	    --constraints requirements/dev.txt --output-file requirements/real.txt
 
 clean:  ## forget the set-up
 	rm -rf .venv .make
@@ -66,6 +69,11 @@ clean:  ## forget the set-up
 # pip's own settings (mirrors, proxies) are unknown to uv, so pip takes over where uv cannot download.
 install = { $(BIN)/uv pip install --quiet --python $(BIN)/python $(1) \
     || { echo "buildd: installing with pip instead of uv" >&2; $(BIN)/pip install --quiet $(1); }; }
+
+.make/real: .make/dev requirements/real.txt
+	@echo "buildd: installing Claude Code, which is large" >&2
+	@$(call install,--require-hashes -r requirements/real.txt)
+	@touch $@
 
 .make/dev: .make/run requirements/dev.txt
 	@echo "buildd: installing what the tests need" >&2

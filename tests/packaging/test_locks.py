@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 REQUIREMENTS = Path(__file__).parents[2] / "requirements"
-LOCKS = ["bootstrap.txt", "run.txt", "dev.txt"]
+LOCKS = ["bootstrap.txt", "run.txt", "dev.txt", "real.txt"]
 
 
 @pytest.mark.parametrize("name", LOCKS)
@@ -31,6 +31,7 @@ def test_the_tests_run_on_the_versions_the_demo_installs() -> None:
             re.findall(r"^[\w.\[\]-]+==\S+", (REQUIREMENTS / name).read_text(), re.MULTILINE)
         )
 
-    assert {pin.split("[")[0] for pin in pins("run.txt")} <= {
-        pin.split("[")[0] for pin in pins("dev.txt")
-    }
+    run, dev, real = (
+        {pin.split("[")[0] for pin in pins(f"{name}.txt")} for name in ("run", "dev", "real")
+    )
+    assert run <= dev <= real

@@ -111,6 +111,8 @@ def shop(repository: Path) -> Path:
     )
     git(repository, "add", ".")
     git(repository, "commit", "--quiet", "--message=a shop with a fault")
+    git(repository, "config", "--file", str(Path.home() / ".gitconfig"), "user.name", "the keeper")
+    git(repository, "config", "--file", str(Path.home() / ".gitconfig"), "user.email", "k@eep.er")
     return repository
 
 
@@ -167,7 +169,8 @@ def _shows_what_was_done(office: Office, task: Task, worker: Worker, shop: Path)
     assert result["denied"] == ["Write"]
     assert "+    return sum(prices)" in (shown["diff"].content or "")
     assert "Count the first price too" in (shown["summary"].content or "")
-    assert git(shop, "log", "-1", "--format=%s", worker.branch) == "Count the first price too"
+    last = git(shop, "log", "-1", "--format=%an: %s", worker.branch)
+    assert last == "the keeper: Count the first price too"
     assert worker.turns == 7
     assert worker.cost_usd > 0
     assert worker.session_id

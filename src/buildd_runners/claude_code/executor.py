@@ -21,6 +21,7 @@ import anyio
 import anyio.to_thread
 from pydantic import JsonValue
 
+from buildd.agent.git import ask
 from buildd.agent.process import MARK, stop
 from buildd.agent.text import one_line
 from buildd.errors import ConfigError
@@ -97,6 +98,7 @@ class ClaudeCodeExecutor:
 
         complaints: deque[str] = deque(maxlen=_COMPLAINTS)
         options = self._options(session, door, questions)
+        options.env |= await _identity(session)
         options.stderr = complaints.append
         client = ClaudeSDKClient(options)
         conversation = Conversation(client, session, questions)
@@ -171,6 +173,18 @@ something that the task does not call for, do not.
 take hours to answer.
 - End with a short summary for the person who reviews: what you did, how you checked it, and what is \
 left open."""
+
+
+async def _identity(session: Session) -> dict[str, str]:
+    """Who commits: in a home of its own, git does not find the person's settings."""
+    found = {}
+    for name in ("name", "email"):
+        value = await ask("config", f"user.{name}", at=session.workdir)
+        for role in ("AUTHOR", "COMMITTER"):
+            variable = f"GIT_{role}_{name.upper()}"
+            if value and variable not in session.environment:
+                found[variable] = value
+    return found
 
 
 async def _opening(session: Session, resumed: str | None) -> str:
