@@ -170,13 +170,13 @@ async def add(
     origin = None if tip else await _with_work(repository, earlier, base)
     tip = await repository.tip(origin) if origin else tip
     start = base if tip is None else await git("merge-base", base, tip, at=repository.path)
-    if is_there(path):
-        await git("merge", "--quiet", "--ff-only", tip or base, at=path)
-    else:
-        await _check_out(repository, branch, path, tip or base)
-    tree = Worktree(path, repository, branch, start, origin, await _identity(path))
-    (await _git_dir(path) / _BRANCH).write_text(branch)
-    return tree
+    with anyio.CancelScope(shield=True):  # half a checkout would look like work
+        if is_there(path):
+            await git("merge", "--quiet", "--ff-only", tip or base, at=path)
+        else:
+            await _check_out(repository, branch, path, tip or base)
+        (await _git_dir(path) / _BRANCH).write_text(branch)
+    return Worktree(path, repository, branch, start, origin, await _identity(path))
 
 
 async def _with_work(repository: Repository, branches: Sequence[str], base: str) -> str | None:
@@ -196,14 +196,17 @@ async def push(repository: Path, branch: str) -> None:
 
 
 async def rescue(path: Path, message: str) -> None:
-    """Commit what a killed agent left in a worktree onto its attempt's branch, if that is known.
+    """Commit what a killed agent left in a worktree onto its attempt's branch.
 
-    Raises `GitFailed` or `OSError`.
+    Not in one that no executor was given yet. Raises `GitFailed` or `OSError`.
     """
     found = checkout_at(path)
     if found is None:
         raise GitFailed("it is no worktree any more")
-    branch = plain_text(found.git_dir / _BRANCH)
+    known = found.git_dir / _BRANCH
+    if not known.exists():
+        return
+    branch = plain_text(known)
     if not branch.startswith(_OURS):
         raise GitFailed(f"{branch!r} is not the branch of an attempt")
     repository = Repository(found.repository, remote=False)
