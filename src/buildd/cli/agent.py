@@ -139,7 +139,8 @@ def agent(settings: _config.Settings, /, **flags: Any) -> None:
 
     A command runs in a git worktree of its own. It finds the task on standard input and in the
     file $BUILDD_TASK_FILE ($BUILDD_TASK_JSON as JSON). `echo "$BUILDD_CONTROL progress=40"` reports
-    progress, and exit code 0 means that the task is done.
+    progress, `buildd agent ask` asks a person, and exit code 0 means that the task is done; a JSON
+    object in $BUILDD_RESULT_FILE becomes its result.
     """
     _talk(quiet=flags["quiet"])
     executor = _executor(flags)
