@@ -16,8 +16,6 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 import anyio
-import psutil
-
 from buildd.errors import ConfigError
 
 log = logging.getLogger(__name__)
@@ -72,6 +70,8 @@ class Hours:
 
 def on_power(_: datetime) -> str | None:
     """None while the machine is not on battery; one that has none never is."""
+    import psutil
+
     try:
         battery = psutil.sensors_battery()
     except (AttributeError, OSError):  # This system knows nothing of batteries.
