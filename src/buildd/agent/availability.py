@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 import anyio
+
 from buildd.errors import ConfigError
 
 log = logging.getLogger(__name__)
