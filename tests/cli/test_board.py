@@ -8,6 +8,7 @@ import os
 import pty
 import re
 import select
+import signal
 import subprocess
 import sys
 import termios
@@ -101,6 +102,11 @@ class Terminal:
             assert time.monotonic() < deadline, self.seen
             self.read()
 
+    def close(self) -> None:
+        if self._master >= 0:
+            os.close(self._master)
+        self._master = -1
+
     def read(self) -> bool:
         ready, _, _ = select.select([self._master], [], [], 1)
         data = b""
@@ -128,12 +134,13 @@ def on_a_terminal(
         stderr=slave,
     )
     os.close(slave)
+    terminal = Terminal(master)
     try:
-        yield Terminal(master), agent
+        yield terminal, agent
     finally:
         agent.kill()
         agent.wait()
-        os.close(master)
+        terminal.close()
 
 
 @pytest.fixture
@@ -192,6 +199,20 @@ def test_a_terminal_that_stands_still_holds_up_nothing(remote: Cli, office: str)
         done(remote, task)
         agent.terminate()
         assert agent.wait(60) == 0
+
+
+def test_closing_the_terminal_hands_back_what_runs(remote: Cli, office: str) -> None:
+    task = remote.json("tasks", "create", "--workspace", office, "Fix it")["id"]
+    flags = ("--workspace", office, "--command=sleep 300", "--drain-timeout=0")
+    key = remote.environ["AGENT_KEY"]
+    with on_a_terminal(remote, *flags, BUILDD_API_KEY=key) as (terminal, agent):
+        terminal.until(lambda seen: "Fix it" in seen and "TASK" in seen)
+        terminal.close()
+        # The kernel tells so to whom the terminal controls, which is a shell and its jobs.
+        agent.send_signal(signal.SIGHUP)
+        assert agent.wait(60) == 0
+    left = remote.json("tasks", "show", task)
+    assert (left["status"], left["attempt"]) == ("pending", 0)
 
 
 def test_a_quiet_agent_tells_nothing_while_all_is_well(remote: Cli, office: str) -> None:

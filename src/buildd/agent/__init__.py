@@ -99,6 +99,7 @@ async def serve_async(
 
     In the main thread the first SIGTERM or SIGINT drains: no new task is taken, what runs may
     finish within `drain_timeout`, and is handed back after that. The second hands it back at once.
+    So does SIGHUP, by which a terminal tells that it is closed, unless it is ignored (`nohup`).
     """
     agent = Agent(client, executor, options)
     failure: Exception | None = None
@@ -117,6 +118,9 @@ async def serve_async(
 
 
 async def _drain_on_signal(agent: Agent) -> None:
-    with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+    ends = [signal.SIGTERM, signal.SIGINT]
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        ends.append(signal.SIGHUP)
+    with anyio.open_signal_receiver(*ends) as signals:
         async for _ in signals:
             agent.drain()

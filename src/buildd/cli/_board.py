@@ -26,6 +26,8 @@ TOLD_SECONDS = 60.0
 _WAITING = 10_000
 """Lines that wait at most for a terminal which stands still; more are dropped."""
 _LAST_DRAWING = 2.0
+_UNSHOWN = "backslashreplace"
+"""What becomes of a letter that the terminal cannot show."""
 
 _COLUMNS = (
     _render.Column("FOR", lambda each: duration(each.seconds), rank=1),
@@ -112,14 +114,15 @@ class Board(logging.Handler):
     def _draw(self) -> None:
         from rich.console import Console
 
-        # A file of its own: the interpreter could not end while this thread stands still in its.
-        with open(os.dup(sys.stderr.fileno()), "w", encoding="utf-8", errors="replace") as out:  # noqa: PTH123
-            try:
+        try:
+            # A file of its own: the interpreter could not end while this thread stands still in its.
+            own = os.dup(sys.stderr.fileno())
+            with os.fdopen(own, "w", encoding=sys.stderr.encoding, errors=_UNSHOWN) as out:
                 self._draw_on(Console(file=out, markup=False, highlight=False, emoji=False))
-            except OSError:
-                return  # The terminal is gone, and with it whoever would look.
-            finally:
-                self._log.handlers[:] = self._handlers
+        except OSError:  # The terminal is gone, and with it whoever would look.
+            self._handlers = [logging.NullHandler()]
+        finally:
+            self._log.handlers[:] = self._handlers
 
     def _draw_on(self, console: Console) -> None:
         from rich.live import Live
