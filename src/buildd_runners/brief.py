@@ -71,11 +71,11 @@ def described(task: Task) -> list[str]:
 
 
 def _past(history: Sequence[Message]) -> list[str]:
-    """What was said before a pause: the files are as they were left, but the program is new."""
+    """What was said before a pause, or in earlier attempts: the program knows nothing of it."""
     said = [f"{_WHO[each.role]}: {each.content}" for each in history if each.content]
     if not said:
         return []
     text = "\n\n".join(said)
     if len(text) > _TRANSCRIPT:
         text = f"…{text[-_TRANSCRIPT:]}"
-    return ["## Before\n\nThis was begun earlier and interrupted. What was said until then:", text]
+    return ["## Before\n\nThis was worked on before, and not finished. What was said then:", text]

@@ -36,6 +36,7 @@ _TOOL = 8_000
 """Characters of a tool's input or output that are kept."""
 _TAIL = 60
 _TAIL_LINE = 500
+_TOO_DEEP = "… it is nested too deep to be shown …"
 _MORE = "… there is more output; it is not shown …"
 
 _PROGRESS = re.compile(r" progress=(100|\d{1,2})\s*", re.ASCII)
@@ -134,8 +135,11 @@ class Output:
         self._add(use, len(json.dumps([given, got])))
 
     def _cut(self, value: Any) -> Any:
-        clean = self._session.redactor.redact_json(value)
-        text = clean if isinstance(clean, str) else json.dumps(clean, ensure_ascii=False)
+        try:
+            clean = self._session.redactor.redact_json(value)
+            text = clean if isinstance(clean, str) else json.dumps(clean, ensure_ascii=False)
+        except RecursionError:
+            return _TOO_DEEP
         return clean if len(text) <= _TOOL else f"{text[:_TOOL]}…"
 
     def _add(self, item: str | ToolUse, size: int) -> None:

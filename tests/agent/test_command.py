@@ -492,6 +492,8 @@ def test_lines_that_are_too_long_or_strange_do_no_harm(
     strange.write_text(
         "[" * 100_000
         + "\n[1]\n{}\n"
+        + '{"type": "tool_use", "part": {"tool": "deep", "state": {"input": %s}}}\n'
+        % ("[" * 600 + "]" * 600)
         + "".join(cost % value for value in ("-1", "NaN", "1e400", '"5"', "true", "null", "0.5"))
         + '{"type": "text", "part": {"text": 5}}\n{"type": "tool_use", "part": []}\n'
         + '{"type": "text", "part": {"text": "'
