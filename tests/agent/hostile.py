@@ -78,6 +78,12 @@ CASES = {
         f"git config core.hooksPath .githooks; {_BAIT}",
         clone=True,
     ),
+    "puts other contents in place of the default branch": Case(
+        "echo evil > README.md; git add .; git -c user.name=a -c user.email=a@b commit -qm evil; "
+        "git replace refs/remotes/origin/main HEAD; git update-ref refs/remotes/origin/main HEAD; "
+        "git symbolic-ref refs/remotes/origin/HEAD refs/heads/evil",
+        clone=True,
+    ),
     "sets a file system monitor": Case(f'git config core.fsmonitor "touch $CANARY;"; {_BAIT}'),
     "sets an ssh command": Case(
         f'git config core.sshCommand "touch $CANARY;"; git config remote.origin.url a@b:c; {_BAIT}',

@@ -125,7 +125,7 @@ def _ask(scene: Scene, owner: Client, account_id: str, name: str, case: Case) ->
         second = owner.tasks.create(
             workspace_id=workspace.id,
             title="The next",
-            description="<<<\necho next > next.txt\n>>>",
+            description="<<<\necho next > next.txt; git add .; git commit -qm next\n>>>",
             depends_on=[first.id],
             on_dependency_failure="run",
             max_attempts=1,
@@ -208,11 +208,14 @@ def test_nothing_runs_outside(scene: Scene, name: str) -> None:
 
 @pytest.mark.parametrize("name", [name for name, case in CASES.items() if case.clone])
 def test_what_is_pushed_goes_to_the_workspaces_repo(scene: Scene, name: str) -> None:
-    branches = git(scene.repository(name), "branch", "--list", "buildd/*").split()
-    assert sorted(branches) == sorted(
-        str(task.result["branch"]) for task in scene.tasks[name] if task.result
-    )
+    remote = scene.repository(name)
+    pushed = git(remote, "branch", "--list", "buildd/*").split()
+    branches = [str(task.result["branch"]) for task in scene.tasks[name] if task.result]
+    assert sorted(pushed) == sorted(branches)
     assert len(branches) == 2
+    # The next task began with what the repository holds, whatever the first made of the clone.
+    assert git(remote, "show", f"{branches[1]}:README.md") == "a shop"
+    assert git(remote, "rev-parse", f"{branches[1]}~1") == git(remote, "rev-parse", "main")
 
 
 def test_no_key_is_stored_or_told(scene: Scene) -> None:

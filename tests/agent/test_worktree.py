@@ -271,3 +271,19 @@ async def test_a_name_that_an_attempt_left_is_not_believed(
     (tree.path / ".git").write_bytes(b"gitdir: \xff\0")
     with pytest.raises(GitFailed, match="no worktree"):
         await worktree.rescue(tree.path, "work")
+
+
+async def test_a_checkout_that_is_itself_a_worktree(repository: Path, tmp_path: Path) -> None:
+    linked = tmp_path / "linked"
+    git(repository, "worktree", "add", "--quiet", "-b", "side", str(linked))
+    tree = await worktree.add(Repository(linked, remote=False), "buildd/t-1", tmp_path / "tree")
+    (tree.path / "work.txt").write_text("work\n")
+    await tree.checkpoint("work")
+    assert (await tree.changes()).files == ("work.txt",)
+    assert await tree.remove()
+    assert git(linked, "status", "--porcelain") == ""
+    assert sorted(path.name for path in linked.iterdir()) == [".git", "README.md"]
+    assert git(repository, "ls-tree", "--name-only", "buildd/t-1").split() == [
+        "README.md",
+        "work.txt",
+    ]

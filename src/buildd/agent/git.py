@@ -43,6 +43,7 @@ _ENVIRONMENT = {
     "LC_ALL": "C",
     "GIT_TERMINAL_PROMPT": "0",
     "GIT_EDITOR": "true",
+    "GIT_NO_REPLACE_OBJECTS": "1",
     # A transfer that stands still for a minute is given up instead of holding the task for ever.
     "GIT_HTTP_LOW_SPEED_LIMIT": "1000",
     "GIT_HTTP_LOW_SPEED_TIME": "60",

@@ -123,10 +123,12 @@ async def _create(url: str, path: Path) -> None:
 
 
 def restore_settings(clone: Path) -> None:
-    """Undo what tasks wrote into the configuration of our clone: it says where we send what to.
+    """Undo what tasks made of our clone's configuration and hooks, which later ones would obey.
 
-    Before everything that goes to the remote, with a person's credentials.
+    Also before everything that goes to the remote, with a person's credentials: it says where to.
     """
+    for name in ("hooks", "info"):
+        shutil.rmtree(clone / name, ignore_errors=True)
     # A name that nobody knows before, so that no link stands there.
     with tempfile.NamedTemporaryFile(dir=clone, delete=False) as file:
         file.write(_settings(clone).read_bytes())
