@@ -56,6 +56,7 @@ class Output:
         self._stream = RedactedStream(session.redactor)
         self._partial = ""
         self._broken = False
+        self._heard: list[str] = []
         self._unsaid = ""
         self._waiting: list[str | ToolUse] = []
         self._size = 0
@@ -73,6 +74,7 @@ class Output:
         while len(self._partial) > self._longest:
             self._take(self._partial[: self._longest], ended=False)
             self._partial = self._partial[self._longest :]
+        self._pass()
 
     def _take(self, raw: str, *, ended: bool = True) -> None:
         goes_on, self._broken = self._broken, not ended
@@ -112,10 +114,17 @@ class Output:
             self._totals |= {"cost_usd": self._cost, "turns": self._turns}
 
     def _hear(self, text: str) -> None:
-        self._collect(self._stream.feed(text))
+        self._heard.append(text)
+
+    def _pass(self) -> None:
+        """Look for secrets in all that was read at once: line by line it would stop the agent."""
+        heard, self._heard = self._heard, []
+        if heard:
+            self._collect(self._stream.feed("".join(heard)))
 
     def _end_line(self) -> None:
         """Let nothing wait for its continuation."""
+        self._pass()
         self._collect(self._stream.close())
         if self._unsaid:
             self._collect("\n")
