@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -179,6 +181,40 @@ def _shows_what_was_done(office: Office, task: Task, worker: Worker, shop: Path)
     assert any("the total is wrong" in str(each.tool_output) for each in said)
 
 
+def test_what_it_may_do_unasked_is_up_to_its_mode(
+    agents: Agents, repository: Path, tmp_path: Path
+) -> None:
+    office, outside = agents.office, tmp_path / "outside.txt"
+    write = ToolUse("Write", {"file_path": str(outside), "content": "x"})
+    steps = [bash("echo 1 >> one"), bash("echo 1 >> one"), write, bash("rm -f one")]
+    turns = [*(Reply(tools=[step]) for step in steps), Reply("Done.")]
+    answers = {"echo 1": "allow always", str(outside): "deny", "rm -f": "no, keep it"}
+    with FakeModel({"careful": turns, "free": turns}) as model:
+        task = office.task("careful")
+        agent = start(agents, model, "--permission-mode=default")
+        for about, answer in answers.items():
+            until(lambda about=about: about in _wish(office, task), 60)
+            office.owner.workers.answer(id=office.worker(task).id, content=answer)
+        careful = worker_in(office, task, WorkerStatus.COMPLETED, WorkerStatus.ERROR)
+        agent.terminate()
+        agents.end(agent)
+        assert not outside.exists()
+        task = office.task("free")
+        start(agents, model, "--permission-mode=bypassPermissions")
+        free = worker_in(office, task, WorkerStatus.COMPLETED, WorkerStatus.ERROR)
+    assert careful.status is free.status is WorkerStatus.COMPLETED
+    assert git(repository, "show", f"{careful.branch}:one") == "1\n1"
+    assert outside.read_text() == "x"
+    assert office.artifacts(free).keys() == {"summary"}
+
+
+def _wish(office: Office, task: Task) -> str:
+    """What the last attempt waits for."""
+    workers = office.owner.workers.list(task_id=task.id)
+    waiting = workers[0].waiting_for if workers else None
+    return waiting.prompt if waiting else ""
+
+
 def test_a_pause_keeps_the_session_for_the_resume(agents: Agents) -> None:
     office, gate = agents.office, Gate()
     script = [
@@ -300,3 +336,24 @@ def test_what_the_api_does_not_get_over_is_a_failure_that_says_why(
     assert worker.error_code == "api_error"
     assert told in (worker.error or "")
     assert office.read(task).status is status
+
+
+def test_the_example_can_be_rehearsed(tmp_path: Path) -> None:
+    example = Path(__file__).parents[2] / "examples" / "claude_code" / "fix_a_test.py"
+    done = subprocess.run(
+        [sys.executable, "-W", "error", example, "--rehearse"],
+        env={"PATH": os.environ["PATH"], "HOME": str(tmp_path)},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    for words in (
+        "Which name?",
+        "answered: Fix the total",
+        "return sum(prices)",
+        "completed after 4",
+    ):
+        assert words in done.stdout

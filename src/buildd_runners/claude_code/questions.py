@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import json
+from pathlib import Path
 from typing import Any
 
 from claude_agent_sdk import (
@@ -23,6 +24,7 @@ ASK = "AskUserQuestion"
 _SHELL = "Bash"
 _ALLOW, _ALWAYS, _DENY = "allow", "allow always", "deny"
 _YES = frozenset({_ALLOW, _ALWAYS, "yes", "y", "ok"})
+_SUBJECTS = ("command", "file_path", "notebook_path", "url")
 _LONG = 4_000
 """Characters of what a tool was given that a question shows."""
 _LONGEST = 50_000
@@ -35,6 +37,7 @@ class Questions:
         self._session = session
         self._mode = mode
         self._open = 0
+        self._always: set[tuple[str, str]] = set()
 
     @property
     def open(self) -> bool:
@@ -47,22 +50,24 @@ class Questions:
         """Whether a tool may be used, and with what; the SDK calls it where the CLI would prompt."""
         if tool == ASK:
             return await self._question(given)
-        if self._trusts(tool, context):
+        if self._trusts(tool, given, context):
             return PermissionResultAllow()
         return await self._permission(tool, given, context)
 
-    def _trusts(self, tool: str, context: ToolPermissionContext) -> bool:
-        if self._mode is PermissionMode.BYPASS:
+    def _trusts(self, tool: str, given: dict[str, Any], context: ToolPermissionContext) -> bool:
+        if self._mode is PermissionMode.BYPASS or (tool, _subject(given)) in self._always:
             return True
         # Where a command is to work outside the directory, the CLI names the path.
-        shell = tool == _SHELL and context.blocked_path is None
-        return shell and self._mode is PermissionMode.ACCEPT_EDITS
+        path = context.blocked_path
+        at_home = path is None or Path(path).resolve().is_relative_to(
+            self._session.workdir.resolve()
+        )
+        return tool == _SHELL and at_home and self._mode is PermissionMode.ACCEPT_EDITS
 
     async def _permission(
         self, tool: str, given: dict[str, Any], context: ToolPermissionContext
     ) -> PermissionResult:
-        rules = [replace(rule, destination="session") for rule in context.suggestions]
-        options = [_ALLOW, _ALWAYS, _DENY] if rules else [_ALLOW, _DENY]
+        options = [_ALLOW, _ALWAYS, _DENY]
         try:
             said = await self._ask(_wish(tool, given, context), QuestionType.PERMISSION, options)
         except BuilddError as problem:
@@ -71,7 +76,10 @@ class Questions:
         if answer not in _YES:
             told = "" if answer in ("", _DENY, "no") else f" and said: {said}"
             return PermissionResultDeny(message=f"A person refused this{told}")
-        return PermissionResultAllow(updated_permissions=rules if answer == _ALWAYS else None)
+        if answer == _ALWAYS:
+            # The rules that the CLI suggests reach further than what the person was shown.
+            self._always.add((tool, _subject(given)))
+        return PermissionResultAllow()
 
     async def _question(self, given: dict[str, Any]) -> PermissionResult:
         answers: dict[str, str] = {}
@@ -90,6 +98,12 @@ class Questions:
             return await self._session.ask(text, type=kind, options=options or None)
         finally:
             self._open -= 1
+
+
+def _subject(given: dict[str, Any]) -> str:
+    """What it is about: the command, the file or the page."""
+    found = (given[name] for name in _SUBJECTS if name in given)
+    return str(next(found, json.dumps(given, sort_keys=True, default=str)))
 
 
 def _wish(tool: str, given: dict[str, Any], context: ToolPermissionContext) -> str:
