@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 
 import psutil
@@ -239,7 +240,8 @@ def test_a_pause_keeps_the_session_for_the_resume(agents: Agents) -> None:
     assert done.session_id == paused.session_id
     assert "I begin." in resumed
     assert "taken up again" in resumed.said
-    assert done.cost_usd > paused.cost_usd
+    # Two more turns, and not what Claude Code counts again of the first ones.
+    assert 0 < done.cost_usd - paused.cost_usd < paused.cost_usd * Decimal("1.5")
     assert marked(done) == []
 
 

@@ -35,10 +35,17 @@ _LISTEN = 0.3
 class Conversation:
     """Claude Code at work on one task."""
 
-    def __init__(self, client: ClaudeSDKClient, session: Session, questions: Questions) -> None:
+    def __init__(
+        self,
+        client: ClaudeSDKClient,
+        session: Session,
+        questions: Questions,
+        before: Decimal,
+    ) -> None:
         self._client = client
         self._session = session
         self._questions = questions
+        self._before = before
         self._teller = Teller(session)
         self._under_way: set[str] = set()
         self._turns: set[str] = set()
@@ -87,7 +94,8 @@ class Conversation:
                 if isinstance(message, AssistantMessage) and message.message_id:
                     await self._count(message)
             case ResultMessage(total_cost_usd=cost) if cost is not None:
-                await self._session.report(cost_usd=_dollars(cost), turns=len(self._turns))
+                spent = max(_dollars(cost) - self._before, Decimal(0))
+                await self._session.report(cost_usd=spent, turns=len(self._turns))
 
     async def _count(self, message: AssistantMessage) -> None:
         known = len(self._turns)
@@ -114,8 +122,8 @@ class Conversation:
 
 
 def _dollars(cost: float) -> Decimal:
-    """Money in whole micro-dollars, as the server counts it; never less than it was."""
-    return Decimal(cost).quantize(_MICRO, ROUND_CEILING)
+    """Money in whole micro-dollars, as the server counts it; never less than it is."""
+    return Decimal(str(cost)).quantize(_MICRO, ROUND_CEILING)
 
 
 async def _as_stream(name: str, text: str) -> AsyncIterator[dict[str, Any]]:

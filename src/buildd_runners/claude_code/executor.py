@@ -13,6 +13,7 @@ import shutil
 import sys
 from collections import deque
 from collections.abc import Mapping
+from decimal import Decimal
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,7 +29,8 @@ from buildd.errors import ConfigError
 from buildd.roles import Failed, Outcome, Session
 from buildd.states import ErrorCode
 from buildd_runners.claude import prompt
-from buildd_runners.claude_code import launch
+from buildd_runners.claude_code import earlier, launch
+from buildd_runners.claude_code.earlier import Earlier
 from buildd_runners.claude_code.settings import ClaudeCodeSettings, PermissionMode
 from buildd_runners.environment import inherited
 from buildd_runners.model_proxy import Door, model_proxy
@@ -97,14 +99,17 @@ class ClaudeCodeExecutor:
         from buildd_runners.claude_code.outcome import judge
 
         complaints: deque[str] = deque(maxlen=_COMPLAINTS)
-        options = self._options(session, door, questions)
+        before = earlier.find(session)
+        options = self._options(session, door, questions, before)
         options.env |= await _identity(session)
         options.stderr = complaints.append
         client = ClaudeSDKClient(options)
-        conversation = Conversation(client, session, questions)
+        conversation = Conversation(
+            client, session, questions, before.cost if before else Decimal(0)
+        )
         try:
             await client.connect()
-            return judge(await conversation.run(await _opening(session, options.resume)))
+            return judge(await conversation.run(await _opening(session, before)))
         except ClaudeSDKError as problem:
             return _broken(problem, complaints)
         except anyio.get_cancelled_exc_class():
@@ -115,7 +120,9 @@ class ClaudeCodeExecutor:
             with anyio.CancelScope(shield=True):
                 await _end(client, session.environment[MARK])
 
-    def _options(self, session: Session, door: Door, questions: Questions) -> ClaudeAgentOptions:
+    def _options(
+        self, session: Session, door: Door, questions: Questions, before: Earlier | None
+    ) -> ClaudeAgentOptions:
         from claude_agent_sdk import ClaudeAgentOptions
 
         from buildd_runners.claude_code.questions import ASK
@@ -128,7 +135,7 @@ class ClaudeCodeExecutor:
             model=settings.model,
             max_turns=settings.max_turns,
             max_budget_usd=None if session.budget is None else float(session.budget),
-            resume=_resumable(session),
+            resume=before.session_id if before else None,
             tools=[ASK, *_TOOLS],
             can_use_tool=questions.decide,
             permission_mode=settings.permission_mode.value,
@@ -150,7 +157,7 @@ class ClaudeCodeExecutor:
             **session.environment,
             **dict.fromkeys(_QUIET, "1"),
             "HOME": str(home),
-            "CLAUDE_CONFIG_DIR": str(_config(session)),
+            "CLAUDE_CONFIG_DIR": str(earlier.configuration(session)),
             "CLAUDE_CODE_TMPDIR": str(session.scratch),
             "ANTHROPIC_BASE_URL": door.url,
             "ANTHROPIC_API_KEY": door.token,
@@ -187,20 +194,8 @@ async def _identity(session: Session) -> dict[str, str]:
     return found
 
 
-async def _opening(session: Session, resumed: str | None) -> str:
-    return prompt.RESUMED if resumed else prompt.first(session, await session.history())
-
-
-def _config(session: Session) -> Path:
-    return session.memory / "claude"
-
-
-def _resumable(session: Session) -> str | None:
-    """The session that an earlier run of this attempt left on this machine, if it did."""
-    known = session.worker.session_id
-    if known and any(_config(session).glob(f"projects/*/{known}.jsonl")):
-        return known
-    return None
+async def _opening(session: Session, before: Earlier | None) -> str:
+    return prompt.RESUMED if before else prompt.first(session, await session.history())
 
 
 def _launcher(scratch: Path) -> Path:
