@@ -194,7 +194,7 @@ def test_what_it_may_do_unasked_is_up_to_its_mode(
         task = office.task("careful")
         agent = start(agents, model, "--permission-mode=default")
         for about, answer in answers.items():
-            until(lambda about=about: about in _wish(office, task), 60)
+            _wait_for_wish(office, task, about)
             office.owner.workers.answer(id=office.worker(task).id, content=answer)
         careful = worker_in(office, task, WorkerStatus.COMPLETED, WorkerStatus.ERROR)
         agent.terminate()
@@ -209,11 +209,13 @@ def test_what_it_may_do_unasked_is_up_to_its_mode(
     assert office.artifacts(free).keys() == {"summary"}
 
 
-def _wish(office: Office, task: Task) -> str:
-    """What the last attempt waits for."""
-    workers = office.owner.workers.list(task_id=task.id)
-    waiting = workers[0].waiting_for if workers else None
-    return waiting.prompt if waiting else ""
+def _wait_for_wish(office: Office, task: Task, about: str) -> None:
+    def wishes() -> bool:
+        workers = office.owner.workers.list(task_id=task.id)
+        waiting = workers[0].waiting_for if workers else None
+        return waiting is not None and about in waiting.prompt
+
+    until(wishes, 60)
 
 
 def test_a_pause_keeps_the_session_for_the_resume(agents: Agents) -> None:
@@ -277,7 +279,8 @@ def test_nothing_is_left_of_it(agents: Agents, how: str) -> None:
         agent = start(agents, model)
         until(lambda: any((office.state / "worktrees").glob("*/begun")), 60)
         worker = office.worker(task)
-        assert len(marked(worker)) >= 3
+        until(lambda: len(marked(worker)) >= 3)
+        until(lambda: office.read(task).cost_usd > 0)  # also of what will not say so any more
         if how == "cancel":
             office.owner.tasks.cancel(id=task.id)
         else:
@@ -285,8 +288,6 @@ def test_nothing_is_left_of_it(agents: Agents, how: str) -> None:
             agents.end(agent)
             start(agents, model)  # the next agent here clears up
         until(lambda: not marked(worker), 15)
-        if how == "cancel":
-            until(lambda: office.read(task).cost_usd > 0)
 
 
 def test_the_budget_stops_it_for_good(agents: Agents) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import suppress
-from decimal import ROUND_CEILING, Decimal
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import Any
 
 import anyio
@@ -22,8 +22,10 @@ from claude_agent_sdk import (
     UserMessage,
 )
 
+from buildd.errors import ConfigError
 from buildd.roles import Session
 from buildd_runners.claude import prompt
+from buildd_runners.claude.prices import Prices, Tokens
 from buildd_runners.claude_code.questions import Questions
 from buildd_runners.claude_code.telling import Teller
 
@@ -49,6 +51,8 @@ class Conversation:
         self._teller = Teller(session)
         self._under_way: set[str] = set()
         self._turns: set[str] = set()
+        self._prices = Prices.load()
+        self._spent = Decimal(0)
 
     async def run(self, opening: str) -> ResultMessage:
         """Give it the task, and go on until it ends. Raises `ClaudeSDKError` if it breaks off."""
@@ -94,14 +98,31 @@ class Conversation:
                 if isinstance(message, AssistantMessage) and message.message_id:
                     await self._count(message)
             case ResultMessage(total_cost_usd=cost) if cost is not None:
-                spent = max(_dollars(cost) - self._before, Decimal(0))
-                await self._session.report(cost_usd=spent, turns=len(self._turns))
+                self._spent = max(_dollars(cost) - self._before, self._spent)
+                await self._session.report(cost_usd=self._spent, turns=len(self._turns))
 
     async def _count(self, message: AssistantMessage) -> None:
+        """Report each turn as it begins, with what its prompt costs; its reply is not known yet.
+
+        So it is never more than what Claude Code will say at the end, which then counts.
+        """
         known = len(self._turns)
         self._turns.add(str(message.message_id))
         if len(self._turns) > known:
-            await self._session.report(turns=len(self._turns))
+            self._spent += self._at_least(message)
+            await self._session.report(cost_usd=self._spent, turns=len(self._turns))
+
+    def _at_least(self, message: AssistantMessage) -> Decimal:
+        usage = message.usage or {}
+        tokens = Tokens(
+            input=usage.get("input_tokens") or 0,
+            cache_write_5m=usage.get("cache_creation_input_tokens") or 0,
+            cache_read=usage.get("cache_read_input_tokens") or 0,
+        )
+        try:
+            return self._prices.of(message.model).of(tokens).quantize(_MICRO, ROUND_FLOOR)
+        except ConfigError:  # a model without a price
+            return Decimal(0)
 
     async def _listen(self) -> None:
         with suppress(ClaudeSDKError):  # whoever reads will notice
