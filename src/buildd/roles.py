@@ -54,7 +54,7 @@ class Paused:
 
 @dataclass(frozen=True)
 class Released:
-    """Handed back unfinished and without penalty, because the agent shuts down."""
+    """Handed back unfinished and without penalty: the agent shuts down, or is not fit for it."""
 
 
 @dataclass(frozen=True)
@@ -193,7 +193,11 @@ class Executor(Protocol):
     """Does the work; one executor serves all attempts of an agent, several at once."""
 
     async def run(self, session: Session) -> Outcome:
-        """Do the task. An exception counts as a retryable failure."""
+        """Do the task. An exception counts as a retryable failure.
+
+        `buildd.errors.ConfigError` says that this agent, as it is set up, can do no task at all:
+        the task is handed back without penalty, and the agent ends with that line.
+        """
         ...
 
 

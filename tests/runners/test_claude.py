@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import runpy
 import shutil
 from decimal import Decimal
@@ -11,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from buildd.errors import ConfigError
 from buildd.models import Role
 from buildd.states import ErrorCode, TaskStatus, WorkerStatus
 from buildd.testing.messages import FakeModel, Fault, Gate, ModelRequest, Reply, ToolUse, Usage
@@ -105,8 +107,6 @@ def test_a_reply_that_breaks_off_is_paid_asked_for_again_and_none_of_its_tools_r
 @pytest.mark.parametrize(
     ("fault", "again", "said"),
     [
-        (Fault(401, "invalid x-api-key"), False, "check ANTHROPIC_API_KEY where this agent runs"),
-        (Fault(404, "model: no such"), False, "name another with --model (model: no such)"),
         (Fault(400, "credit too low"), False, "refused the request (400): credit too low"),
         (
             Fault(529, "Overloaded", retry_after=NO_WAIT),
@@ -125,6 +125,24 @@ def test_what_the_api_refuses_for_good_is_told_with_its_fix(
     assert KEY not in (worker.error or "")
     assert task.status is (TaskStatus.PENDING if again else TaskStatus.FAILED)
     assert len(studio.model.requests) == (7 if again else 1)
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        (Fault(401, "invalid x-api-key"), "check ANTHROPIC_API_KEY where this agent runs"),
+        (Fault(404, "model: no such"), "name another with --model (model: no such)"),
+    ],
+)
+def test_what_every_task_would_meet_ends_the_agent_and_not_the_task(
+    fault: Fault, said: str, office: Office
+) -> None:
+    task = office.task()
+    with FakeModel([fault]) as model, pytest.raises(ConfigError, match=re.escape(said)) as caught:
+        Studio(office, model).work(task)
+    assert KEY not in str(caught.value)
+    task = office.read(task)
+    assert (task.status, task.attempt) == (TaskStatus.PENDING, 0)
 
 
 def test_a_budget_ends_the_work_before_the_next_turn(office: Office) -> None:

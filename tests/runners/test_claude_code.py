@@ -324,7 +324,6 @@ def test_it_outlives_what_the_api_gets_over(agents: Agents) -> None:
     ("fault", "told", "status"),
     [
         (Fault(529, "too busy"), "too busy", TaskStatus.PENDING),
-        (Fault(401, "no such key"), "check ANTHROPIC_API_KEY", TaskStatus.PENDING),
         (Fault(400, "a bad request"), "a bad request", TaskStatus.FAILED),
     ],
 )
@@ -339,6 +338,18 @@ def test_what_the_api_does_not_get_over_is_a_failure_that_says_why(
     assert worker.error_code == "api_error"
     assert told in (worker.error or "")
     assert office.read(task).status is status
+
+
+def test_a_key_that_is_refused_ends_the_agent_and_not_the_task(agents: Agents) -> None:
+    office = agents.office
+    with FakeModel(lambda _: Fault(401, "no such key")) as model:
+        task = office.task()
+        agent = begin(agents, model)
+        assert agent.wait(60) == 2
+        assert agent.stderr is not None
+        last = agent.stderr.readlines()[-1]
+    assert "check ANTHROPIC_API_KEY where this agent runs" in last
+    assert (office.read(task).status, office.read(task).attempt) == (TaskStatus.PENDING, 0)
 
 
 def test_the_example_can_be_rehearsed(tmp_path: Path) -> None:

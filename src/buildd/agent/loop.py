@@ -56,7 +56,8 @@ class Agent:
         self._left: int | None = None
         self._said: ReasonCode | None = None
         self._owner = identity()
-        self._desk = Desk(executor, options, Outbox(options.state_dir))
+        self._desk = Desk(executor, options, Outbox(options.state_dir), self._fail)
+        self._failure: BuilddError | None = None
         self._gate = Gate(options.availability)
 
     def running(self) -> list[Standing]:
@@ -78,8 +79,8 @@ class Agent:
     async def run(self) -> None:
         """Work until drained, or, in a single run, until its tasks are done.
 
-        Raises `buildd.errors` that trying again cannot mend, such as a revoked key or a workspace
-        that is not there; what runs is brought to its end before.
+        Raises `buildd.errors` that trying again cannot mend, such as a revoked key, a workspace that
+        is not there, or what keeps the executor from any task; what runs is brought to its end before.
         """
         account = await self._client.accounts.me()
         if account.type is AccountType.ACTION or self._options.single_run:
@@ -88,7 +89,6 @@ class Agent:
         await sweep(self._options.state_dir)
         await deliver_left(self._desk.outbox, self._client, account.id)
         log.info("ready, as %s (%s)", account.name, account.id)
-        failure: BuilddError | None = None
         async with anyio.create_task_group() as watch:
             watch.start_soon(self._hand_back_in_time)
             self._gate.look()
@@ -100,11 +100,16 @@ class Agent:
                     with self._claiming:
                         await self._claim(attempts)
                 except BuilddError as problem:
-                    failure = problem
-                    self.drain()
+                    self._fail(problem)
             watch.cancel_scope.cancel()
-        if failure is not None:
-            raise failure
+        if self._failure is not None:
+            raise self._failure
+
+    def _fail(self, problem: BuilddError) -> None:
+        """Drain, and end with this, or with the first of such problems."""
+        self._failure = self._failure or problem
+        if not self._draining.is_set():
+            self.drain()
 
     async def _check_workspace(self, account: Account) -> None:
         workspace_id = self._options.workspace_id

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import traceback
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -25,7 +26,7 @@ from buildd.agent.report import report
 from buildd.agent.repository import NoRepository
 from buildd.agent.text import one_line
 from buildd.clock import elapsed
-from buildd.errors import BuilddError, WrongState
+from buildd.errors import BuilddError, ConfigError, WrongState
 from buildd.roles import Completed, Executor, Failed, Lost, Outcome, Paused, Released
 from buildd.states import ErrorCode, WorkerStatus
 
@@ -42,6 +43,8 @@ class Desk:
     executor: Executor
     options: AgentOptions
     outbox: Outbox
+    unfit: Callable[[ConfigError], None]
+    """Is told what keeps this agent, as it is set up, from any task."""
 
 
 async def attend(attempt: Attempt, desk: Desk) -> Outcome:
@@ -78,6 +81,9 @@ async def _run(attempt: Attempt, desk: Desk, loops: TaskGroup) -> Outcome:
             outcome = await _execute(attempt, desk.executor)
         except OVER as problem:
             outcome = Lost(reason_of(problem))
+        except ConfigError as problem:
+            desk.unfit(problem)
+            outcome = Released()
         except GitFailed as problem:
             outcome = Failed(f"git: {problem}")
         except NoRepository as problem:

@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING
 import anyio.to_thread
 from pydantic import JsonValue
 
-from buildd.roles import Failed, Outcome, Session
+from buildd.roles import Outcome, Session
 from buildd_runners.claude.settings import ClaudeSettings
 from buildd_runners.environment import inherited
+from buildd_runners.refusals import refused
 
 if TYPE_CHECKING:
     from anthropic import APIStatusError, AsyncAnthropic
@@ -24,12 +25,6 @@ if TYPE_CHECKING:
 _SILENT = logging.NullHandler()
 _RETRIES = 6
 """Times that the SDK repeats a request which the API could not take; about half a minute."""
-_FIXES = {
-    401: "the API refused the key: check ANTHROPIC_API_KEY where this agent runs",
-    402: "the API wants to be paid: check the billing of the key in ANTHROPIC_API_KEY",
-    403: "the key in ANTHROPIC_API_KEY may not use this model",
-    404: "the API does not know this model: name another with --model",
-}
 
 
 class ClaudeExecutor:
@@ -53,9 +48,9 @@ class ClaudeExecutor:
         try:
             return await self._talk(session)
         except APIStatusError as problem:
-            return _refused(problem)
+            return refused(problem.status_code, _said(problem))
         except (APIConnectionError, BrokenOff) as problem:
-            return Failed(f"the model's API does not answer: {problem.__cause__ or problem}")
+            return refused(None, str(problem.__cause__ or problem))
 
     async def _talk(self, session: Session) -> Outcome:
         from buildd_runners.claude.conversation import Conversation
@@ -92,16 +87,8 @@ def _load() -> None:
     warnings.filterwarnings("ignore", message="Tool '.*' not found in tool runner")
 
 
-def _refused(problem: APIStatusError) -> Failed:
+def _said(problem: APIStatusError) -> str:
     body = problem.body if isinstance(problem.body, dict) else {}
     detail = body.get("error", body)
     said = detail.get("message") if isinstance(detail, dict) else None
-    status = problem.status_code
-    fix = _FIXES.get(status)
-    if fix is not None:
-        return Failed(f"{fix} ({said or problem.message})", retryable=False)
-    passing = status in (408, 409, 429) or status >= 500  # noqa: PLR2004 - the codes of HTTP
-    what = "is overloaded or away" if passing else "refused the request"
-    return Failed(
-        f"the model's API {what} ({status}): {said or problem.message}", retryable=passing
-    )
+    return str(said or problem.message)

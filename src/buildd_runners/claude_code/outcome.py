@@ -15,25 +15,16 @@ from buildd.agent.text import one_line
 from buildd.roles import Completed, Failed, Outcome
 from buildd.states import ErrorCode
 from buildd_runners.claude.cut import cut, cut_json
+from buildd_runners.refusals import refused
 
 if TYPE_CHECKING:
     from claude_agent_sdk import ResultMessage
 
-API_ERROR = "api_error"
-_BUDGET = "budget_exhausted"
-_HOPELESS = frozenset({400, 413, 422})
-"""What the API answers to a request that it would refuse again."""
-_FIXES = {
-    401: "check ANTHROPIC_API_KEY where this agent runs",
-    402: "check the billing of the key in ANTHROPIC_API_KEY",
-    403: "the key in ANTHROPIC_API_KEY may not use this model",
-    404: "name another model with --model",
-}
 _TEXT = 20_000
 
 
 def judge(result: ResultMessage) -> Outcome:
-    """How the attempt ended."""
+    """How the attempt ended. Raises `ConfigError` where every other would end so too."""
     if not result.is_error:
         return Completed(_structured(result), summary=cut(result.result or "", _TEXT) or None)
     said = one_line(result.result or "; ".join(result.errors or ()), 500)
@@ -45,15 +36,9 @@ def judge(result: ResultMessage) -> Outcome:
         case "max_turns":
             return Failed(f"not done within {result.num_turns} turns", retryable=False)
         case "api_error":
-            return _refused(result.api_error_status, said)
+            return refused(result.api_error_status, said)
         case reason:
             return Failed(f"Claude Code gave up ({reason or result.subtype}): {said}")
-
-
-def _refused(status: int | None, said: str) -> Failed:
-    fix = f" ({_FIXES[status]})" if status in _FIXES else ""
-    told = f"the model's API refused the request{fix}: {said}"
-    return Failed(told, retryable=status not in _HOPELESS, code=API_ERROR)
 
 
 def _structured(result: ResultMessage) -> Mapping[str, JsonValue]:
