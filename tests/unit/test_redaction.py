@@ -82,6 +82,13 @@ def test_how_a_stream_is_cut_makes_no_difference(text: str, sizes: list[int]) ->
     assert said == REDACTOR.redact(text)
 
 
+def test_a_secret_that_another_begins_in_is_not_cut_in_two() -> None:
+    redactor = Redactor(["hunter-2-and-3", "and-3-and-4-and-5"])
+    stream = RedactedStream(redactor)
+    assert stream.feed("it is hunter-2-and-3") == "it is "
+    assert stream.feed(" now") + stream.close() == "[redacted] now"
+
+
 @given(texts)
 def test_no_secret_remains_and_nothing_grows(text: str) -> None:
     said = REDACTOR.redact(text)
