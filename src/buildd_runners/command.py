@@ -9,6 +9,7 @@ object in `$BUILDD_RESULT_FILE` becomes the result.
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import sysconfig
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -62,7 +63,13 @@ class CommandExecutor:
             raise ConfigError("give a command or a template, not both")
         known = template(str(name))
         line = known.with_model(str(model) if model else None)
-        return cls(line, [*known.pass_env, *passed], known)
+        made = cls(line, [*known.pass_env, *passed], known)
+        if shutil.which(known.program) is None:
+            # Found out later, it would use up the attempts of one task after the other.
+            raise ConfigError(
+                f"the template {name!r} runs {known.program}: it is not installed, or not in PATH"
+            )
+        return made
 
     async def run(self, session: Session) -> Outcome:
         """Run the command to its end, with everything it started."""

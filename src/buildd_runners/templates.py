@@ -81,6 +81,11 @@ class Template(_Known):
     """The version that buildd was tried with; None: its command line comes from its manual."""
     rules: tuple[Rule, ...] = Field(default=(), alias="line")
 
+    @property
+    def program(self) -> str:
+        """The name of the program itself."""
+        return self.command.split()[0]
+
     def with_model(self, model: str | None) -> str:
         """The command line, with the model that is wanted."""
         return f"{self.command} --model {shlex.quote(model)}" if model else self.command

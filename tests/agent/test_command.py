@@ -526,3 +526,11 @@ def test_lines_that_are_too_long_or_strange_do_no_harm(
 def test_a_wrong_setting_is_told_in_one_line(config: dict[str, object], told: str) -> None:
     with pytest.raises(ConfigError, match=re.escape(told)):
         CommandExecutor.from_config(config)
+
+
+def test_a_template_whose_program_is_missing_is_refused_before_any_task_is_claimed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(ConfigError, match="runs codex: it is not installed, or not in PATH"):
+        CommandExecutor.from_config({"template": "codex"})
