@@ -259,12 +259,25 @@ async def test_the_sign_of_a_killed_agent_stays_for_the_next_one(desk: Desk) -> 
     assert (desk.state / "scratch" / worker.id).exists()
 
 
+async def test_what_its_agent_removes_meanwhile_stops_nobody(desk: Desk) -> None:
+    (_, tree), (other, _) = await desk.left(), await desk.left()
+
+    class Meanwhile(Records):
+        async def attempt(self, worker_id: str | None, branch: str | None) -> Worker | None:
+            shutil.rmtree(tree.path, ignore_errors=True)
+            return await super().attempt(worker_id, branch)
+
+    pruned = await prune(desk.state, Meanwhile(as_async(desk.office.owner)))
+    states = {each.worker_id: each.state for each in pruned if each.kind is LeftoverKind.WORKTREE}
+    assert states == {tree.path.name: State.UNKNOWN, other.id: State.REMOVED}
+
+
 async def test_commits_that_were_pushed_may_go(open_office: OfficeMaker, repository: Path) -> None:
     desk = Desk(open_office(repo=str(repository)))
     worker, tree = await desk.left()
     commit(tree)
     assert (await desk.only()).state is State.UNPUSHED
-    await tree.push()
+    await worktree.push(tree.repository.path, tree.branch)
     [pruned] = await prune(desk.state, desk.records)
     assert pruned.state is State.REMOVED
     assert git(repository, "show", f"{worker.branch}:work.txt") == "work.txt"
@@ -354,7 +367,7 @@ async def test_branches_of_ended_attempts_without_commits_go(
     running = desk.attempt()
     d = await desk.tree(running)
     commit(b)
-    await b.push()
+    await worktree.push(b.repository.path, b.branch)
     for tree in (a, b, c, d):
         git(a.repository.path, "worktree", "remove", str(tree.path))
     git(a.repository.path, "branch", "--move", moved.branch, moved.branch.replace("-1", "-7"))

@@ -15,7 +15,7 @@ import pytest
 
 from buildd.agent import Agent, AgentOptions, Session, loop, retry
 from buildd.agent.function import FunctionExecutor
-from buildd.agent.outbox import Letter, Outbox
+from buildd.agent.outbox import Letter, Outbox, Push
 from buildd.agent.report import Delivery, deliver_left
 from buildd.agent.retry import persist
 from buildd.client import as_async, connect_async
@@ -124,6 +124,18 @@ async def test_a_pause_whose_answer_was_lost_is_a_pause(office: Office) -> None:
     office.owner.workers.start(id=claimed.id)
     with pytest.raises(LeaseLost):
         await Delivery(outbox.put(letter), lease, fresh=False).run()
+
+
+async def test_work_whose_repository_is_gone_is_a_failure_that_says_so(office: Office) -> None:
+    claimed, outbox = claim(office), Outbox(office.state)
+    gone = Push(repository=office.state / "repositories" / "gone.git", branch=claimed.branch)
+    letter = letter_of(claimed, office.account_id).model_copy(update={"push": gone})
+    outbox.put(letter).leave()
+    await deliver(office, outbox)
+    assert not any((office.state / "outbox").iterdir())
+    worker = office.owner.workers.get(id=claimed.id)
+    assert worker.status is WorkerStatus.ERROR
+    assert "git: cannot push from" in (worker.error or "")
 
 
 async def test_a_letter_that_nobody_can_read_stays_and_stops_nobody(

@@ -163,7 +163,7 @@ async def test_a_repo_is_cloned_once_and_fetched_each_time(
     assert (tree.path / "later.txt").exists()
     (tree.path / "work.txt").write_text("work\n")
     await tree.checkpoint("work")
-    await tree.push()
+    await worktree.push(tree.repository.path, tree.branch)
     assert git(repository, "show", "buildd/one:work.txt") == "work"
     assert await tree.remove()
 
@@ -228,7 +228,7 @@ async def test_a_branch_that_went_on_at_the_remote_is_taken_up_where_it_ends(
     tree = await worktree.add(here, "buildd/one", tmp_path / "tree")
     (tree.path / "a.txt").write_text("a\n")
     await tree.checkpoint("a")
-    await tree.push()
+    await worktree.push(tree.repository.path, tree.branch)
     git(repository, "switch", "--quiet", "buildd/one")
     git(repository, "commit", "--quiet", "--allow-empty", "--message=elsewhere")
     tip = git(repository, "rev-parse", "HEAD")

@@ -44,6 +44,8 @@ _ENVIRONMENT = {
     "GIT_TERMINAL_PROMPT": "0",
     "GIT_EDITOR": "true",
     "GIT_NO_REPLACE_OBJECTS": "1",
+    # A look, even one that is broken off, leaves no lock in the way of what runs beside it.
+    "GIT_OPTIONAL_LOCKS": "0",
     # A transfer that stands still for a minute is given up instead of holding the task for ever.
     "GIT_HTTP_LOW_SPEED_LIMIT": "1000",
     "GIT_HTTP_LOW_SPEED_TIME": "60",

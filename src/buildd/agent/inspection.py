@@ -66,7 +66,7 @@ class Checkout:
         return self.common.parent if self.common.name == ".git" else self.common
 
     async def branch(self) -> str | None:
-        """The branch that is checked out; None for a detached HEAD, or where git fails."""
+        """The branch that is checked out; None for a detached HEAD. Raises `GitFailed`."""
         ref = await ask("symbolic-ref", "--quiet", "HEAD", at=self.path)
         return ref.removeprefix("refs/heads/") if ref else None
 

@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 
-from anyio import to_thread
+from anyio import CancelScope, to_thread
 
 from buildd.agent.git import GitFailed
 from buildd.agent.inspection import (
@@ -131,7 +131,7 @@ class _Found:
             return Obstacle(LeftoverState.FOREIGN, "no agent made it")
         if (self.path / ".git").exists():
             return Obstacle(LeftoverState.UNKNOWN, "its repository is gone, or does not know it")
-        if any(self.path.iterdir()):
+        if any(_entries(self.path)):
             return Obstacle(LeftoverState.DIRTY, "its files are in no repository")
         return None
 
@@ -151,7 +151,7 @@ class _Found:
 async def _judge(found: _Found, records: Records, *, live: bool) -> Leftover:
     worker = None if live else await records.attempt(found.worker_id, found.branch)
     obstacle = await _obstacle(found, records, worker, live=live)
-    branch = await found.checkout.branch() if found.checkout else found.branch
+    branch = await _branch(found)
     named = ATTEMPT_BRANCH.fullmatch(branch or "")
     is_place = found.kind is not LeftoverKind.BRANCH
     return Leftover(
@@ -166,6 +166,13 @@ async def _judge(found: _Found, records: Records, *, live: bool) -> Leftover:
         size_bytes=await to_thread.run_sync(_size, found.path) if is_place else 0,
         since=_since(found.path) if is_place else None,
     )
+
+
+async def _branch(found: _Found) -> str | None:
+    try:
+        return await found.checkout.branch() if found.checkout else found.branch
+    except GitFailed:  # An agent has removed it just now.
+        return None
 
 
 async def _obstacle(
@@ -183,7 +190,8 @@ async def _remove(found: _Found, judged: Leftover) -> Leftover:
     if judged.state is not LeftoverState.CLEAN:
         return judged
     try:
-        await found.remove()
+        with CancelScope(shield=True):  # half removed, it would look like nobody's
+            await found.remove()
     except (GitFailed, OSError) as problem:
         said = {"state": LeftoverState.UNKNOWN, "why": str(problem)}
         return judged.model_copy(update=said)
@@ -250,9 +258,12 @@ def _entries(directory: Path) -> list[Path]:
     return sorted(directory.iterdir()) if directory.is_dir() else []
 
 
-def _since(path: Path) -> datetime:
+def _since(path: Path) -> datetime | None:
     marker = path / ".git"
-    status = (marker if marker.is_file() else path).lstat()
+    try:
+        status = (marker if marker.is_file() else path).lstat()
+    except FileNotFoundError:
+        return None
     return datetime.fromtimestamp(status.st_mtime, UTC)
 
 

@@ -48,7 +48,7 @@ class Agent:
     def __init__(self, client: AsyncClient, executor: Executor, options: AgentOptions) -> None:
         self._client = client
         self._options = options
-        self._attempts: dict[str, Attempt] = {}
+        self._attempts: list[Attempt] = []
         self._ended = anyio.Event()
         self._draining = anyio.Event()
         self._hurry = anyio.Event()
@@ -62,7 +62,7 @@ class Agent:
 
     def running(self) -> list[Standing]:
         """How the attempts stand that run now; may be called from any thread."""
-        return [standing(attempt) for attempt in list(self._attempts.values())]
+        return [standing(attempt) for attempt in list(self._attempts)]
 
     def drain(self) -> None:
         """Stop claiming; what runs has `drain_timeout` to finish. Again: hand it back now.
@@ -131,12 +131,11 @@ class Agent:
             await deliver_left(self._desk.outbox, self._client, account_id)
 
     async def _prune(self) -> None:
-        with anyio.CancelScope(shield=True):
-            try:
-                left = await prune(self._options.state_dir, Records(self._client))
-            except OSError as problem:
-                log.warning("cannot look for what attempts left: %s", problem)
-                return
+        try:
+            left = await prune(self._options.state_dir, Records(self._client))
+        except (OSError, BuilddError) as problem:
+            log.warning("cannot look for what attempts left: %s", problem)
+            return
         gone = sum(each.state is LeftoverState.REMOVED for each in left)
         if gone:
             log.info("removed %d things that nobody needs any more", gone)
@@ -147,7 +146,7 @@ class Agent:
             await self._hurry.wait()
         self._hand_back()
         await anyio.sleep(_LAST_REPORTS)
-        for attempt in list(self._attempts.values()):
+        for attempt in list(self._attempts):
             attempt.reporting.cancel()
 
     async def _keep_hours(self) -> None:
@@ -164,7 +163,7 @@ class Agent:
             await self._gate.opened()
 
     def _hand_back(self) -> None:
-        for attempt in list(self._attempts.values()):
+        for attempt in list(self._attempts):
             attempt.stop(Stop.DRAIN)
 
     async def _claim(self, attempts: TaskGroup) -> None:
@@ -203,8 +202,8 @@ class Agent:
         while len(self._attempts) >= self._options.max_tasks:
             await self._next_end()
 
-    async def _end_of_one_of(self, running: set[str]) -> None:
-        while running <= self._attempts.keys():
+    async def _end_of_one_of(self, running: set[Attempt]) -> None:
+        while running.issubset(self._attempts):
             await self._next_end()
 
     async def _next_end(self) -> None:
@@ -251,7 +250,7 @@ class Agent:
     def _start(self, attempts: TaskGroup, claim: Claim) -> None:
         for claimed in claim.workers:
             attempt = Attempt(claimed, self._client, self._owner, on_drain=self._drain_on_order)
-            self._attempts[claimed.id] = attempt
+            self._attempts.append(attempt)
             attempts.start_soon(self._work, attempt)
         if self._left is not None:
             self._left = max(0, self._left - len(claim.workers))
@@ -267,5 +266,5 @@ class Agent:
             # One attempt's trouble must not end the others; its lease runs out by itself.
             log.exception("%s: a fault in the agent", attempt.claimed.task_id)
         finally:
-            del self._attempts[attempt.claimed.id]
+            self._attempts.remove(attempt)
             self._ended.set()

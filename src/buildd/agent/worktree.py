@@ -137,10 +137,6 @@ class Worktree:
             truncated=truncated,
         )
 
-    async def push(self) -> None:
-        """Bring the branch to the remote. Raises `GitFailed` with git's own line."""
-        await push(self.repository.path, self.branch)
-
     async def remove(self) -> bool:
         """Remove the worktree if nothing would be lost; without a commit the branch goes too."""
         if not await self._is_safe():
@@ -191,7 +187,10 @@ async def _with_work(repository: Repository, branches: Sequence[str], base: str)
 async def push(repository: Path, branch: str) -> None:
     """Bring a branch to the remote of a clone. Raises `GitFailed` with git's own line."""
     ref = f"refs/heads/{branch}"
-    restore_settings(repository)
+    try:
+        restore_settings(repository)
+    except OSError as problem:
+        raise GitFailed(f"cannot push from {repository}: {problem.strerror}") from None
     await git("push", "--quiet", "--", "origin", f"{ref}:{ref}", at=repository)
 
 
