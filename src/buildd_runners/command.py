@@ -23,7 +23,7 @@ from buildd.agent.text import one_line
 from buildd.errors import ConfigError
 from buildd.roles import Completed, Failed, Outcome, Session
 from buildd_runners.brief import Brief, write_brief
-from buildd_runners.environment import checked, inherited
+from buildd_runners.environment import checked, inherited, named
 from buildd_runners.output import Output
 from buildd_runners.result_file import NoResult, read_result
 from buildd_runners.templates import Template, template
@@ -52,11 +52,8 @@ class CommandExecutor:
     @classmethod
     def from_config(cls, config: Mapping[str, JsonValue]) -> CommandExecutor:
         """Made of `command` or `template` (and `model`), and `pass_env`. Raises `ConfigError`."""
-        command, names = config.get("command"), config.get("pass_env") or []
+        command, passed = config.get("command"), named(config)
         name, model = config.get("template"), config.get("model")
-        if not isinstance(names, list):
-            raise ConfigError("pass_env must be a list of names")
-        passed = [str(name) for name in names]
         if name is None:
             return cls(command if isinstance(command, str) else "", passed)
         if command is not None:

@@ -26,21 +26,12 @@ from buildd.agent.repository import exclusive
 from buildd.errors import ConfigError
 from buildd.roles import ExternalRef, LaunchOrder, LaunchState, Observation
 from buildd.routing import AccountType
+from buildd_runners.environment import inherited
 
 NAME = "local"
 _LAUNCH = "BUILDD_LAUNCH_ID"
-_PASSED = (
-    "PATH",
-    "HOME",
-    "LANG",
-    "TERM",
-    "TZ",
-    "USER",
-    "LOGNAME",
-    "SHELL",
-    "TMPDIR",
-    "SSH_AUTH_SOCK",
-)
+_PASSED = ("SSH_AUTH_SOCK",)
+"""What an agent inherits besides: it pushes with the person's own keys."""
 _SAFE = re.compile(r"[A-Za-z0-9_-]{1,100}")
 _POLL = 0.05
 
@@ -140,12 +131,11 @@ def _start(order: LaunchOrder, directory: Path) -> str:
     argv = [sys.executable, "-m", "buildd.cli.agent", f"--max-tasks={order.max_tasks}"]
     if order.workspace_id:
         argv.append(f"--workspace={order.workspace_id}")
-    environment = {name: value for name, value in os.environ.items() if name in _PASSED}
     with (directory / "log").open("ab") as log:
         child = subprocess.Popen(
             [*argv, *order.arguments],
             cwd=directory,
-            env={**environment, _LAUNCH: order.id},
+            env={**inherited(_PASSED), _LAUNCH: order.id},
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,

@@ -11,18 +11,19 @@ import secrets
 import socket
 from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 import anyio
+import httpx2
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, StreamingResponse
+from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
-if TYPE_CHECKING:
-    import httpx2
-    from starlette.requests import Request
-    from starlette.responses import Response
-    from starlette.types import Receive, Scope, Send
+from buildd_runners.model_api import ModelApi
 
-VENDOR = "https://api.anthropic.com"
-_PATHS = frozenset({"/v1/messages", "/v1/messages/count_tokens"})
+_PATHS = ("/v1/messages", "/v1/messages/count_tokens")
 _OURS = frozenset({"authorization", "x-api-key", "host", "content-length"})
 _ONE_HOP = frozenset(
     {
@@ -43,14 +44,6 @@ _LAST_WORDS = 1
 
 
 @dataclass(frozen=True)
-class Upstream:
-    """Where the model is, and the headers that open it."""
-
-    url: str = VENDOR
-    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
-
-
-@dataclass(frozen=True)
 class Door:
     """What a program is given in place of the API's address and key."""
 
@@ -59,15 +52,13 @@ class Door:
 
 
 @contextlib.asynccontextmanager
-async def model_proxy(upstream: Upstream) -> AsyncIterator[Door]:
+async def model_proxy(api: ModelApi) -> AsyncIterator[Door]:
     """Open a door with a token of its own, and close it, with all that still talks, at the end."""
-    import httpx2
-
     token = secrets.token_urlsafe(32)
     timeout = httpx2.Timeout(_LONGEST, connect=_CONNECT)
     limits = httpx2.Limits(max_connections=None)
     async with httpx2.AsyncClient(timeout=timeout, limits=limits) as client:
-        forwarder = _Forwarder(upstream, token, client)
+        forwarder = _Forwarder(api, token, client)
         with socket.create_server(("127.0.0.1", 0)) as listener:
             async with _serving(forwarder, listener):
                 yield Door(f"http://127.0.0.1:{listener.getsockname()[1]}", token)
@@ -75,25 +66,8 @@ async def model_proxy(upstream: Upstream) -> AsyncIterator[Door]:
 
 @contextlib.asynccontextmanager
 async def _serving(forwarder: _Forwarder, listener: socket.socket) -> AsyncIterator[None]:
-    import uvicorn
-    from starlette.applications import Starlette
-    from starlette.routing import Route
-
-    started = anyio.Event()
-
-    class Server(uvicorn.Server):
-        """Uvicorn as a guest on the agent's event loop: signals stay the agent's."""
-
-        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-            await super().startup(sockets)
-            started.set()
-
-        @contextlib.contextmanager
-        def capture_signals(self) -> Iterator[None]:
-            yield
-
-    paths = [Route(path, forwarder, methods=["POST"]) for path in sorted(_PATHS)]
-    server = Server(
+    paths = [Route(path, forwarder, methods=["POST"]) for path in _PATHS]
+    server = _Guest(
         uvicorn.Config(
             Starlette(routes=paths),
             lifespan="off",
@@ -115,7 +89,7 @@ async def _serving(forwarder: _Forwarder, listener: socket.socket) -> AsyncItera
     failure: Exception | None = None
     async with anyio.create_task_group() as group:
         group.start_soon(serve)
-        await started.wait()
+        await server.ready.wait()
         try:
             yield
         except Exception as problem:  # noqa: BLE001 - raised again outside, where no group wraps it
@@ -126,20 +100,32 @@ async def _serving(forwarder: _Forwarder, listener: socket.socket) -> AsyncItera
         raise failure
 
 
+class _Guest(uvicorn.Server):
+    """Uvicorn as a guest on the agent's event loop: signals stay the agent's."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.ready = anyio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.ready.set()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
 class _Forwarder:
     """Passes requests on, with the key in place of the token."""
 
-    def __init__(self, upstream: Upstream, token: str, client: httpx2.AsyncClient) -> None:
-        self._upstream = upstream
+    def __init__(self, api: ModelApi, token: str, client: httpx2.AsyncClient) -> None:
+        self._api = api
         self._token = token
         self._client = client
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer as the model does, as it does."""
-        import httpx2
-        from starlette.requests import Request
-        from starlette.responses import StreamingResponse
-
         request = Request(scope, receive)
         if not self._admits(request):
             refusal = _refusal(401, "authentication_error", "not the token of this attempt")
@@ -148,8 +134,8 @@ class _Forwarder:
         query = f"?{request.url.query}" if request.url.query else ""
         outgoing = self._client.build_request(
             "POST",
-            f"{self._upstream.url.rstrip('/')}{request.url.path}{query}",
-            headers={**_passed(request.headers, _OURS), **self._upstream.headers},
+            f"{self._api.url.rstrip('/')}{request.url.path}{query}",
+            headers={**_passed(request.headers, _OURS), **self._api.headers},
             content=await request.body(),
         )
         try:
@@ -180,8 +166,6 @@ def _passed(headers: Mapping[str, str], besides: frozenset[str] = frozenset()) -
     }
 
 
-def _refusal(status: int, kind: str, message: str) -> Response:
-    from starlette.responses import JSONResponse
-
+def _refusal(status: int, kind: str, message: str) -> JSONResponse:
     error = {"type": "error", "error": {"type": kind, "message": message}}
     return JSONResponse(error, status_code=status)

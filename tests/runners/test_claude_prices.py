@@ -72,15 +72,15 @@ def test_what_is_wrong_with_a_table_is_told_by_file_and_field(
 def test_the_defaults_can_work() -> None:
     settings = ClaudeSettings.load({}, KEY)
     assert (settings.model, settings.max_turns) == (MODEL, MAX_TURNS)
-    assert settings.base_url is None
+    assert settings.api.url == "https://api.anthropic.com"
     assert "sk-ant" not in repr(settings)
 
 
 def test_a_token_of_a_gateway_will_do() -> None:
     environ = {"ANTHROPIC_AUTH_TOKEN": "t", "ANTHROPIC_BASE_URL": "http://127.0.0.1:1"}
     settings = ClaudeSettings.load({}, environ)
-    assert (settings.api_key, settings.auth_token) == (None, "t")
-    assert settings.base_url == "http://127.0.0.1:1"
+    assert (settings.api.api_key, settings.api.auth_token) == (None, "t")
+    assert settings.api.url == "http://127.0.0.1:1"
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,8 @@ import pytest
 from buildd.errors import ConfigError
 from buildd.testing.messages import FakeModel, Fault, Gate, Reply
 from buildd_runners.claude_code.settings import ClaudeCodeSettings, PermissionMode
-from buildd_runners.model_proxy import Door, Upstream, model_proxy
+from buildd_runners.model_api import ModelApi
+from buildd_runners.model_proxy import Door, model_proxy
 
 pytestmark = pytest.mark.anyio
 
@@ -30,8 +31,8 @@ def anyio_backend() -> str:
     return "asyncio"
 
 
-def upstream(model: FakeModel) -> Upstream:
-    return Upstream(model.url, {"x-api-key": KEY})
+def upstream(model: FakeModel) -> ModelApi:
+    return ModelApi(model.url, KEY)
 
 
 @asynccontextmanager
@@ -91,7 +92,7 @@ async def test_only_the_token_opens_it_and_only_to_the_model() -> None:
 
 
 async def test_a_model_that_is_away_is_an_error_that_may_be_repeated() -> None:
-    async with model_proxy(Upstream("http://127.0.0.1:1")) as door, call(door) as answer:
+    async with model_proxy(ModelApi("http://127.0.0.1:1")) as door, call(door) as answer:
         assert answer.status_code == 502
         assert "does not answer" in (await answer.aread()).decode()
 
@@ -118,8 +119,8 @@ def test_settings_name_what_is_missing_or_wrong(monkeypatch: pytest.MonkeyPatch)
     assert (settings.model, settings.max_turns) == ("m", 3)
     assert settings.permission_mode is PermissionMode.DEFAULT
     token = load({}, {"ANTHROPIC_AUTH_TOKEN": "t", "ANTHROPIC_BASE_URL": "http://gateway"})
-    assert token.upstream.url == "http://gateway"
-    assert dict(token.upstream.headers) == {"authorization": "Bearer t"}
+    assert token.api.url == "http://gateway"
+    assert token.api.headers == {"authorization": "Bearer t"}
     for config, environ, told in (
         ({}, {}, "ANTHROPIC_API_KEY is not set"),
         ({"permission_mode": "yolo"}, key, "must be one of default, acceptEdits, bypass"),

@@ -69,11 +69,11 @@ class ClaudeExecutor:
     def _client(self) -> AsyncAnthropic:
         from anthropic import AsyncAnthropic
 
-        settings = self._settings
+        api = self._settings.api
         return AsyncAnthropic(
-            api_key=settings.api_key,
-            auth_token=settings.auth_token,
-            base_url=settings.base_url,
+            api_key=api.api_key,
+            auth_token=api.auth_token,
+            base_url=api.url,
             max_retries=_RETRIES,
         )
 

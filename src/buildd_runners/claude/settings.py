@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import JsonValue
 
 from buildd.errors import ConfigError
 from buildd_runners.claude.prices import Price, Prices
-from buildd_runners.environment import checked
-
-_KEYS = ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN")
+from buildd_runners.environment import named
+from buildd_runners.model_api import KEYS, ModelApi
 
 MODEL = "claude-opus-5-5"
 """The model that works unless another is named."""
@@ -25,15 +24,12 @@ MAX_TURNS = 200
 class ClaudeSettings:
     """How one `claude` executor works."""
 
+    api: ModelApi
     model: str
     price: Price
     max_turns: int = MAX_TURNS
     pass_env: tuple[str, ...] = ()
     """Variables of the agent that the model's commands may see."""
-    api_key: str | None = field(default=None, repr=False)
-    auth_token: str | None = field(default=None, repr=False)
-    base_url: str | None = None
-    """Where the API is; None: the vendor's."""
 
     @classmethod
     def load(
@@ -43,32 +39,24 @@ class ClaudeSettings:
 
         Raises `ConfigError` for what is missing or wrong, before anything is claimed.
         """
-        api_key, auth_token = (environ.get(name, "").strip() or None for name in _KEYS)
-        if api_key is None and auth_token is None:
-            raise ConfigError(
-                "ANTHROPIC_API_KEY is not set: the executor `claude` needs a key of the API "
-                "(or name another program: --command '…')"
-            )
+        api = ModelApi.of(environ, "claude")
         model, prices = config.get("model") or MODEL, config.get("prices")
-        names = config.get("pass_env") or []
         if not isinstance(model, str):
             raise ConfigError("model must be the name of a model")
-        if not isinstance(names, list):
-            raise ConfigError("pass_env must be a list of names")
         return cls(
+            api=api,
             model=model,
             price=Prices.load(Path(str(prices)) if prices else None).of(model),
-            max_turns=_max_turns(config.get("max_turns")),
-            pass_env=checked((str(name) for name in names), never=_KEYS),
-            api_key=api_key,
-            auth_token=None if api_key else auth_token,
-            base_url=environ.get("ANTHROPIC_BASE_URL", "").strip() or None,
+            max_turns=max_turns(config) or MAX_TURNS,
+            pass_env=named(config, never=KEYS),
         )
 
 
-def _max_turns(value: JsonValue) -> int:
+def max_turns(config: Mapping[str, JsonValue]) -> int | None:
+    """How many replies of the model a configuration allows, if it says so. Raises `ConfigError`."""
+    value = config.get("max_turns")
     if value is None:
-        return MAX_TURNS
+        return None
     if not isinstance(value, int) or isinstance(value, bool) or value < 1:
         raise ConfigError(f"max_turns must be a number of replies, 1 or more, not {value!r}")
     return value

@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import anyio
 import anyio.to_thread
@@ -33,12 +33,12 @@ from buildd_runners.claude_code import earlier, launch
 from buildd_runners.claude_code.earlier import Earlier
 from buildd_runners.claude_code.settings import ClaudeCodeSettings, PermissionMode
 from buildd_runners.environment import inherited
-from buildd_runners.model_proxy import Door, model_proxy
 
 if TYPE_CHECKING:
     from claude_agent_sdk import ClaudeAgentOptions, ClaudeSDKClient
 
     from buildd_runners.claude_code.questions import Questions
+    from buildd_runners.model_proxy import Door
 
 log = logging.getLogger(__name__)
 
@@ -87,8 +87,9 @@ class ClaudeCodeExecutor:
             )
         await anyio.to_thread.run_sync(_load)
         from buildd_runners.claude_code.questions import Questions
+        from buildd_runners.model_proxy import model_proxy
 
-        async with model_proxy(self._settings.upstream) as door:
+        async with model_proxy(self._settings.api) as door:
             questions = Questions(session, self._settings.permission_mode)
             return await self._converse(session, door, questions)
 
@@ -235,9 +236,9 @@ def _broken(problem: Exception, complaints: deque[str]) -> Failed:
     return Failed(f"Claude Code broke off: {problem}" + (f" ({said})" if said else ""))
 
 
-def _load() -> Any:
+def _load() -> None:
     try:
         import buildd_runners.claude_code.conversation
+        import buildd_runners.model_proxy  # noqa: F401
     except ImportError as problem:
         raise ConfigError(f"the executor `claude-code` cannot be loaded: {problem}") from None
-    return buildd_runners.claude_code.conversation

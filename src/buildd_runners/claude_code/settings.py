@@ -5,16 +5,15 @@ from __future__ import annotations
 import importlib.util
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 
 from pydantic import JsonValue
 
 from buildd.errors import ConfigError
-from buildd_runners.environment import checked
-from buildd_runners.model_proxy import VENDOR, Upstream
-
-_KEY, _TOKEN = "ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN"
+from buildd_runners.claude.settings import max_turns
+from buildd_runners.environment import named
+from buildd_runners.model_api import KEYS, ModelApi
 
 
 class PermissionMode(StrEnum):
@@ -32,13 +31,13 @@ class PermissionMode(StrEnum):
 class ClaudeCodeSettings:
     """How one `claude-code` executor works."""
 
-    upstream: Upstream
+    api: ModelApi
     model: str | None = None
     """None: the one that Claude Code prefers."""
     permission_mode: PermissionMode = PermissionMode.ACCEPT_EDITS
     max_turns: int | None = None
     """Turns of the model that one attempt may take."""
-    pass_env: tuple[str, ...] = field(default=())
+    pass_env: tuple[str, ...] = ()
     """Variables of the agent that Claude Code and its commands may see."""
 
     @classmethod
@@ -53,28 +52,14 @@ class ClaudeCodeSettings:
             raise ConfigError(
                 "the executor `claude-code` needs an extra: pip install 'buildd[claude-code]'"
             )
-        model, names = config.get("model"), config.get("pass_env") or []
-        if not isinstance(names, list):
-            raise ConfigError("pass_env must be a list of names")
+        model = config.get("model")
         return cls(
-            upstream=_upstream(environ),
+            api=ModelApi.of(environ, "claude-code"),
             model=str(model) if model else None,
             permission_mode=_permission_mode(config.get("permission_mode")),
-            max_turns=_max_turns(config.get("max_turns")),
-            pass_env=checked((str(name) for name in names), never=(_KEY, _TOKEN)),
+            max_turns=max_turns(config),
+            pass_env=named(config, never=KEYS),
         )
-
-
-def _upstream(environ: Mapping[str, str]) -> Upstream:
-    key, token = environ.get(_KEY, "").strip(), environ.get(_TOKEN, "").strip()
-    url = environ.get("ANTHROPIC_BASE_URL", "").strip() or VENDOR
-    if key:
-        return Upstream(url, {"x-api-key": key})
-    if token:
-        return Upstream(url, {"authorization": f"Bearer {token}"})
-    raise ConfigError(
-        "ANTHROPIC_API_KEY is not set: the executor `claude-code` needs a key of the API"
-    )
 
 
 def _permission_mode(value: JsonValue) -> PermissionMode:
@@ -83,11 +68,3 @@ def _permission_mode(value: JsonValue) -> PermissionMode:
     except ValueError:
         names = ", ".join(PermissionMode)
         raise ConfigError(f"permission_mode must be one of {names}, not {value!r}") from None
-
-
-def _max_turns(value: JsonValue) -> int | None:
-    if value is None:
-        return None
-    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-        raise ConfigError(f"max_turns must be a number of turns, 1 or more, not {value!r}")
-    return value
