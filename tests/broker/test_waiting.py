@@ -89,18 +89,23 @@ def _parent_done(house: House, _: Principal) -> Change:
     return lambda: house.broker.execute(ops.CompleteWorker(id=claimed.id), lease)
 
 
+def _later(house: House, seconds: float) -> None:
+    house.clock.advance(seconds)
+    house.broker.reaper.sweep()
+
+
 def _scheduled(house: House, _: Principal) -> Change:
     house.admin(
         ops.CreateSchedule(
             workspace_id=house.workspace.id, name="n", cron="@hourly", task={"title": "t"}
         )
     )
-    return lambda: (house.clock.advance(3600), house.broker.reaper.sweep())
+    return lambda: _later(house, 3600)
 
 
 def _come_due(house: House, _: Principal) -> Change:
     house.task(not_before="2026-01-01T13:00:00Z")
-    return lambda: (house.clock.advance(3600), house.broker.reaper.sweep())
+    return lambda: _later(house, 3600)
 
 
 def _next_day(house: House, laptop: Principal) -> Change:
@@ -109,7 +114,7 @@ def _next_day(house: House, laptop: Principal) -> Change:
     house.broker.execute(ops.Heartbeat(id=claimed.id, cost_usd=Decimal(50)), lease)
     house.broker.execute(ops.CompleteWorker(id=claimed.id), lease)
     house.task()
-    return lambda: (house.clock.advance(12 * 3600), house.broker.reaper.sweep())
+    return lambda: _later(house, 12 * 3600)
 
 
 CASES: list[Case] = [

@@ -270,7 +270,11 @@ class Campaign:
         """Nothing happens any more: wait until all subscribers have heard the last event."""
         for agent in self._agents:
             agent.retire()
-        [last] = [row["value"] for row in rows(self.url, "counter")["counter"] if row["name"] == "event_seq"]
+        [last] = [
+            row["value"]
+            for row in rows(self.url, "counter")["counter"]
+            if row["name"] == "event_seq"
+        ]
         patience = time.monotonic() + _HEARING_SECONDS
         while time.monotonic() < patience and any(seen[-1:] != [last] for seen in self._seen):
             time.sleep(0.1)
