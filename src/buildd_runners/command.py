@@ -70,7 +70,7 @@ class CommandExecutor:
 
     async def run(self, session: Session) -> Outcome:
         """Run the command to its end, with everything it started."""
-        brief = await write_brief(session, may_ask=self._template is not None)
+        brief = await write_brief(session, for_model=self._template is not None)
         output = Output(session, self._template)
         environment = {
             **_with_own_commands(inherited(self._pass_env)),

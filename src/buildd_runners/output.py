@@ -20,6 +20,7 @@ from buildd.clock import elapsed
 from buildd.models import Role
 from buildd.redaction import RedactedStream
 from buildd.roles import Session
+from buildd_runners.telling import TOOL
 from buildd_runners.templates import Template, ToolUse
 
 log = logging.getLogger(__name__)
@@ -32,8 +33,6 @@ _LINE = 8_000
 """Characters of a line that is kept whole; a longer one is broken."""
 _EVENT = 1_000_000
 """The same for a program whose lines are JSON; a longer one is not shown."""
-_TOOL = 8_000
-"""Characters of a tool's input or output that are kept."""
 _TAIL = 60
 _TAIL_LINE = 500
 _TOO_DEEP = "… it is nested too deep to be shown …"
@@ -149,7 +148,7 @@ class Output:
             text = clean if isinstance(clean, str) else json.dumps(clean, ensure_ascii=False)
         except RecursionError:
             return _TOO_DEEP
-        return clean if len(text) <= _TOOL else f"{text[:_TOOL]}…"
+        return clean if len(text) <= TOOL else f"{text[:TOOL]}…"
 
     def _add(self, item: str | ToolUse, size: int) -> None:
         if self._said > _TOTAL:

@@ -12,8 +12,8 @@ import anyio
 import pytest
 
 from buildd.agent.process import MARK
-from buildd_runners.claude.cut import cut, cut_json
 from buildd_runners.claude.transcript import Transcript
+from buildd_runners.cut import cut, cut_json
 from tests.runners.studio import marked
 
 ASKED = {"role": "user", "content": "do it"}

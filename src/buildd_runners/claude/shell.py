@@ -15,7 +15,7 @@ from anthropic.lib.tools import ToolError
 from anthropic.lib.tools.agent_toolset import BASH_DEFAULT_TIMEOUT, BashSession
 
 from buildd.agent.process import MARK, spawn, stop
-from buildd_runners.claude.cut import cut
+from buildd_runners.cut import cut
 
 _OUTPUT = 32_000
 """Characters of a command's output that the model gets to see."""

@@ -27,8 +27,8 @@ from anthropic.types.beta import (
 
 from buildd.errors import BuilddError
 from buildd.roles import Session
-from buildd_runners.claude.cut import cut
 from buildd_runners.claude.shell import Shell
+from buildd_runners.cut import cut
 
 Tool = BetaAsyncFunctionTool[Any]
 

@@ -7,7 +7,7 @@ and the results tell which of them were taken up, so that none is left behind.
 from __future__ import annotations
 
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import Any
@@ -23,15 +23,13 @@ from claude_agent_sdk import (
 )
 
 from buildd.errors import ConfigError
+from buildd.models import Message
 from buildd.roles import Session
 from buildd_runners.claude import prompt
 from buildd_runners.claude.prices import Prices, Tokens
-from buildd_runners.claude_code.questions import Questions
 from buildd_runners.claude_code.telling import Teller
 
 _MICRO = Decimal("0.000001")
-_LISTEN = 0.3
-"""Seconds between two looks for what people have said."""
 
 
 class Conversation:
@@ -41,12 +39,10 @@ class Conversation:
         self,
         client: ClaudeSDKClient,
         session: Session,
-        questions: Questions,
         before: Decimal,
     ) -> None:
         self._client = client
         self._session = session
-        self._questions = questions
         self._before = before
         self._teller = Teller(session)
         self._under_way: set[str] = set()
@@ -84,7 +80,7 @@ class Conversation:
             if isinstance(message, ResultMessage):
                 taken_up = message.user_message_uuids
                 self._under_way.difference_update(self._under_way if taken_up is None else taken_up)
-                await self._pass_on()
+                await self._pass_on(self._session.heard())
                 if message.is_error or not self._under_way:
                     return message
         raise ClaudeSDKError("it ended without a result")
@@ -127,12 +123,10 @@ class Conversation:
     async def _listen(self) -> None:
         with suppress(ClaudeSDKError):  # whoever reads will notice
             while True:
-                await self._pass_on()
-                await anyio.sleep(_LISTEN)
+                first = await self._session.receive()
+                await self._pass_on([first, *self._session.heard()])
 
-    async def _pass_on(self) -> None:
-        # While a question is open, what a person says may be its answer.
-        said = [] if self._questions.open else self._session.heard()
+    async def _pass_on(self, said: Sequence[Message]) -> None:
         if said:
             await self._send(prompt.heard(said))
 

@@ -14,7 +14,7 @@ from pydantic import JsonValue
 from buildd.agent.text import one_line
 from buildd.roles import Completed, Failed, Outcome
 from buildd.states import ErrorCode
-from buildd_runners.claude.cut import cut, cut_json
+from buildd_runners.cut import cut, cut_json
 from buildd_runners.refusals import refused
 
 if TYPE_CHECKING:

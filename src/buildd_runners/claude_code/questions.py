@@ -17,8 +17,8 @@ from buildd.agent.text import storable
 from buildd.errors import BuilddError
 from buildd.models import QuestionType
 from buildd.roles import Session
-from buildd_runners.claude.cut import cut
 from buildd_runners.claude_code.settings import PermissionMode
+from buildd_runners.cut import cut
 
 ASK = "AskUserQuestion"
 _SHELL = "Bash"
@@ -36,13 +36,7 @@ class Questions:
     def __init__(self, session: Session, mode: PermissionMode) -> None:
         self._session = session
         self._mode = mode
-        self._open = 0
         self._always: set[tuple[str, str]] = set()
-
-    @property
-    def open(self) -> bool:
-        """Whether an answer is waited for: what a person says then may be it."""
-        return self._open > 0
 
     async def decide(
         self, tool: str, given: dict[str, Any], context: ToolPermissionContext
@@ -92,12 +86,8 @@ class Questions:
         return PermissionResultAllow(updated_input={**given, "answers": answers})
 
     async def _ask(self, prompt: str, kind: QuestionType, options: list[str]) -> str:
-        self._open += 1
-        try:
-            text = storable(cut(prompt, _LONGEST), 2 * _LONGEST) or "?"
-            return await self._session.ask(text, type=kind, options=options or None)
-        finally:
-            self._open -= 1
+        text = storable(cut(prompt, _LONGEST), 2 * _LONGEST) or "?"
+        return await self._session.ask(text, type=kind, options=options or None)
 
 
 def _subject(given: dict[str, Any]) -> str:

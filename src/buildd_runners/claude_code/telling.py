@@ -1,9 +1,6 @@
-"""What Claude Code says and does, as messages that people can follow."""
+"""Which parts of what Claude Code sends become messages."""
 
 from __future__ import annotations
-
-from collections.abc import Mapping
-from typing import Any
 
 from claude_agent_sdk import (
     AssistantMessage,
@@ -14,15 +11,8 @@ from claude_agent_sdk import (
     UserMessage,
 )
 
-from buildd.agent.text import one_line
-from buildd.models import Role
 from buildd.roles import Session
-from buildd_runners.claude.cut import cut, cut_json
-
-_TEXT = 32_000
-_TOOL = 8_000
-"""Characters of a tool's input or output that are kept."""
-_TITLE = 200
+from buildd_runners.telling import tell_result, tell_text, tell_use
 
 
 class Teller:
@@ -39,41 +29,13 @@ class Teller:
         for block in message.content:
             match block:
                 case TextBlock(text=text) if isinstance(message, AssistantMessage):
-                    await self._say(text)
+                    await tell_text(self._session, text)
                 case ThinkingBlock(thinking=thought):
-                    await self._say(thought)
+                    await tell_text(self._session, thought)
                 case ToolUseBlock():
-                    await self._use(block)
+                    self._tools[block.id] = block.name
+                    await tell_use(self._session, block.name, block.input)
                 case ToolResultBlock():
-                    await self._result(block)
-
-    async def _say(self, text: str) -> None:
-        if text.strip():
-            await self._session.say(cut(text, _TEXT))
-
-    async def _use(self, block: ToolUseBlock) -> None:
-        self._tools[block.id] = block.name
-        await self._session.say(
-            f"{block.name} {_gist(block.input)}".strip(),
-            tool_name=block.name[:_TITLE],
-            tool_input=cut_json(block.input, _TOOL),
-        )
-
-    async def _result(self, block: ToolResultBlock) -> None:
-        await self._session.say(
-            "failed" if block.is_error else "done",
-            role=Role.TOOL,
-            tool_name=self._tools.pop(block.tool_use_id, "?")[:_TITLE],
-            tool_output=cut_json(_text(block.content), _TOOL),
-        )
-
-
-def _gist(given: Mapping[str, Any]) -> str:
-    """The one thing about a call that tells it from others: its first short value."""
-    return next((one_line(each, _TITLE) for each in given.values() if isinstance(each, str)), "")
-
-
-def _text(content: str | list[dict[str, Any]] | None) -> str:
-    if content is None or isinstance(content, str):
-        return content or ""
-    return "\n".join(str(block.get("text", f"[{block.get('type')}]")) for block in content)
+                    name = self._tools.pop(block.tool_use_id, "?")
+                    failed = bool(block.is_error)
+                    await tell_result(self._session, name, block.content, failed=failed)
