@@ -21,8 +21,8 @@ import anyio.to_thread
 from pydantic import JsonValue
 
 from buildd.agent import process
+from buildd.agent.locks import exclusive
 from buildd.agent.options import default_state_dir
-from buildd.agent.repository import exclusive
 from buildd.errors import ConfigError
 from buildd.roles import ExternalRef, LaunchOrder, LaunchState, Observation
 from buildd.routing import AccountType

@@ -17,6 +17,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field, ValidationError
 
+from buildd.agent.locks import lock
 from buildd.operations import (
     CompleteWorker,
     CreateArtifact,
@@ -101,13 +102,22 @@ class Kept:
 
     def replace(self, letter: Letter) -> None:
         """Say something else instead."""
-        self.leave()
-        self.letter, self._lock = letter, _try_to_write(self._path, letter)
+        fresh = _try_to_write(self._path, letter)
+        if fresh is not None:
+            self.leave()  # not before: somebody would deliver the old one
+            self._lock = fresh
+        self.letter = letter
 
     def remove(self) -> None:
         """It has been answered."""
-        self._path.unlink(missing_ok=True)
-        self.leave()
+        try:
+            self._path.unlink(missing_ok=True)
+        except OSError as problem:  # told again, it is answered as before
+            log.warning(
+                "%s: cannot remove %s: %s", self.letter.task_id, self._path, problem.strerror
+            )
+        finally:
+            self.leave()
 
     def leave(self) -> None:
         """Leave it to whoever comes by next."""
@@ -171,22 +181,18 @@ def _write(path: Path, letter: Letter) -> int:
             os.close(directory)
     except BaseException:
         os.close(file)
+        fresh.unlink(missing_ok=True)
         raise
     return file
 
 
 def _take(path: Path) -> Kept | None:
     """A letter that nobody delivers. Raises `OSError`, or `ValidationError` for what is none."""
-    file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    held = lock(path)
+    if held is None:
+        return None
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        # It may have been answered, or replaced, between the two lines above.
-        if os.path.samestat(os.fstat(file), path.stat()):
-            return Kept(Letter.model_validate_json(path.read_bytes()), path, file)
-    except (BlockingIOError, FileNotFoundError):
-        pass
+        return Kept(Letter.model_validate_json(path.read_bytes()), path, held)
     except BaseException:
-        os.close(file)
+        os.close(held)
         raise
-    os.close(file)
-    return None

@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import anyio
-
 from buildd.agent.git import GitFailed, ask, git, succeeds
+from buildd.agent.locks import exclusive
 from buildd.agent.text import one_line
 from buildd.models import Workspace
-
-_LOCK_POLL = 0.1
 
 
 class NoRepository(Exception):
@@ -137,18 +131,3 @@ def restore_settings(clone: Path) -> None:
 
 def _settings(clone: Path) -> Path:
     return clone.with_suffix(".config")
-
-
-@asynccontextmanager
-async def exclusive(lock: Path) -> AsyncIterator[None]:
-    """Hold a lock between all agents of this machine; a dead one's is let go by the kernel."""
-    lock.parent.mkdir(parents=True, exist_ok=True)
-    with lock.open("w") as file:
-        while True:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                await anyio.sleep(_LOCK_POLL)
-            else:
-                break
-        yield

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
 import anyio
+
+from buildd.agent.locks import lock
 
 _POLL = 0.1
 
@@ -37,33 +38,16 @@ def take(path: Path) -> Scratch | None:
     Raises `OSError`.
     """
     path.mkdir(parents=True, exist_ok=True, mode=0o700)
-    lock = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        # Its owner may have removed it between the two lines above.
-        if os.path.samestat(os.fstat(lock), path.stat()):
-            return Scratch(path, lock)
-    except (BlockingIOError, FileNotFoundError):
-        pass
-    except BaseException:
-        os.close(lock)
-        raise
-    os.close(lock)
-    return None
+    held = lock(path)
+    return None if held is None else Scratch(path, held)
 
 
 def is_taken(path: Path) -> bool:
     """Whether an agent that lives has the directory. Raises `OSError`."""
-    try:
-        lock = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    except FileNotFoundError:
-        return False
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(lock)
+    held = lock(path)
+    if held is None:
+        return path.exists()
+    os.close(held)
     return False
 
 
