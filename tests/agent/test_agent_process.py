@@ -327,6 +327,7 @@ def test_an_action_account_ends_at_once_when_nothing_is_claimable(
         (("--workspace=ws_none",), {}, 3, "ws_none"),
         ((), {"PATH": "/nowhere"}, 2, "git is not installed"),
         (("--state-dir=/dev/null/x",), {}, 2, "--state-dir /dev/null/x"),
+        (("--state-dir=/proc/self",), {}, 2, "--state-dir /proc/self"),
     ],
 )
 def test_what_is_wrong_is_told_in_one_line(

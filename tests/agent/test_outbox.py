@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import shutil
 import signal
 import stat
@@ -95,6 +96,26 @@ async def test_what_was_told_but_not_crossed_out_is_not_told_twice(office: Offic
     await deliver(office, outbox)
     assert len(office.owner.artifacts.list(worker_id=claimed.id)) == 1
     assert not any((office.state / "outbox").iterdir())
+
+
+async def test_a_disk_that_fails_leaves_no_half_a_letter_and_breaks_no_agent(
+    office: Office, caplog: pytest.LogCaptureFixture
+) -> None:
+    claimed, outbox = claim(office), Outbox(office.state)
+    letter = letter_of(claimed, office.account_id)
+    usual = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (16, usual[1]))
+    try:
+        outbox.put(letter).remove()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, usual)
+    assert "its report is not safe on disk: File too large" in caplog.text
+    assert not any((office.state / "outbox").iterdir())
+    kept = outbox.put(letter)
+    shutil.rmtree(office.state / "outbox")
+    (office.state / "outbox").write_text("no directory any more")
+    kept.remove()
+    assert f"{claimed.task_id}: cannot remove" in caplog.text
 
 
 async def test_a_letter_that_comes_too_late_is_dropped_and_that_is_said(

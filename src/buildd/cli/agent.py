@@ -8,6 +8,7 @@ import math
 import os
 import shutil
 import sys
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -160,6 +161,7 @@ def _options(flags: dict[str, Any]) -> AgentOptions:
     state_dir: Path = flags["state_dir"] or default_state_dir()
     try:
         state_dir.mkdir(parents=True, exist_ok=True)
+        _write_something(state_dir)
     except OSError as problem:
         raise ConfigError(f"--state-dir {state_dir}: {problem.strerror}") from None
     return AgentOptions(
@@ -173,6 +175,12 @@ def _options(flags: dict[str, Any]) -> AgentOptions:
         state_dir=state_dir.resolve(),
         run_id=os.environ.get("GITHUB_RUN_ID") if in_actions else None,
     )
+
+
+def _write_something(directory: Path) -> None:
+    """See that there is room: on a disk that is full or read-only, every task would fail."""
+    with tempfile.TemporaryFile(dir=directory) as file:
+        file.write(bytes(65_536))
 
 
 def _availability(hours: Availability | None, on_battery: str) -> Availability | None:
