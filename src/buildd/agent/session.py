@@ -27,7 +27,16 @@ from buildd.agent.repository import NoRepository
 from buildd.agent.text import one_line
 from buildd.clock import elapsed
 from buildd.errors import BuilddError, ConfigError, WrongState
-from buildd.roles import Completed, Executor, Failed, Lost, Outcome, Paused, Released
+from buildd.roles import (
+    OUT_OF_BUDGET,
+    Completed,
+    Executor,
+    Failed,
+    Lost,
+    Outcome,
+    Paused,
+    Released,
+)
 from buildd.states import ErrorCode, WorkerStatus
 
 log = logging.getLogger(__name__)
@@ -141,8 +150,7 @@ def _stopped(attempt: Attempt) -> Outcome:
             said = f"not done within {attempt.task.timeout_seconds} seconds"
             return Failed(said, code=ErrorCode.TIMEOUT)
         case Stop.BUDGET:
-            said = "the task's budget is used up"
-            return Failed(said, retryable=False, code=ErrorCode.BUDGET_EXHAUSTED)
+            return OUT_OF_BUDGET
         case Stop.PAUSE:
             return Paused()
         case Stop.DRAIN:

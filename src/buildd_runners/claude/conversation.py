@@ -18,8 +18,7 @@ from anthropic.lib.streaming import BetaAsyncMessageStream
 from anthropic.types.beta import BetaMessage, BetaUsage
 
 from buildd.agent.retry import Backoff
-from buildd.roles import Completed, Failed, Outcome, Session
-from buildd.states import ErrorCode
+from buildd.roles import OUT_OF_BUDGET, Completed, Failed, Outcome, Session
 from buildd_runners.claude import prompt
 from buildd_runners.claude.prices import Tokens
 from buildd_runners.claude.request import request
@@ -111,9 +110,7 @@ class Conversation:
     def _limit(self) -> Failed | None:
         budget, turns = self._session.budget, self._session.worker.turns + self._turns
         if budget is not None and self._cost >= budget:
-            return Failed(
-                "the task's budget is used up", retryable=False, code=ErrorCode.BUDGET_EXHAUSTED
-            )
+            return OUT_OF_BUDGET
         if turns >= self._settings.max_turns:
             return Failed(f"not done within {turns} turns (--max-turns)", retryable=False)
         return None

@@ -26,8 +26,7 @@ from buildd.agent.git import ask
 from buildd.agent.process import MARK, stop
 from buildd.agent.text import one_line
 from buildd.errors import ConfigError
-from buildd.roles import Failed, Outcome, Session
-from buildd.states import ErrorCode
+from buildd.roles import OUT_OF_BUDGET, Failed, Outcome, Session
 from buildd_runners.claude import prompt
 from buildd_runners.claude_code import earlier, launch
 from buildd_runners.claude_code.earlier import Earlier
@@ -82,9 +81,7 @@ class ClaudeCodeExecutor:
     async def run(self, session: Session) -> Outcome:
         """Have the task done. Whatever Claude Code started is ended with it."""
         if session.budget is not None and session.budget <= 0:
-            return Failed(
-                "the task's budget is used up", retryable=False, code=ErrorCode.BUDGET_EXHAUSTED
-            )
+            return OUT_OF_BUDGET
         await anyio.to_thread.run_sync(_load)
         from buildd_runners.claude_code.questions import Questions
         from buildd_runners.model_proxy import model_proxy

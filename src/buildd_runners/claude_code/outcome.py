@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING
 from pydantic import JsonValue
 
 from buildd.agent.text import one_line
-from buildd.roles import Completed, Failed, Outcome
-from buildd.states import ErrorCode
+from buildd.roles import OUT_OF_BUDGET, Completed, Failed, Outcome
 from buildd_runners.cut import cut, cut_json
 from buildd_runners.refusals import refused
 
@@ -30,9 +29,7 @@ def judge(result: ResultMessage) -> Outcome:
     said = one_line(result.result or "; ".join(result.errors or ()), 500)
     match result.terminal_reason:
         case "budget_exhausted":
-            return Failed(
-                "the task's budget is used up", retryable=False, code=ErrorCode.BUDGET_EXHAUSTED
-            )
+            return OUT_OF_BUDGET
         case "max_turns":
             return Failed(f"not done within {result.num_turns} turns", retryable=False)
         case "api_error":

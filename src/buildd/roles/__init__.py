@@ -1,0 +1,36 @@
+"""The parts that plugins play, each a contract of a few methods.
+
+An executor does the work, a runner gives agents a place to live, a forge has the work reviewed.
+"""
+
+from buildd.roles.executor import Executor, Session
+from buildd.roles.forge import Forge, PullRequestOrder
+from buildd.roles.outcome import (
+    OUT_OF_BUDGET,
+    Completed,
+    Failed,
+    Lost,
+    Outcome,
+    Paused,
+    Released,
+)
+from buildd.roles.runner import ExternalRef, LaunchOrder, LaunchState, Observation, Runner
+
+__all__ = [
+    "OUT_OF_BUDGET",
+    "Completed",
+    "Executor",
+    "ExternalRef",
+    "Failed",
+    "Forge",
+    "LaunchOrder",
+    "LaunchState",
+    "Lost",
+    "Observation",
+    "Outcome",
+    "Paused",
+    "PullRequestOrder",
+    "Released",
+    "Runner",
+    "Session",
+]
