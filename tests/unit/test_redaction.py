@@ -28,8 +28,8 @@ TOKENS = [
     "xoxb-1234567890-abcdefghijkl",
     "AIza" + "Sy0123456" * 4,
     "AKIAIOSFODNN7EXAMPLE",
-    new_secret(Secret.KEY),
-    new_secret(Secret.LEASE),
+    "buildd_" + "a1B2c3D4e5F6" * 3,
+    "buildd_lease_" + "a1B2c3D4e5F6" * 3,
     PEM,
     PEM.replace("\n", "\\n"),
 ]
@@ -53,6 +53,11 @@ texts = st.lists(
     ),
     max_size=8,
 ).map("".join)
+
+
+@pytest.mark.parametrize("kind", Secret)
+def test_a_secret_of_ours_is_hidden(kind: Secret) -> None:
+    assert REDACTOR.redact(f"it is {new_secret(kind)}.") == f"it is {MARK}."
 
 
 @pytest.mark.parametrize("secret", SECRETS)
