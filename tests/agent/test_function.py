@@ -54,6 +54,22 @@ def test_a_coroutine_function_does_a_task(office: Office) -> None:
     assert office.artifacts(office.worker(task))["link"].content == "https://example.com"
 
 
+def test_the_state_directory_may_be_a_link_or_relative(
+    office: Office, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "link").symlink_to("disk")
+    monkeypatch.chdir(tmp_path)
+    task = office.task()
+
+    def handle(session: BlockingSession) -> None:
+        assert session.scratch.is_absolute()
+        (session.workdir / "login.py").write_text("fixed\n")
+
+    serve(office, handle, state_dir=Path("link"))
+    assert office.read(task).status is TaskStatus.COMPLETED
+
+
 def test_the_checkout_is_untouched(office: Office, repository: Path) -> None:
     (repository / "README.md").write_text("being edited\n")
     (repository / "new.txt").write_text("not added\n")

@@ -63,3 +63,5 @@ class AgentOptions:
             raise ConfigError(
                 f"drain_timeout must be a number of seconds, 0 or more, not {self.drain_timeout}"
             )
+        # What works in a directory of its own must find it, and git knows it by its real path.
+        object.__setattr__(self, "state_dir", self.state_dir.resolve())

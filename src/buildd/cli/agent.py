@@ -172,7 +172,7 @@ def _options(flags: dict[str, Any]) -> AgentOptions:
         capabilities=flags["capabilities"],
         drain_timeout=flags["drain_timeout"],
         availability=_availability(flags["active"], flags["on_battery"]),
-        state_dir=state_dir.resolve(),
+        state_dir=state_dir,
         run_id=os.environ.get("GITHUB_RUN_ID") if in_actions else None,
     )
 
