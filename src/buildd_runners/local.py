@@ -23,7 +23,7 @@ from pydantic import JsonValue
 from buildd.agent import process
 from buildd.agent.locks import exclusive
 from buildd.agent.options import default_state_dir
-from buildd.errors import ConfigError
+from buildd.errors import ConfigError, Unavailable
 from buildd.roles import ExternalRef, LaunchOrder, LaunchState, Observation
 from buildd.routing import AccountType
 from buildd_runners.environment import inherited
@@ -94,10 +94,16 @@ class LocalRunner:
         await self.observe(ref)
 
     async def list_owned(self) -> list[ExternalRef]:
-        """Every launch whose directory is still here."""
+        """Every launch whose directory is still here, also one of which nobody wrote down the process."""
+        return await anyio.to_thread.run_sync(self._owned)
+
+    def _owned(self) -> list[ExternalRef]:
         if not self._launches.is_dir():
             return []
-        known = ((each.name, _read(each)) for each in sorted(self._launches.iterdir()))
+        known = (
+            (each.name, _read(each) or _orphan(each.name))
+            for each in sorted(self._launches.iterdir())
+        )
         return [ExternalRef(NAME, name, found) for name, found in known if found]
 
     async def forget(self, ref: ExternalRef) -> None:
@@ -131,19 +137,31 @@ def _start(order: LaunchOrder, directory: Path) -> str:
     argv = [sys.executable, "-m", "buildd.cli.agent", f"--max-tasks={order.max_tasks}"]
     if order.workspace_id:
         argv.append(f"--workspace={order.workspace_id}")
+    environment = {**inherited(_PASSED), _LAUNCH: order.id}
+    try:
+        child = _spawn([*argv, *order.arguments], directory, environment)
+    except (FileNotFoundError, PermissionError) as problem:
+        raise ConfigError(f"{sys.executable} cannot be started: {problem.strerror}") from None
+    except OSError as problem:
+        raise Unavailable(f"no agent can be started now: {problem.strerror}") from None
+    name = process.identity(child.pid)
+    _children[name] = child
+    return name
+
+
+def _spawn(
+    argv: list[str], directory: Path, environment: Mapping[str, str]
+) -> subprocess.Popen[bytes]:
     with (directory / "log").open("ab") as log:
-        child = subprocess.Popen(
-            [*argv, *order.arguments],
+        return subprocess.Popen(
+            argv,
             cwd=directory,
-            env={**inherited(_PASSED), _LAUNCH: order.id},
+            env=environment,
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
             start_new_session=True,
         )
-    name = process.identity(child.pid)
-    _children[name] = child
-    return name
 
 
 def _orphan(order_id: str) -> str | None:

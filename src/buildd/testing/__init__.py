@@ -1,4 +1,7 @@
-"""What buildd tests itself with, for whoever tests with it: a clock that stands still until it is told."""
+"""What buildd tests itself with, for whoever tests with it: a clock that stands still until it is told.
+
+Suites to inherit have modules of their own: `conformance` for brokers, `runners` for runners.
+"""
 
 from __future__ import annotations
 
