@@ -93,7 +93,8 @@ class Machine(World):
 
     def _is_agent(self, each: psutil.Process) -> bool:
         with contextlib.suppress(psutil.Error, OSError):
-            return str(self.program) in each.cmdline() and os.getsid(each.pid) == each.pid
+            # In this order: what it starts leads a session only after it has another command line.
+            return os.getsid(each.pid) == each.pid and str(self.program) in each.cmdline()
         return False
 
     def processes(self, order_id: str | None = None) -> Iterator[psutil.Process]:
