@@ -93,7 +93,7 @@ async def test_unrelated_work_is_kept_and_not_called_done(
     (tree.path / "b.txt").write_text("b\n")
     with pytest.raises(GitFailed, match="does not follow"):
         await tree.checkpoint("b")
-    assert not await tree.remove()
+    assert not await worktree.remove(tree.path, tree.branch)
     assert (tree.path / "b.txt").exists()
 
 
@@ -104,14 +104,14 @@ async def test_a_lock_left_by_a_killed_git_is_no_obstacle(
     (git_dir(tree.path) / "index.lock").touch()
     (tree.path / "a.txt").write_text("a\n")
     await tree.checkpoint("a")
-    assert await tree.remove()
+    assert await worktree.remove(tree.path, tree.branch)
     assert git(local.path, "show", "buildd/one:a.txt") == "a"
 
 
 async def test_a_dirty_worktree_is_not_removed(local: Repository, tmp_path: Path) -> None:
     tree = await worktree.add(local, "buildd/one", tmp_path / "tree")
     (tree.path / "a.txt").write_text("a\n")
-    assert not await tree.remove()
+    assert not await worktree.remove(tree.path, tree.branch)
 
 
 async def test_a_restarted_attempt_goes_on_from_its_branch(
@@ -122,7 +122,7 @@ async def test_a_restarted_attempt_goes_on_from_its_branch(
     await first.checkpoint("a")
     again = await worktree.add(local, "buildd/one", tmp_path / "tree")
     assert again == first
-    assert await first.remove()
+    assert await worktree.remove(first.path, first.branch)
     elsewhere = await worktree.add(local, "buildd/one", tmp_path / "other")
     assert (elsewhere.path / "a.txt").exists()
     assert elsewhere.start == first.start
@@ -165,7 +165,7 @@ async def test_a_repo_is_cloned_once_and_fetched_each_time(
     await tree.checkpoint("work")
     await worktree.push(tree.repository.path, tree.branch)
     assert git(repository, "show", "buildd/one:work.txt") == "work"
-    assert await tree.remove()
+    assert await worktree.remove(tree.path, tree.branch)
 
 
 async def test_the_checkout_here_comes_before_the_repo(repository: Path, tmp_path: Path) -> None:
@@ -204,9 +204,24 @@ async def test_what_a_killed_agent_left_is_committed_on_the_attempt_s_branch(
     tree = await worktree.add(local, "buildd/one", tmp_path / "tree")
     git(tree.path, "switch", "--quiet", "--detach")
     (tree.path / "half.txt").write_text("half\n")
-    await worktree.rescue(tree.path, "what was left")
+    assert await worktree.rescue(tree.path, "what was left") == tree.branch
     assert git(local.path, "show", "buildd/one:half.txt") == "half"
-    assert await worktree.clear(tree.path)
+    assert await worktree.remove(tree.path, tree.branch)
+
+
+async def test_a_sparse_checkout_is_removed_as_any_other(local: Repository, tmp_path: Path) -> None:
+    for name in ("in", "out"):
+        (local.path / name).mkdir()
+        (local.path / name / "a.txt").write_text("a\n")
+    git(local.path, "add", ".")
+    git(local.path, "commit", "--quiet", "--message=two parts")
+    tree = await worktree.add(local, "buildd/one", tmp_path / "tree")
+    git(tree.path, "sparse-checkout", "set", "in")
+    assert not (tree.path / "out").exists()
+    (tree.path / "in" / "b.txt").write_text("b\n")
+    await tree.checkpoint("b")
+    assert (await tree.changes()).files == ("in/b.txt",)
+    assert await worktree.remove(tree.path, tree.branch)
 
 
 async def test_nothing_is_committed_where_a_task_has_put_another_repository(
@@ -280,7 +295,7 @@ async def test_a_checkout_that_is_itself_a_worktree(repository: Path, tmp_path: 
     (tree.path / "work.txt").write_text("work\n")
     await tree.checkpoint("work")
     assert (await tree.changes()).files == ("work.txt",)
-    assert await tree.remove()
+    assert await worktree.remove(tree.path, tree.branch)
     assert git(linked, "status", "--porcelain") == ""
     assert sorted(path.name for path in linked.iterdir()) == [".git", "README.md"]
     assert git(repository, "ls-tree", "--name-only", "buildd/t-1").split() == [

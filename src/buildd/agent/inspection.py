@@ -6,6 +6,7 @@ to overlook files, and `git worktree remove` would take them along.
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass
 from enum import StrEnum
@@ -73,9 +74,13 @@ class Checkout:
     async def obstacle(self, own: str | None) -> Obstacle | None:
         """Why it must stay, as far as git knows; `own` is the attempt's branch, if it is known."""
         try:
-            return await self._misplaced(own) or await self._uncommitted() or await self._unpushed()
+            return await self.loss(own) or await self._unpushed()
         except (GitFailed, OSError) as problem:
             return _unsure(f"git: {problem}")
+
+    async def loss(self, own: str | None) -> Obstacle | None:
+        """What would be lost with it, though the branch stays. Raises `GitFailed` or `OSError`."""
+        return await self._misplaced(own) or await self._uncommitted()
 
     async def _misplaced(self, own: str | None) -> Obstacle | None:
         if (self.git_dir / "locked").exists():
@@ -94,10 +99,11 @@ class Checkout:
         if changed:
             return Obstacle(LeftoverState.DIRTY, f"{_count(changed, 'file')} not committed")
         for entry in _entries(await git("ls-files", "-v", "--stage", "-z", at=self.path)):
-            tag, mode = entry.split(" ", 2)[:2]
+            known, _, name = entry.partition("\t")
+            tag, mode = known.split(" ")[:2]
             if mode == _SUBMODULE:
                 return _unsure("it has submodules, which may hold work of their own")
-            if tag != "H":
+            if _overlooked(tag, self.path / name):
                 return _unsure("git is told to overlook changes in it")
         return None
 
@@ -180,6 +186,11 @@ async def idle_branches(at: Path) -> list[str]:
 
 def _unsure(why: str) -> Obstacle:
     return Obstacle(LeftoverState.UNKNOWN, why)
+
+
+def _overlooked(tag: str, file: Path) -> bool:
+    """Whether git would not see a change of it; what a sparse checkout leaves out has none."""
+    return tag != "H" and not (tag == "S" and not os.path.lexists(file))
 
 
 def _entries(listing: str) -> list[str]:

@@ -47,7 +47,7 @@ class Place:
             if keep or not self.workdir.exists():
                 return
             if self.worktree is not None:
-                removed = await self.worktree.remove()
+                removed = await worktree.remove(self.workdir, self.worktree.branch)
             else:
                 removed = _remove_empty(self.workdir)
             if not removed:
@@ -125,8 +125,8 @@ async def _clear(workdir: Path, scratch: Scratch) -> None:
     """Remove the directories of an attempt of which no more is known than where it worked."""
     try:
         if worktree.is_there(workdir):
-            await worktree.rescue(workdir, f"buildd: the unfinished work of {workdir.name}")
-            removed = await worktree.clear(workdir)
+            message = f"buildd: the unfinished work of {workdir.name}"
+            removed = await worktree.remove(workdir, await worktree.rescue(workdir, message))
         else:
             removed = _remove_empty(workdir)
         if not removed:

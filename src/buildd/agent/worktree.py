@@ -137,20 +137,6 @@ class Worktree:
             truncated=truncated,
         )
 
-    async def remove(self) -> bool:
-        """Remove the worktree if nothing would be lost; without a commit the branch goes too."""
-        if not await self._is_safe():
-            return False
-        await git("worktree", "remove", "--", str(self.path), at=self.repository.path)
-        if await ask("rev-parse", self.ref, at=self.repository.path) == self.start:
-            await git("update-ref", "-d", self.ref, self.start, at=self.repository.path)
-        return True
-
-    async def _is_safe(self) -> bool:
-        if await ask("symbolic-ref", "--quiet", "HEAD", at=self.path) != self.ref:
-            return False
-        return await ask("status", "--porcelain", _SHALLOW, at=self.path) == ""
-
 
 async def add(
     repository: Repository, branch: str, path: Path, earlier: Sequence[str] = ()
@@ -194,8 +180,8 @@ async def push(repository: Path, branch: str) -> None:
     await git("push", "--quiet", "--", "origin", f"{ref}:{ref}", at=repository)
 
 
-async def rescue(path: Path, message: str) -> None:
-    """Commit what a killed agent left in a worktree onto its attempt's branch.
+async def rescue(path: Path, message: str) -> str | None:
+    """Commit what a killed agent left in a worktree onto its attempt's branch, which is the answer.
 
     Not in one that no executor was given yet. Raises `GitFailed` or `OSError`.
     """
@@ -204,25 +190,24 @@ async def rescue(path: Path, message: str) -> None:
         raise GitFailed("it is no worktree any more")
     known = found.git_dir / _BRANCH
     if not known.exists():
-        return
+        return None
     branch = plain_text(known)
     if not branch.startswith(_OURS):
         raise GitFailed(f"{branch!r} is not the branch of an attempt")
     repository = Repository(found.repository, remote=False)
     await Worktree(path, repository, branch, "", None, await _identity(path)).checkpoint(message)
+    return branch
 
 
-async def clear(path: Path) -> bool:
-    """Remove a worktree of which only the place is known, if nothing would be lost.
+async def remove(path: Path, branch: str | None) -> bool:
+    """Remove a worktree, unless something in it would be lost or it is on another branch than this.
 
-    Its branch stays, with the commits. Raises `GitFailed`.
+    Its branch stays if it has commits of its own. Raises `GitFailed` or `OSError`.
     """
-    if await ask("symbolic-ref", "--quiet", "HEAD", at=path) is None:
+    found = checkout_at(path)
+    if found is None or await found.loss(branch):
         return False
-    if await git("status", "--porcelain", _SHALLOW, at=path):
-        return False
-    repository = path / await git("rev-parse", "--git-common-dir", at=path)
-    await git("worktree", "remove", "--", str(path), at=repository)
+    await found.remove()
     return True
 
 
