@@ -43,7 +43,6 @@ log = logging.getLogger(__name__)
 
 R = TypeVar("R")
 
-
 SOCKET = "BUILDD_AGENT_SOCKET"
 """The variable that holds the path of the attempt's socket."""
 
