@@ -28,6 +28,21 @@ def other(session):
 """
 
 
+RUDE = """
+import sys, time
+from pathlib import Path
+from buildd import agent
+
+@agent.handler
+def rude(session):
+    if session.task.title == "exit":
+        sys.exit(3)
+    Path("hangs").touch()
+    while True:
+        time.sleep(1)
+"""
+
+
 @pytest.fixture(autouse=True)
 def modules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A directory of modules to work in, none of which stays loaded."""
@@ -75,6 +90,23 @@ def test_what_is_no_handler_is_told_in_one_line(
     assert str(refused.value).startswith(f"--handler {where.partition(':')[0]}")
     assert told in str(refused.value)
     assert "\n" not in str(refused.value)
+
+
+def test_a_handler_that_exits_or_hangs_takes_nothing_with_it(agents: Agents, modules: Path) -> None:
+    (modules / "rude.py").write_text(RUDE)
+    office = agents.office
+    exits = office.task("exit", max_attempts=1)
+    process = agents.start("", "--executor=function", "--handler=rude", "--drain-timeout=0")
+    until(lambda: office.read(exits).status is TaskStatus.FAILED)
+    assert office.worker(exits).error == "SystemExit: 3"
+    hangs = office.task("hang")
+    until((modules / "hangs").exists)
+    process.terminate()
+    code, told = agents.end(process)
+    assert code == 0
+    assert "ended without a handler that does not return" in told
+    assert "Traceback" not in told
+    assert office.read(hangs).status is TaskStatus.PENDING
 
 
 def test_the_executor_needs_a_function() -> None:

@@ -97,7 +97,7 @@ async def _run(attempt: Attempt, desk: Desk, loops: TaskGroup) -> Outcome:
             outcome = Failed(f"git: {problem}")
         except NoRepository as problem:
             outcome = Failed(str(problem), retryable=problem.retryable)
-        except Exception as problem:  # noqa: BLE001 - an executor's fault is the attempt's failure
+        except (Exception, SystemExit) as problem:  # noqa: BLE001 - the attempt's failure, not ours
             outcome = _crashed(problem)
     # Whatever it has started must not outlive it, nor write into what is committed now.
     await stop_processes(0, attempt.claimed.id)
@@ -134,7 +134,7 @@ async def _execute(attempt: Attempt, executor: Executor) -> Outcome:
     return outcome
 
 
-def _crashed(problem: Exception) -> Failed:
+def _crashed(problem: Exception | SystemExit) -> Failed:
     said = str(problem)
     if isinstance(problem, BuilddError) or (isinstance(problem, OSError) and problem.filename):
         return Failed(said)

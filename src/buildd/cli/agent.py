@@ -9,6 +9,8 @@ import os
 import shutil
 import sys
 import tempfile
+import threading
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +24,9 @@ from buildd.errors import ConfigError
 if TYPE_CHECKING:
     from buildd.agent import AgentOptions, Availability
     from buildd.roles import Executor
+
+_LAST_MOMENT = 2.0
+"""Seconds that threads have to return when all else has ended."""
 
 
 def _finite(seconds: float) -> float:
@@ -258,7 +263,22 @@ def _talk(*, quiet: bool) -> None:
 
 def main() -> int:
     """Run `buildd-agent` with the arguments of this process; the answer is its exit code."""
-    return run(agent, sys.argv[1:], "buildd-agent")
+    code = run(agent, sys.argv[1:], "buildd-agent")
+    _end_without_stragglers(code)
+    return code
+
+
+def _end_without_stragglers(code: int) -> None:
+    """End also when a handler hangs: its thread cannot be interrupted, and Python waits for it."""
+    others = {*threading.enumerate()} - {threading.current_thread()}
+    alive = [each for each in others if not each.daemon]
+    until = time.monotonic() + _LAST_MOMENT
+    for each in alive:
+        each.join(max(0.0, until - time.monotonic()))
+    if any(each.is_alive() for each in alive):
+        logging.getLogger("buildd").warning("ended without a handler that does not return")
+        sys.stdout.flush()
+        os._exit(code)
 
 
 if __name__ == "__main__":
