@@ -21,7 +21,7 @@ demo: .make/run  ## a whole system at work, on an empty machine
 test: .make/dev  ## the tests, on SQLite and on Postgres
 	@$(BIN)/pytest -m "not real" --numprocesses 4
 
-test-real: .make/real  ## the tests that need big parts of the outside world: the real Claude Code
+test-real: .make/real .make/sshd  ## the tests that need big parts of the outside world: the real Claude Code, sshd
 	@$(BIN)/pytest -m real
 
 smoke-claude: .make/real  ## a real model fixes a test, by itself and as Claude Code (some cents; needs ANTHROPIC_API_KEY)
@@ -73,6 +73,17 @@ install = { $(BIN)/uv pip install --quiet --python $(BIN)/python $(1) \
 .make/real: .make/dev requirements/real.txt
 	@echo "buildd: installing Claude Code, which is large" >&2
 	@$(call install,--require-hashes -r requirements/real.txt)
+	@touch $@
+
+# Where an init runs, the package would open a port to the world: that is for the machine's owner to decide.
+.make/sshd: .make/dev
+	@PATH="$$PATH:/usr/sbin"; command -v sshd >/dev/null || { \
+	    test "$$(id -u)" = 0 && command -v apt-get >/dev/null && ! test -d /run/systemd/system || { \
+	        echo "buildd: the vm runner's tests need sshd: apt-get install openssh-server" >&2; exit 1; }; \
+	    echo "buildd: installing openssh-server" >&2; \
+	    export DEBIAN_FRONTEND=noninteractive RUNLEVEL=1; \
+	    apt-get install -qq -y --no-install-recommends openssh-server >/dev/null 2>&1 || { apt-get update -qq \
+	        && apt-get install -qq -y --no-install-recommends openssh-server >/dev/null; }; }
 	@touch $@
 
 .make/dev: .make/run requirements/dev.txt

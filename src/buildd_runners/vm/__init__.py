@@ -1,0 +1,1 @@
+"""The `vm` runner: agents on a machine that is reached by SSH, each in a session of its own."""
