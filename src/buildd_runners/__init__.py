@@ -22,8 +22,10 @@ def register_executors(register: RegisterExecutor) -> None:
 
 @hookimpl
 def register_runners(register: RegisterRunner) -> None:
-    """`local`: processes on this machine."""
+    """`coder`: workspaces of Coder; `local`: this machine; `vm`: another one, by SSH."""
+    register("coder", _coder)
     register("local", _local)
+    register("vm", _vm)
 
 
 @hookimpl
@@ -61,10 +63,22 @@ def _function(config: Config) -> Executor:
     return FunctionExecutor(find_handler(where))
 
 
+def _coder(config: Config) -> Runner:
+    from buildd_runners.coder.runner import CoderRunner
+
+    return CoderRunner.from_config(config)
+
+
 def _local(config: Config) -> Runner:
     from buildd_runners.local import LocalRunner
 
     return LocalRunner.from_config(config)
+
+
+def _vm(config: Config) -> Runner:
+    from buildd_runners.vm.runner import VmRunner
+
+    return VmRunner.from_config(config)
 
 
 def _github(config: Config) -> Forge:
