@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from pydantic import ValidationError
+from pydantic import JsonValue, ValidationError
 
 from buildd import plugins
 from buildd.errors import BuilddError, ConfigError, OutcomeUnknown, Unavailable
@@ -239,7 +239,12 @@ def test_a_host_is_all_it_needs() -> None:
 def test_the_settings_are_openssh_options(tmp_path: Path) -> None:
     keys = tmp_path / "my keys"
     keys.touch()
-    settings = {"host": "::1", "user": "me", "port": 2222, "known_hosts": str(keys)}
+    settings: dict[str, JsonValue] = {
+        "host": "::1",
+        "user": "me",
+        "port": 2222,
+        "known_hosts": str(keys),
+    }
     host = VmRunner.from_config({**settings, "identity_file": str(keys)})._host
     assert str(host) == "me@::1:2222"
     command = host.command("python3")
