@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from buildd import agent
-from buildd.agent import AgentOptions, BlockingSession, Failed, Session, Stopped
+from buildd.agent import AgentOptions, BlockingSession, Failed, Session, Stopped, place
 from buildd.errors import ConfigError, Forbidden
 from buildd.models import ArtifactType
 from buildd.states import TaskStatus, WorkerStatus
@@ -109,6 +109,18 @@ def test_an_exception_is_a_retryable_failure(office: Office) -> None:
     worker = office.worker(task)
     assert (worker.status, worker.error) == (WorkerStatus.ERROR, "ZeroDivisionError: no way")
     assert "in handle" in (office.artifacts(worker)["summary"].content or "")
+
+
+def test_an_agent_without_room_to_work_ends_and_hands_its_task_back(
+    open_office: OfficeMaker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(place, "_LEAST_SPACE", 10**18)
+    office = open_office(local_path=str(tmp_path / "not-there"))
+    task = office.task()
+    with pytest.raises(ConfigError, match="no space left on its disk"):
+        serve(office, lambda _: None)
+    task = office.read(task)
+    assert (task.status, task.attempt) == (TaskStatus.PENDING, 0)
 
 
 def test_a_failure_for_good_ends_the_task(office: Office) -> None:

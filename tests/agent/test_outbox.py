@@ -20,7 +20,7 @@ from buildd.agent.outbox import Letter, Outbox, Push
 from buildd.agent.report import Delivery, deliver_left
 from buildd.agent.retry import persist
 from buildd.client import as_async, connect_async
-from buildd.errors import InternalError, LeaseLost, Unavailable
+from buildd.errors import ConfigError, InternalError, LeaseLost, Unavailable
 from buildd.models import ArtifactType, Claimed
 from buildd.operations import CompleteWorker, CreateArtifact
 from buildd.states import TaskStatus, WorkerStatus
@@ -184,7 +184,9 @@ async def test_a_full_disk_does_not_keep_a_report_from_being_told(
     assert office.owner.workers.get(id=claimed.id).status is WorkerStatus.COMPLETED
 
 
-@pytest.mark.parametrize(("error", "bounded"), [(InternalError, True), (Unavailable, False)])
+@pytest.mark.parametrize(
+    ("error", "bounded"), [(InternalError, True), (ConfigError, True), (Unavailable, False)]
+)
 async def test_a_faulty_server_is_asked_for_a_while_and_one_that_is_away_for_ever(
     monkeypatch: pytest.MonkeyPatch, error: type[Exception], bounded: bool
 ) -> None:

@@ -21,6 +21,9 @@ from buildd.models import Claimed, Workspace
 
 log = logging.getLogger(__name__)
 
+_LEAST_SPACE = 1_000_000
+"""Bytes without which not even a small worktree can be made."""
+
 
 @dataclass(frozen=True)
 class Place:
@@ -83,6 +86,13 @@ async def prepare(
         with anyio.CancelScope(shield=True):
             await _clear(workdir, scratch)
         raise
+
+
+def lack_of_space(state: Path) -> ConfigError | None:
+    """What is wrong, if there is no room left to work in."""
+    if shutil.disk_usage(state).free >= _LEAST_SPACE:
+        return None
+    return ConfigError(f"--state-dir {state}: there is no space left on its disk")
 
 
 def memory_of(worker_id: str, state: Path) -> Path:

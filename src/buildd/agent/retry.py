@@ -12,7 +12,7 @@ from typing import TypeVar
 import anyio
 
 from buildd.clock import elapsed
-from buildd.errors import BuilddError, InternalError, RateLimited, Unavailable
+from buildd.errors import BuilddError, ConfigError, InternalError, RateLimited, Unavailable
 
 R = TypeVar("R")
 
@@ -20,7 +20,9 @@ _FIRST = 0.25
 _LONGEST = 15.0
 _FACTOR = 2.0
 _FAULT = 600.0
-"""Seconds for which one call is tried again although the server says that it is itself at fault."""
+"""Seconds for which one call is tried again although the fault may be there to stay."""
+_FAULTS = (InternalError, ConfigError)
+"""The server says that it is itself at fault, or what answers is no server of buildd."""
 
 
 class Backoff:
@@ -41,8 +43,12 @@ class Backoff:
 
 
 def passes(problem: BaseException) -> bool:
-    """Whether an error may go away by itself."""
-    return isinstance(problem, (Unavailable, RateLimited, InternalError))
+    """Whether an error may go away by itself.
+
+    Even what is no buildd server may: between an agent and its server it is a proxy's page, or that
+    of a hotel's network.
+    """
+    return isinstance(problem, (Unavailable, RateLimited, *_FAULTS))
 
 
 async def persist(call: Callable[[], Awaitable[R]], *, until: float | None = None) -> R:
@@ -56,7 +62,7 @@ async def persist(call: Callable[[], Awaitable[R]], *, until: float | None = Non
             return await call()
         except BuilddError as problem:
             wait = backoff.next(problem)
-            if isinstance(problem, InternalError) and not faulty:
+            if isinstance(problem, _FAULTS) and not faulty:
                 faulty, patience = True, elapsed() + _FAULT
                 until = patience if until is None else min(until, patience)
             if not passes(problem) or (until is not None and elapsed() + wait > until):

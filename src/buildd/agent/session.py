@@ -99,11 +99,22 @@ async def _run(attempt: Attempt, desk: Desk, loops: TaskGroup) -> Outcome:
             outcome = Failed(str(problem), retryable=problem.retryable)
         except (Exception, SystemExit) as problem:  # noqa: BLE001 - the attempt's failure, not ours
             outcome = _crashed(problem)
+    if isinstance(outcome, Failed) and attempt.place is None:
+        outcome = _not_prepared(outcome, desk)
     # Whatever it has started must not outlive it, nor write into what is committed now.
     await stop_processes(0, attempt.claimed.id)
     if outcome is None or attempt.stopped is Stop.LOST:
         return _stopped(attempt)
     return outcome
+
+
+def _not_prepared(outcome: Failed, desk: Desk) -> Outcome:
+    """Where it is the machine that has no room, the next task would fail as fast."""
+    full = places.lack_of_space(desk.options.state_dir)
+    if full is None:
+        return outcome
+    desk.unfit(full)
+    return Released()
 
 
 async def _prepare(attempt: Attempt, options: AgentOptions) -> None:
