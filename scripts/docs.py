@@ -11,12 +11,13 @@ from enum import StrEnum
 from importlib.metadata import EntryPoint
 from itertools import pairwise
 from pathlib import Path
+from textwrap import dedent
 from typing import Any, get_args, get_origin
 
 import click
 from pydantic.alias_generators import to_camel
 
-from buildd import errors, wire
+from buildd import errors, roles, wire
 from buildd.cli._app import COMMANDS, root
 from buildd.cli._config import SETTINGS
 from buildd.cli._exits import MEANING
@@ -24,6 +25,7 @@ from buildd.cli.agent import agent
 from buildd.client._async import AsyncVerb, resources
 from buildd.events import EventType
 from buildd.operations import OPERATIONS, Access, Operation
+from buildd.plugins import hookspecs
 from buildd.states import TASK, WORKER, Machine
 
 REFERENCE = Path(__file__).parent.parent / "docs" / "reference"
@@ -49,6 +51,19 @@ Flags win, then the environment, then `.env` in the working directory, then the 
 `~/.config/buildd/config.toml` (or in `$XDG_CONFIG_HOME/buildd`, or in `$BUILDD_CONFIG_DIR`).
 `DATABASE_URL` is read when nothing else names the database. Keys are never flags, and a key from
 elsewhere is not sent to a remote server that only `.env` names.\
+"""
+ABOUT_PLUGINS = """\
+A plugin is an installed package with an entry point in the group `buildd.plugins`, whose value is a
+module with some of the hooks below. buildd's own executors, runners and forge come in by the same
+door. `buildd plugins list` tells what is installed, and why something does not load.
+
+```toml
+[project.entry-points."buildd.plugins"]
+my-plugin = "my_package.plugin"
+```
+
+[Write a runner](../how-to/write-a-runner.md) and [Write an executor](../how-to/write-an-executor.md)
+go through it step by step.\
 """
 SHARED_OPTIONS = {"`--server URL`", "`--json`", "`--help`"}
 ABOUT_ERRORS = """\
@@ -141,6 +156,22 @@ def commands() -> str:
     return _page([*parts, *_command(agent, click.Context(agent, info_name="buildd-agent"))])
 
 
+def plugins() -> str:
+    """The hooks, with the parts that they hand over: what stands in the code is the manual."""
+    parts = [NOTE, "# Plugins", ABOUT_PLUGINS, "## Hooks"]
+    for hook in (each for each in vars(hookspecs).values() if hasattr(each, "buildd_spec")):
+        meaning, _, example = (inspect.getdoc(hook) or "").partition("\n\n    ")
+        signature = str(inspect.signature(hook)).replace("'", "")
+        parts += [f"### `{hook.__name__}{signature}`", meaning]
+        parts.append(f"```python\n{dedent('    ' + example)}\n```")
+    for room in (roles.runner, roles.executor, roles.outcome, roles.forge):
+        parts += [f"## {room.__name__.rpartition('.')[2].capitalize()}", inspect.getdoc(room) or ""]
+        for part in (each for each in vars(room).values() if inspect.isclass(each)):
+            if part.__module__ == room.__name__:
+                parts.append(f"```py\n{inspect.getsource(part).strip()}\n```")
+    return _page(parts)
+
+
 def _command(command: click.Command, context: click.Context) -> Iterator[str]:
     if isinstance(command, click.Group) and command.list_commands(context):
         for name in command.list_commands(context):
@@ -215,6 +246,7 @@ PAGES = {
     "events.md": events,
     "errors.md": problems,
     "cli.md": commands,
+    "plugins.md": plugins,
 }
 
 

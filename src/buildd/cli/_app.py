@@ -22,6 +22,7 @@ COMMANDS = {
     "db": "The database.",
     "events": "Print what happened, or what happens.",
     "help": "Help on a command, or on a topic: exit-codes, settings.",
+    "plugins": "The plugins that are installed here.",
     "schedules": "Tasks that come again.",
     "sources": "Where tasks come from.",
     "tasks": "The work.",

@@ -51,6 +51,11 @@ class Registry:
     executors: Register[Executor] = field(default_factory=lambda: Register("executor"))
     forges: Register[Forge] = field(default_factory=lambda: Register("forge"))
 
+    @property
+    def registers(self) -> tuple[Register[Runner] | Register[Executor] | Register[Forge], ...]:
+        """One for each kind of thing."""
+        return self.runners, self.executors, self.forges
+
 
 def load(*plugins: object) -> Registry:
     """Ask every installed plugin, and those given, what it offers.
@@ -58,11 +63,51 @@ def load(*plugins: object) -> Registry:
     Raises `ConfigError` if a plugin cannot be imported, implements a hook that does not exist, or
     takes a name that is taken.
     """
-    manager = pluggy.PluginManager(hookspecs.PROJECT)
-    manager.add_hookspecs(hookspecs)
-    _installed(manager)
+    manager = _manager()
+    for entry in installed():
+        try:
+            manager.register(entry.load(), name=entry.name)
+        except Exception as problem:
+            raise ConfigError(
+                f"the plugin {entry.name!r} ({entry.value}) does not load: {in_a_line(problem)}"
+            ) from problem
     for plugin in plugins:
         manager.register(plugin)
+    try:
+        return _offered(manager)
+    except ConfigError:
+        raise
+    except Exception as problem:
+        # pluggy does not say whose hook it was.
+        raise ConfigError(
+            f"a plugin fails: {in_a_line(problem)}; `buildd plugins list` tells which one"
+        ) from problem
+
+
+def load_one(entry: metadata.EntryPoint) -> Registry:
+    """What one installed plugin offers. Raises whatever keeps it from loading."""
+    manager = _manager()
+    manager.register(entry.load(), name=entry.name)
+    return _offered(manager)
+
+
+def installed() -> tuple[metadata.EntryPoint, ...]:
+    """Where the installed plugins are."""
+    return tuple(metadata.entry_points(group=hookspecs.GROUP))
+
+
+def in_a_line(problem: Exception) -> str:
+    """What went wrong."""
+    return (str(problem).strip() or type(problem).__name__).splitlines()[0]
+
+
+def _manager() -> pluggy.PluginManager:
+    manager = pluggy.PluginManager(hookspecs.PROJECT)
+    manager.add_hookspecs(hookspecs)
+    return manager
+
+
+def _offered(manager: pluggy.PluginManager) -> Registry:
     try:
         manager.check_pending()
     except pluggy.PluginValidationError as problem:
@@ -72,14 +117,3 @@ def load(*plugins: object) -> Registry:
     manager.hook.register_executors(register=registry.executors)
     manager.hook.register_forges(register=registry.forges)
     return registry
-
-
-def _installed(manager: pluggy.PluginManager) -> None:
-    for entry in metadata.entry_points(group=hookspecs.GROUP):
-        try:
-            manager.register(entry.load(), name=entry.name)
-        except Exception as problem:
-            said = str(problem).splitlines()[0] if str(problem) else type(problem).__name__
-            raise ConfigError(
-                f"the plugin {entry.name!r} ({entry.value}) does not load: {said}"
-            ) from problem

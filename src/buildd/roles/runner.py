@@ -33,6 +33,8 @@ class LaunchOrder:
     key: str = field(repr=False)
     """The agent's credential. A runner hands it over privately: in no argv, URL or log."""
     workspace_id: str | None = None
+    task_id: str | None = None
+    """The task that the agent is to take first, where it is started for one."""
     max_tasks: int = 1
     arguments: tuple[str, ...] = ()
     """Further arguments of `buildd-agent`."""
@@ -59,7 +61,13 @@ class Observation:
 
 
 class Runner(Protocol):
-    """A place where agent processes live, as desired state that is reconciled."""
+    """A place where agent processes live, as desired state that is reconciled.
+
+    A runner may be made anew at any moment and knows only what the platform, or a file of its own,
+    tells it. Every method raises `Unavailable` or `RateLimited` (of `buildd.errors`) where trying
+    again may help, and another `BuilddError`, with one clear line, where it does not. No error, log
+    or reference holds an order's key. `buildd.testing.runners` has all that as tests to inherit.
+    """
 
     @property
     def serves(self) -> frozenset[AccountType]:
@@ -67,19 +75,26 @@ class Runner(Protocol):
         ...
 
     async def ensure(self, order: LaunchOrder) -> ExternalRef:
-        """Have the agent that the order asks for. Idempotent by `order.id`, also after a crash."""
+        """Have the agent that the order asks for. Idempotent by `order.id`, also after a crash.
+
+        What was started for an order is found again, also if the answer to the call was lost. An
+        agent that has ended, or was stopped, is not started again.
+        """
         ...
 
     async def observe(self, ref: ExternalRef) -> Observation:
-        """How it is."""
+        """How it is. A platform that does not answer is `UNKNOWN`, and no exception."""
         ...
 
     async def stop(self, ref: ExternalRef, grace: float) -> None:
-        """Let it drain for `grace` seconds, then end it with everything it started. Idempotent."""
+        """Let it drain for `grace` seconds, then end it with everything it started. Idempotent.
+
+        Where ending takes long it may return before the end, which `observe` then tells.
+        """
         ...
 
     async def list_owned(self) -> list[ExternalRef]:
-        """Everything this runner started and has not seen the end of."""
+        """Everything this runner started and has not seen the end of, also in an earlier life."""
         ...
 
     async def extend(self, ref: ExternalRef, seconds: float) -> None:
