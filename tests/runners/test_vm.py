@@ -59,13 +59,13 @@ def config(world: Far, python: str) -> VmRunner:
             "its host key is unknown",
         ),
         (
-            "@ WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED! @\nHost key verification failed.",
+            "@    WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED!     @\nHost key verification failed.",
             ConfigError,
             "another host key than the one you know",
         ),
         ("Host key verification failed.", ConfigError, "not to be trusted"),
         (
-            "WARNING: UNPROTECTED PRIVATE KEY FILE!\na@vm: Permission denied (publickey).",
+            "@ WARNING: UNPROTECTED PRIVATE KEY FILE! @\na@vm: Permission denied (publickey).",
             ConfigError,
             "chmod 600",
         ),
@@ -79,6 +79,11 @@ def config(world: Far, python: str) -> VmRunner:
         ("Connection timed out during banner exchange", Unavailable, "is not reached"),
         ("Connection to vm closed by remote host.", OutcomeUnknown, "the connection was lost"),
         ("Timeout, server vm not responding.\x1b[31m", OutcomeUnknown, "not responding.?[31m)"),
+        (
+            "cat: /etc/motd: Permission denied\nclient_loop: send disconnect: Broken pipe",
+            OutcomeUnknown,
+            "the connection was lost",
+        ),
         ("", OutcomeUnknown, "ssh does not say why"),
     ],
 )

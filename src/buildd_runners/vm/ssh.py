@@ -11,7 +11,6 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from subprocess import CompletedProcess
 from typing import Annotated
@@ -101,6 +100,7 @@ class Host(BaseModel):
         if self.known_hosts:
             options["UserKnownHostsFile"] = f'"{self.known_hosts}"'
             options["GlobalKnownHostsFile"] = "none"
+            options["VerifyHostKeyDNS"] = "no"
         if self.identity_file:
             options["IdentityFile"] = f'"{self.identity_file}"'
             options["IdentitiesOnly"] = "yes"
@@ -112,32 +112,23 @@ class Host(BaseModel):
         return ["ssh", *named, "--", self.host, *words]
 
 
-@dataclass(frozen=True)
-class _Refusal:
-    """What OpenSSH says, and what it means: a person has to do something."""
-
-    said: str
-    means: str
-
-
-_REFUSALS = (
-    _Refusal(
-        "IDENTIFICATION HAS CHANGED",
+# What OpenSSH says where a person has to do something, and what it means. The programs on the host
+# speak on the same stream, so it must be a line as only OpenSSH writes it.
+_REFUSALS = {
+    r"^@ .*IDENTIFICATION HAS CHANGED": (
         "it shows another host key than the one you know; if the machine was made anew, put its new"
-        " key in the place of the old one, else somebody may be in between",
+        " key in the place of the old one, else somebody may be in between"
     ),
-    _Refusal(
-        "host key is known for",
-        "its host key is unknown; read the key on the machine itself, and add it to known_hosts",
+    r"^No \S+ host key is known for": (
+        "its host key is unknown; read the key on the machine itself, and add it to known_hosts"
     ),
-    _Refusal("Host key verification failed", "its host key is not to be trusted"),
-    _Refusal("UNPROTECTED PRIVATE KEY FILE", "others may read the identity file; chmod 600 it"),
-    _Refusal(
-        "Permission denied",
-        "it does not let us in; put our public key into ~/.ssh/authorized_keys there",
+    r"^Host key verification failed": "its host key is not to be trusted",
+    r"^@ .*UNPROTECTED PRIVATE KEY FILE": "others may read the identity file; chmod 600 it",
+    r"^\S+@\S+: Permission denied \(": (
+        "it does not let us in; put our public key into ~/.ssh/authorized_keys there"
     ),
-    _Refusal("Bad configuration option", "OpenSSH does not understand its configuration"),
-)
+    r"Bad configuration option": "OpenSSH does not understand its configuration",
+}
 _NOT_REACHED = re.compile(
     r"Could not resolve hostname|connect to host|kex_exchange_identification|banner exchange"
 )
@@ -166,6 +157,8 @@ async def run(
         raise OutcomeUnknown(f"{host}: no answer in time") from None
     except FileNotFoundError:
         raise ConfigError("OpenSSH is not installed, or not in PATH: there is no ssh") from None
+    except OSError as problem:
+        raise Unavailable(f"ssh cannot be started now: {problem.strerror}") from None
     if done.returncode == _FAILED or done.returncode < 0:
         raise _failure(host, done.stderr.decode(errors="replace"))
     return done
@@ -179,9 +172,9 @@ def last_line(stderr: bytes) -> str:
 
 
 def _failure(host: Host, stderr: str) -> Exception:
-    for refusal in _REFUSALS:
-        if refusal.said in stderr:
-            return ConfigError(f"{host}: {refusal.means}")
+    for line, means in _REFUSALS.items():
+        if re.search(line, stderr, re.MULTILINE):
+            return ConfigError(f"{host}: {means}")
     said = last_line(stderr.encode())
     if _NOT_REACHED.search(stderr):
         return Unavailable(f"{host} is not reached: {said}")
