@@ -6,20 +6,19 @@ somebody looks, so that a test never waits for a clock. What it refuses, it refu
 
 from __future__ import annotations
 
-import json
 import re
 import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from typing import Any, Self
-from urllib.parse import parse_qs, urlsplit
 from uuid import uuid4
 
+from tests.runners.coder_http import BROKEN, Answer, Asked, Handler, refuse
+
 TOKEN = "xxxxxxxxxx-a-token-of-coder-that-nobody-sees"  # noqa: S105 - opens nothing but this
-PREFIX = "/api/v2/"
 ME = {"id": "8826ee2e-7933-4665-aef2-2393f84a0d05", "username": "buildd"}
 _TEMPLATE = {
     "id": "template-1",
@@ -32,34 +31,6 @@ _ZERO = "0001-01-01T00:00:00Z"
 _ACTIVE = ("pending", "starting", "stopping", "deleting", "canceling")
 _ENDS = {"start": "running", "stop": "stopped", "delete": "deleted"}
 _UNDER_WAY = {"start": "starting", "stop": "stopping", "delete": "deleting"}
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What is answered to one request."""
-
-    status: int
-    body: Any = None
-
-
-BROKEN = Answer(0)
-"""The connection ends without an answer."""
-
-
-@dataclass(frozen=True)
-class Asked:
-    """One request as it came in."""
-
-    method: str
-    path: str
-    query: dict[str, str]
-    body: dict[str, Any]
-    token: str
-
-
-def refuse(status: int, message: str, detail: str = "", **fields: str) -> Answer:
-    wrong = [{"field": name, "detail": why} for name, why in fields.items()]
-    return Answer(status, {"message": message, "detail": detail, "validations": wrong or None})
 
 
 _NOT_FOUND = refuse(404, "Resource not found or you do not have access to this resource")
@@ -124,14 +95,14 @@ class Coder(AbstractContextManager["Coder"]):
         self.asked: list[Asked] = []
         self.before: Callable[[Asked], Answer | None] = lambda asked: None
         """Called before a request is looked at; what it returns is the answer, `BROKEN` is none."""
-        self.after: Callable[[Asked, Answer], Answer | None] = lambda asked, answer: answer
-        """Called with what would be answered; None breaks the connection."""
         self.held = False
         """Builds wait in the queue."""
         self.failure: tuple[str, str, list[str]] | None = None
         """How the next builds fail: error, its code, and the log."""
         self.started: Callable[[Workspace], None] = lambda workspace: None
         """Called when a workspace runs, and its start-up script would."""
+        self.ending: Callable[[Workspace], None] = lambda workspace: None
+        """Called before a workspace goes, when its last script would run."""
         self.lock = threading.RLock()
         user = f"users/(?:me|{ME['username']})"
         self._routes: list[tuple[str, str, Callable[..., Answer]]] = [
@@ -145,7 +116,7 @@ class Coder(AbstractContextManager["Coder"]):
             ("*", "workspaces/([^/]+)(/.*)?", self._of_workspace),
             ("*", "workspacebuilds/([^/]+)(/.*)", self._of_build),
         ]
-        handler = type("Handler", (_Handler,), {"coder": self})
+        handler = type("Answering", (Handler,), {"answering": self.answer})
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
         self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, args=[0.05])
@@ -182,7 +153,7 @@ class Coder(AbstractContextManager["Coder"]):
         if early is not None:
             return None if early is BROKEN else early
         with self.lock:
-            return self.after(asked, self.route(asked))
+            return self.route(asked)
 
     def route(self, asked: Asked) -> Answer:
         """What Coder says."""
@@ -266,6 +237,9 @@ class Coder(AbstractContextManager["Coder"]):
         if workspace.status == "deleted" and body["transition"] != "delete":
             return refuse(409, f"Cannot {body['transition']} a deleted workspace!")
         given = {each["name"]: each["value"] for each in body.get("rich_parameter_values", [])}
+        fixed = [name for name in given if name == "buildd_launch"]
+        if fixed:
+            return refuse(400, f'Parameter "{fixed[0]}" is not mutable')
         kept = {
             name: value
             for name, value in workspace.parameters.items()
@@ -325,7 +299,10 @@ class Coder(AbstractContextManager["Coder"]):
         match workspace.status:
             case "pending" if not self.held:
                 workspace.status = _UNDER_WAY[workspace.transition]
-            case "starting" | "stopping" | "deleting":
+            case "stopping" | "deleting":
+                self.ending(workspace)
+                self._finish(workspace)
+            case "starting":
                 self._finish(workspace)
             case "canceling":
                 workspace.status = "canceled"
@@ -371,38 +348,3 @@ class Coder(AbstractContextManager["Coder"]):
                 "resources": [{"agents": None}, {"agents": [agent]}] if runs else None,
             },
         }
-
-
-class _Handler(BaseHTTPRequestHandler):
-    coder: Coder
-
-    def do_GET(self) -> None:
-        self._answer({})
-
-    def do_POST(self) -> None:
-        self._answer(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-
-    def do_PUT(self) -> None:
-        self.do_POST()
-
-    def do_PATCH(self) -> None:
-        self._answer({})
-
-    def _answer(self, body: dict[str, Any]) -> None:
-        parts = urlsplit(self.path)
-        query = {name: values[0] for name, values in parse_qs(parts.query).items()}
-        path = parts.path.removeprefix(PREFIX)
-        token = self.headers.get("Coder-Session-Token", "")
-        answer = self.coder.answer(Asked(self.command, path, query, body, token))
-        if answer is None:
-            self.close_connection = True
-            return
-        raw = answer.body if isinstance(answer.body, bytes) else json.dumps(answer.body).encode()
-        self.send_response(answer.status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(raw)))
-        self.end_headers()
-        self.wfile.write(raw)
-
-    def log_message(self, *_: Any) -> None:
-        """Say nothing."""

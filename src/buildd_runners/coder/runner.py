@@ -127,7 +127,8 @@ class CoderRunner:
     async def _create(self, calls: Calls, order: LaunchOrder, name: str) -> Workspace:
         template = await self._template(calls)
         try:
-            return await calls.create(name, template, self._parameters(order))
+            parameters = launches.parameters_of(order, self._settings.parameters)
+            return await calls.create(name, template, parameters)
         except Conflict:
             found = await calls.find(name)
             if found is None:
@@ -142,8 +143,9 @@ class CoderRunner:
             return
         if build.job.error_code != _OUT_OF_QUOTA:
             raise ConfigError(f"Coder could not build {found.name}: {await _tail(calls, build)}")
+        # Coder keeps the other parameters, and this one only for as long as a build takes.
         with suppress(Conflict):
-            await calls.build(found, sight.START, self._parameters(order))
+            await calls.build(found, sight.START, {launches.KEY: order.key})
 
     async def _template(self, calls: Calls) -> Template:
         try:
@@ -153,9 +155,6 @@ class CoderRunner:
                 f"template: the token finds no {self._settings.template!r} in the organization"
                 f" {self._settings.organization!r} of Coder"
             ) from None
-
-    def _parameters(self, order: LaunchOrder) -> dict[str, str]:
-        return launches.parameters_of(order, self._settings.parameters)
 
     def _check_parameters(self, taken: list[TemplateParameter]) -> None:
         template = f"the template {self._settings.template!r}"
