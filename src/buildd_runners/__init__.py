@@ -22,7 +22,8 @@ def register_executors(register: RegisterExecutor) -> None:
 
 @hookimpl
 def register_runners(register: RegisterRunner) -> None:
-    """`coder`: workspaces of Coder; `local`: this machine; `vm`: another one, by SSH."""
+    """`coder`: workspaces; `github_actions`: runs of a workflow; `local`: here; `vm`: another one, by SSH."""
+    register("github_actions", _github_actions)
     register("coder", _coder)
     register("local", _local)
     register("vm", _vm)
@@ -67,6 +68,12 @@ def _coder(config: Config) -> Runner:
     from buildd_runners.coder.runner import CoderRunner
 
     return CoderRunner.from_config(config)
+
+
+def _github_actions(config: Config) -> Runner:
+    from buildd_runners.github.actions import ActionsRunner
+
+    return ActionsRunner.from_config(config)
 
 
 def _local(config: Config) -> Runner:

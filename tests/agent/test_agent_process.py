@@ -268,13 +268,14 @@ def test_what_a_living_agent_works_with_is_not_swept(agents: Agents, tmp_path: P
     assert "Fix the login test" in office.said(office.worker(task))
 
 
+@pytest.mark.parametrize("place", ["client_payload", "inputs"])
 def test_in_github_actions_it_takes_the_dispatched_task_first_and_ends(
-    agents: Agents, tmp_path: Path
+    agents: Agents, tmp_path: Path, place: str
 ) -> None:
     office = agents.office
     other, wanted = office.task("other", priority=9), office.task("wanted")
     event = tmp_path / "event.json"
-    event.write_text(json.dumps({"client_payload": {"task_id": wanted.id}}))
+    event.write_text(json.dumps({place: {"task_id": wanted.id}}))
     code, _ = agents.end(
         agents.start("true", "--max-tasks=1", GITHUB_ACTIONS="true", GITHUB_EVENT_PATH=str(event))
     )

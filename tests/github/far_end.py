@@ -15,12 +15,16 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from functools import partial
+from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Self
 from urllib.parse import parse_qs, urlsplit
 
 import jwt
+
+from tests.github.workflows import Actions, Refusal
 
 TOKEN = "ghp_a_token_that_no_agent_may_ever_see"  # noqa: S105 - opens nothing but this
 APP = "12345"
@@ -68,6 +72,11 @@ class GitHub(AbstractContextManager["GitHub"]):
         """Called before a request is looked at."""
         self.opened: Callable[[], None] = lambda: None
         """Called after a pull request was opened, before that is answered."""
+        self.actions: Actions | None = None
+        """What the repositories have of GitHub Actions."""
+        self.delivery: Callable[[Asked, Callable[[], Answer]], Answer | None] = lambda _, do: do()
+        """What lies on the way of a request; None: the connection breaks."""
+        self.token_may = {"pull_requests": "write", "actions": "write", "contents": "write"}
         self.public_key = ""
         self.tokens: dict[str, dict[str, str]] = {}
         """The App's tokens, with what each may do."""
@@ -128,11 +137,23 @@ class GitHub(AbstractContextManager["GitHub"]):
                 return self._open(name, asked.body)
             case "POST", "/pulls":
                 return _refuse(403, "Resource not accessible by integration")
-        return _NOT_FOUND
+        return self._of_actions(rest, asked, may)
+
+    def _of_actions(self, rest: str, asked: Asked, may: dict[str, str]) -> Answer:
+        wanted = "actions" if rest.startswith("/actions/") else "contents"
+        writes = asked.method == "POST"
+        if may.get(wanted) != "write" and (writes or wanted not in may):
+            return _refuse(403, "Resource not accessible by personal access token")
+        if self.actions is None:
+            return _NOT_FOUND
+        try:
+            return Answer(*self.actions.answer(asked.method, rest, asked.query, asked.body))
+        except Refusal as refusal:
+            return _refuse(refusal.status, refusal.message)
 
     def _may(self, asked: Asked) -> dict[str, str] | None:
         secret = asked.authorization.partition(" ")[2]
-        return {"pull_requests": "write"} if secret == TOKEN else self.tokens.get(secret)
+        return self.token_may if secret == TOKEN else self.tokens.get(secret)
 
     def _is_app(self, asked: Asked) -> bool:
         try:
@@ -160,6 +181,7 @@ class GitHub(AbstractContextManager["GitHub"]):
             "full_name": name,
             "owner": {"login": owner},
             "default_branch": "main",
+            "permissions": {"pull": True, "push": True, "admin": False},
             "url": f"{self.api}/repos/{name}",
         }
 
@@ -221,21 +243,25 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer({})
 
     def do_POST(self) -> None:
-        self._answer(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+        length = int(self.headers.get("Content-Length") or 0)
+        self._answer(json.loads(self.rfile.read(length) or b"{}"))
 
     def _answer(self, body: dict[str, Any]) -> None:
         parts = urlsplit(self.path)
         query = {name: values[0] for name, values in parse_qs(parts.query).items()}
-        answer = self.github.answer(
-            Asked(
-                self.command,
-                parts.path.removeprefix(PREFIX),
-                query,
-                body,
-                self.headers.get("Authorization", ""),
-            )
+        asked = Asked(
+            self.command,
+            parts.path.removeprefix(PREFIX),
+            query,
+            body,
+            self.headers.get("Authorization", ""),
         )
+        answer = self.github.delivery(asked, partial(self.github.answer, asked))
+        if answer is None:
+            self.close_connection = True
+            return
         raw = answer.body if isinstance(answer.body, bytes) else json.dumps(answer.body).encode()
+        raw = b"" if answer.status == HTTPStatus.NO_CONTENT else raw
         self.send_response(answer.status)
         headers = {"Content-Type": "application/json", "Content-Length": str(len(raw))}
         for name, value in {**headers, **answer.headers}.items():

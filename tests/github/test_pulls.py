@@ -151,7 +151,7 @@ def test_a_refused_pull_request_tells_githubs_reason(
     [
         ({"Retry-After": "7"}, 7, 7),
         ({"Retry-After": "999999"}, 3600, 3600),
-        ({"X-RateLimit-Reset": str(int(time.time()) + 100)}, 10, 100),
+        ({"X-RateLimit-Reset": str(int(time.time()) + 3500)}, 100, 3500),
         ({"X-RateLimit-Reset": "1"}, 1, 1),
         ({}, 60, 60),
     ],

@@ -32,7 +32,7 @@ class Plugin:
 def test_the_built_ins_come_in_by_the_entry_point() -> None:
     registry = plugins.load()
     assert registry.executors.names == ("claude", "claude-code", "command", "function")
-    assert registry.runners.names == ("coder", "local", "vm")
+    assert registry.runners.names == ("coder", "github_actions", "local", "vm")
     assert registry.forges.names == ("github",)
 
 

@@ -198,11 +198,11 @@ def _availability(hours: Availability | None, on_battery: str) -> Availability |
 
 
 def _dispatched_task() -> str | None:
-    """The task that a `repository_dispatch` was sent for: `client_payload.task_id` of the event."""
+    """The task that a run was dispatched for: `task_id` in the event's `client_payload` or inputs."""
     path = os.environ.get("GITHUB_EVENT_PATH")
     try:
         event = json.loads(Path(path).read_bytes()) if path else {}
-        task_id = event.get("client_payload", {}).get("task_id")
+        task_id = (event.get("client_payload") or event.get("inputs") or {}).get("task_id")
     except (OSError, ValueError, AttributeError) as problem:
         logging.getLogger("buildd").warning("GITHUB_EVENT_PATH cannot be read: %s", problem)
         return None

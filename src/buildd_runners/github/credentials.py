@@ -23,7 +23,6 @@ PUBLIC_API = "https://api.github.com"
 
 _TIMEOUT = 10
 """Seconds for each of the few requests of a call, so that a client still waits for the answer."""
-_PERMISSIONS = {"contents": "read", "pull_requests": "write"}
 
 
 @dataclass(frozen=True)
@@ -47,8 +46,11 @@ class Credentials:
         return (urlsplit(self.api).hostname or "").removeprefix("api.")
 
     @contextmanager
-    def client(self, owner: str, name: str) -> Iterator[Github]:
-        """A client for one repository, for one thread. GitHub is asked for a token if need be."""
+    def client(self, owner: str, name: str, permissions: Mapping[str, str]) -> Iterator[Github]:
+        """A client for one repository, for one thread. GitHub is asked for a token if need be.
+
+        The token of an App can do no more than the permissions say.
+        """
         # No retries here: who asked knows how long it can wait, and asks again.
         settings: dict[str, Any] = {
             "base_url": self.api,
@@ -63,7 +65,7 @@ class Credentials:
             return
         with GithubIntegration(auth=self.auth, **settings) as app:
             installation = app.get_repo_installation(owner, name).id
-            with app.get_github_for_installation(installation, _PERMISSIONS) as github:
+            with app.get_github_for_installation(installation, dict(permissions)) as github:
                 yield github
 
 

@@ -20,6 +20,7 @@ from buildd.roles import PullRequestOrder
 from buildd_runners.github.credentials import Credentials
 from buildd_runners.github.refusals import explained
 
+_PERMISSIONS = {"contents": "read", "pull_requests": "write"}
 _SCP = re.compile(r"(?:[^@/:]+@)?([^@/:]+):(?!//)(.+)")
 """`git@github.com:acme/shop.git`: an address of git's that is no URL."""
 _NAME = re.compile(r"([A-Za-z0-9-]+)/((?!\.{1,2}$)[A-Za-z0-9._-]+)")
@@ -39,7 +40,7 @@ class GitHubForge:
     def open_pull_request(self, order: PullRequestOrder) -> PullRequest:
         """The pull request of the branch, opened if there is none."""
         owner, name = repository_of(order.repo, self.credentials.host)
-        with explained(), self.credentials.client(owner, name) as github:
+        with explained(), self.credentials.client(owner, name, _PERMISSIONS) as github:
             repo = github.get_repo(f"{owner}/{name}")
             return _shown(_find(repo, order) or _create(repo, order))
 

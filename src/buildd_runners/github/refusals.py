@@ -21,18 +21,21 @@ _LATEST = 3600
 _MEANING: dict[int, str] = {
     HTTPStatus.UNAUTHORIZED: "it does not accept the server's credentials",
     HTTPStatus.FORBIDDEN: "the server's credentials do not allow that",
-    HTTPStatus.NOT_FOUND: "there is no such repository, or the credentials do not reach it",
 }
+_NO_REPOSITORY = "there is no such repository, or the credentials do not reach it"
 
 
 @contextmanager
-def explained() -> Iterator[None]:
-    """Turn what PyGithub raises into errors of buildd's own, with no credential in them."""
+def explained(missing: str = _NO_REPOSITORY) -> Iterator[None]:
+    """Turn what PyGithub raises into errors of buildd's own, with no credential in them.
+
+    `missing` tells what GitHub does not have, or does not show, where it says no more than that.
+    """
     try:
         yield
     except GithubException as problem:
-        raise _error(problem) from None
-    except (AttributeError, TypeError, BadAttributeException, ValidationError):
+        raise _error(problem, missing) from None
+    except (AttributeError, TypeError, KeyError, BadAttributeException, ValidationError):
         # PyGithub believes what it is told; a proxy's page, say, breaks it in any of these ways.
         log.debug("GitHub's answer was not understood", exc_info=True)
         raise Unavailable("GitHub's answer was not understood") from None
@@ -43,7 +46,7 @@ def explained() -> Iterator[None]:
         raise Unavailable(f"GitHub does not answer now ({type(problem).__name__})") from None
 
 
-def _error(problem: GithubException) -> BuilddError:
+def _error(problem: GithubException, missing: str) -> BuilddError:
     status, headers = problem.status, problem.headers or {}
     limited = isinstance(problem, RateLimitExceededException) or "retry-after" in headers
     if status == HTTPStatus.TOO_MANY_REQUESTS or (status == HTTPStatus.FORBIDDEN and limited):
@@ -51,6 +54,8 @@ def _error(problem: GithubException) -> BuilddError:
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return Unavailable(f"GitHub cannot do that now ({status})")
     meaning = _MEANING.get(status, "it is not possible")
+    if status == HTTPStatus.NOT_FOUND:
+        meaning = missing
     return ForgeRefused(f"GitHub refused, {meaning}: {_said(problem)}", forgeStatus=status)
 
 
