@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import count
+from uuid import uuid4
 
 import anyio
 import pytest
@@ -30,12 +31,13 @@ class Stage:
         self.world = world
         self.runner: Runner = world.runner()
         self.key = new_secret(Secret.ACQUIRE)
+        self._prefix = f"lch_{uuid4().hex[:23]}"
         self._numbers = count(1)
 
     def order(self, *arguments: str) -> LaunchOrder:
-        """An order like no other, though its id differs only at the very end."""
+        """An order like no other, though from others here its id differs only at the very end."""
         return LaunchOrder(
-            id=f"lch_01k5m9r0vjfn8q3t6w2x4y7{next(self._numbers):03}",
+            id=f"{self._prefix}{next(self._numbers):03}",
             server="http://127.0.0.1:9",
             key=self.key,
             workspace_id="ws_1",
