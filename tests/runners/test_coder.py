@@ -7,7 +7,14 @@ from typing import Any
 
 import pytest
 
-from buildd.errors import ConfigError, NotFound, OutcomeUnknown, RateLimited, Unavailable
+from buildd.errors import (
+    ConfigError,
+    NotFound,
+    OutcomeUnknown,
+    RateLimited,
+    Unavailable,
+    Unreachable,
+)
 from buildd.roles import ExternalRef, LaunchOrder, LaunchState, Observation
 from buildd.routing import AccountType
 from buildd_runners.coder import launches, sight
@@ -288,6 +295,17 @@ async def test_a_change_that_is_refused_is_told_as_what_it_is(
         await runner_of(coder).ensure(order())
     assert KEY not in str(told.value)
     assert TOKEN not in str(told.value)
+
+
+async def test_nobody_at_the_address_is_unknown_too() -> None:
+    with Coder() as coder:
+        runner = runner_of(coder)
+        ref = await runner.ensure(order())
+    seen = await runner.observe(ref)
+    assert seen.state is LaunchState.UNKNOWN
+    assert f"Coder does not answer at {coder.url} (" in seen.detail
+    with pytest.raises(Unreachable, match="Coder does not answer"):
+        await runner.check()
 
 
 async def test_a_sound_set_up_passes(coder: Coder) -> None:

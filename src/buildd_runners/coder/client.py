@@ -222,7 +222,8 @@ class Calls:
 
     def _broken(self, problem: httpx2.RequestError, *, reads: bool) -> errors.BuilddError:
         if isinstance(problem, _NOT_SENT):
-            return errors.Unreachable(f"Coder does not answer at {self._settings.url}")
+            why = " ".join(str(problem).split())[:_LENGTH] or "no connection in time"
+            return errors.Unreachable(f"Coder does not answer at {self._settings.url} ({why})")
         if isinstance(problem, httpx2.TimeoutException):
             return self._unclear("no answer came in time", reads=reads)
         return self._unclear("the connection broke before the answer", reads=reads)
