@@ -290,8 +290,11 @@ async def test_what_runs_when_the_hours_begin_again_in_time_goes_on(
 
 
 def test_wrong_hours_on_the_command_line_are_told_in_one_line(
-    capsys: pytest.CaptureFixture[str],
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # The agent has the log for itself in its process, and here that is the next test's too.
+    monkeypatch.setattr(logging.getLogger("buildd"), "propagate", True)
+    monkeypatch.setattr(logging.getLogger("buildd"), "handlers", [])
     assert run(agent, ["--active", "Mon-Fry 19:00-08:00"], "buildd-agent") == 2
     [line] = capsys.readouterr().err.splitlines()
     assert "Invalid value for '--active': 'Fry' in 'Mon-Fry' is not a day" in line

@@ -52,8 +52,8 @@ SHOWN: dict[str, dict[int, str]] = {
     "schedules": {
         60: "ID NAME",
         80: "ID NEXT NAME",
-        100: "ID NEXT CRON NAME",
-        160: "ID NEXT CRON TIMEZONE NAME",
+        100: "ID NEXT CRON NAME ERROR",
+        160: "ID NEXT CRON TIMEZONE NAME ERROR",
     },
     "artifacts": {
         60: "ID AGE TITLE",
