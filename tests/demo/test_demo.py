@@ -17,7 +17,8 @@ import buildd
 from buildd import RunnerPreference, TaskStatus, WorkerStatus
 from buildd_server.demo.shop import JOBS
 
-pytestmark = pytest.mark.timeout(180)
+# Two demos that begin at the same moment would choose the same port.
+pytestmark = [pytest.mark.timeout(180), pytest.mark.xdist_group("demo")]
 
 
 class Demo:
