@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -17,8 +18,7 @@ import buildd
 from buildd import RunnerPreference, TaskStatus, WorkerStatus
 from buildd_server.demo.shop import JOBS
 
-# Two demos that begin at the same moment would choose the same port.
-pytestmark = [pytest.mark.timeout(180), pytest.mark.xdist_group("demo")]
+pytestmark = pytest.mark.timeout(180)
 
 
 class Demo:
@@ -53,8 +53,10 @@ class Demo:
 
 @contextmanager
 def demo(directory: Path) -> Iterator[Demo]:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = str(free.getsockname()[1])  # demos that begin at once would choose the same
     process = subprocess.Popen(
-        [Path(sys.executable).with_name("buildd"), "demo", "--dir", directory],
+        [Path(sys.executable).with_name("buildd"), "demo", "--dir", directory, "--port", port],
         cwd=directory.parent,
         env={"PATH": os.environ["PATH"], "HOME": str(directory.parent), "PYTHONUNBUFFERED": "1"},
         stdin=subprocess.DEVNULL,
