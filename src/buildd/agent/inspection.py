@@ -115,9 +115,13 @@ class Checkout:
         return Obstacle(LeftoverState.UNPUSHED, said)
 
     async def remove(self) -> None:
-        """Remove it, and its branch too if that has no commits of its own. Raises `GitFailed`."""
+        """Remove it, and its branch too if that has no commits of its own. Raises `GitFailed`.
+
+        To be called after `loss`: git's own look, which `--force` leaves out, would run the filters
+        that are set for this worktree alone.
+        """
         branch = await self.branch()
-        await git("worktree", "remove", "--", str(self.path), at=self.common)
+        await git("worktree", "remove", "--force", "--", str(self.path), at=self.common)
         if branch and await is_bare_of_commits(branch, at=self.common):
             await remove_branch(branch, at=self.common)
 
