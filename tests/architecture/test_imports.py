@@ -66,6 +66,11 @@ def test_a_client_of_a_server_loads_no_database_and_no_server() -> None:
     assert loaded_by("import buildd; buildd.connect('http://127.0.0.1:1')") & unneeded == set()
 
 
+@pytest.mark.parametrize("part", ["locks", "options", "process", "scratch"])
+def test_a_part_of_the_agent_loads_no_agent(part: str) -> None:
+    assert loaded_by(f"import buildd.agent.{part}") & HEAVY <= {"anyio", "asyncio"}
+
+
 def test_the_public_names_are_these() -> None:
     assert buildd.__all__ == sorted(PUBLIC.split())
     assert dir(buildd) == buildd.__all__
@@ -87,9 +92,13 @@ def test_every_model_and_every_error_is_public() -> None:
 def test_a_misspelt_name_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="module 'buildd' has no attribute 'Taks'"):
         _ = buildd.Taks  # type: ignore[attr-defined]
+    with pytest.raises(AttributeError, match=r"module 'buildd\.agent' has no attribute 'srve'"):
+        _ = buildd.agent.srve  # type: ignore[attr-defined]
 
 
-@pytest.mark.parametrize("package", ["buildd.broker", "buildd.client", "buildd.models"])
+@pytest.mark.parametrize(
+    "package", ["buildd.agent", "buildd.broker", "buildd.client", "buildd.models"]
+)
 def test_what_a_package_lists_is_there(package: str) -> None:
     module = importlib.import_module(package)
     missing = [name for name in module.__all__ if not hasattr(module, name)]

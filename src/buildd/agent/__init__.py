@@ -12,21 +12,17 @@ agent.serve(buildd.connect("http://127.0.0.1:3000", api_key="…"), handle)
 
 from __future__ import annotations
 
-import signal
-import threading
-from collections.abc import Callable, Coroutine, Sequence
-from pathlib import Path
-from typing import Any
+from importlib import import_module
+from typing import TYPE_CHECKING
 
-import anyio
-
-from buildd.agent.availability import Availability, Hours, on_power
-from buildd.agent.function import BlockingSession, FunctionExecutor, Handler, Result, Stopped
-from buildd.agent.handlers import handler
-from buildd.agent.loop import Agent
-from buildd.agent.options import AgentOptions, default_state_dir
-from buildd.client import AsyncClient, Client, as_async
-from buildd.roles import Completed, Executor, Failed, Session
+if TYPE_CHECKING:
+    from buildd.agent.availability import Availability, Hours, on_power
+    from buildd.agent.function import BlockingSession, Handler, Result, Stopped
+    from buildd.agent.handlers import handler
+    from buildd.agent.loop import Agent
+    from buildd.agent.options import AgentOptions, default_state_dir
+    from buildd.agent.serving import serve, serve_async
+    from buildd.roles import Completed, Failed, Session
 
 __all__ = [
     "Agent",
@@ -47,80 +43,35 @@ __all__ = [
     "serve_async",
 ]
 
+_HOME_OF = {
+    "Agent": "buildd.agent.loop",
+    "AgentOptions": "buildd.agent.options",
+    "Availability": "buildd.agent.availability",
+    "BlockingSession": "buildd.agent.function",
+    "Completed": "buildd.roles",
+    "Failed": "buildd.roles",
+    "Handler": "buildd.agent.function",
+    "Hours": "buildd.agent.availability",
+    "Result": "buildd.agent.function",
+    "Session": "buildd.roles",
+    "Stopped": "buildd.agent.function",
+    "default_state_dir": "buildd.agent.options",
+    "handler": "buildd.agent.handlers",
+    "on_power": "buildd.agent.availability",
+    "serve": "buildd.agent.serving",
+    "serve_async": "buildd.agent.serving",
+}
 
-def serve(  # noqa: PLR0913 - the fields of `AgentOptions`, for a call that reads like a sentence
-    client: Client,
-    handle: Handler,
-    *,
-    workspace_id: str | None = None,
-    max_tasks: int = 3,
-    capabilities: Sequence[str] = (),
-    single_run: bool = False,
-    checkout: bool = True,
-    drain_timeout: float = 30.0,
-    availability: Availability | None = None,
-    state_dir: Path | None = None,
-) -> None:
-    """Do tasks with your own function, until SIGTERM or SIGINT; blocks.
+if not TYPE_CHECKING:  # A checker that saw this would believe in every misspelt name.
 
-    `handle(session)` returns the task's result as a dict, None, or an outcome such as
-    `Failed("…", retryable=False)`; an exception is a retryable failure. A coroutine function runs
-    on the event loop with a `Session`, any other in a thread with a `BlockingSession`. The keywords
-    are those of `AgentOptions`.
-
-    The client needs an account's key. Raises `buildd.errors` that trying again cannot mend.
-    """
-    options = AgentOptions(
-        workspace_id=workspace_id,
-        max_tasks=max_tasks,
-        capabilities=tuple(capabilities),
-        single_run=single_run,
-        checkout=checkout,
-        drain_timeout=drain_timeout,
-        availability=availability,
-        state_dir=state_dir or default_state_dir(),
-    )
-    anyio.run(_serve, client, FunctionExecutor(handle), options)
+    def __getattr__(name: str) -> object:
+        """Fetch a name from its home: a process that runs no agent needs only a module or two."""
+        if name not in _HOME_OF:
+            raise AttributeError(f"module 'buildd.agent' has no attribute {name!r}")
+        value = getattr(import_module(_HOME_OF[name]), name)
+        globals()[name] = value
+        return value
 
 
-async def _serve(client: Client, executor: Executor, options: AgentOptions) -> None:
-    async with as_async(client) as own:
-        await serve_async(own, executor, options)
-
-
-async def serve_async(
-    client: AsyncClient,
-    executor: Executor,
-    options: AgentOptions,
-    *,
-    watch: Callable[[Agent], Coroutine[Any, Any, None]] | None = None,
-) -> None:
-    """Do tasks with an executor until drained; `watch` runs beside the agent, and is cancelled.
-
-    In the main thread the first SIGTERM or SIGINT drains: no new task is taken, what runs may
-    finish within `drain_timeout`, and is handed back after that. The second hands it back at once.
-    So does SIGHUP, by which a terminal tells that it is closed, unless it is ignored (`nohup`).
-    """
-    agent = Agent(client, executor, options)
-    failure: Exception | None = None
-    async with anyio.create_task_group() as group:
-        if threading.current_thread() is threading.main_thread():
-            group.start_soon(_drain_on_signal, agent)
-        if watch is not None:
-            group.start_soon(watch, agent)
-        try:
-            await agent.run()
-        except Exception as problem:  # noqa: BLE001 - raised again outside, where no group wraps it
-            failure = problem
-        group.cancel_scope.cancel()
-    if failure is not None:
-        raise failure
-
-
-async def _drain_on_signal(agent: Agent) -> None:
-    ends = [signal.SIGTERM, signal.SIGINT]
-    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
-        ends.append(signal.SIGHUP)
-    with anyio.open_signal_receiver(*ends) as signals:
-        async for _ in signals:
-            agent.drain()
+def __dir__() -> list[str]:
+    return __all__

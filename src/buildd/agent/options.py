@@ -6,12 +6,12 @@ import math
 import os
 import platform
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from buildd.agent.availability import Availability
 from buildd.errors import ConfigError
-from buildd.operations.workers import MAX_CLAIM
 
 
 def default_state_dir() -> Path:
@@ -39,7 +39,7 @@ class AgentOptions:
     """
     task_id: str | None = None
     """A task to ask for first."""
-    capabilities: tuple[str, ...] = ()
+    capabilities: Sequence[str] = ()
     """What this agent can do, for tasks that require it."""
     checkout: bool = True
     """Whether attempts get a git worktree of the workspace's repository, or an empty directory."""
@@ -57,6 +57,8 @@ class AgentOptions:
     """The GitHub Actions run that it is part of."""
 
     def __post_init__(self) -> None:
+        from buildd.operations.workers import MAX_CLAIM  # heavy, and `default_state_dir` is light
+
         if not 1 <= self.max_tasks <= MAX_CLAIM:
             raise ConfigError(f"max_tasks must be 1 to {MAX_CLAIM}, not {self.max_tasks}")
         if not 0 <= self.drain_timeout < math.inf:
