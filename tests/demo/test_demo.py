@@ -93,8 +93,10 @@ def check_work(directory: Path) -> None:
         [worker] = [each for each in workers if each.status is WorkerStatus.COMPLETED]
         commits = git(directory, "log", "--format=%s", f"main..{worker.branch}").splitlines()
         # What an earlier attempt had not committed is there too: the next one starts from it.
+        checkpoints = {f"buildd: {job.title}"}
+        checkpoints |= {f"buildd: the unfinished work of {each.id}" for each in workers}
         assert commits
-        assert all(each == f"Make {job.function} work" or "buildd: " in each for each in commits)
+        assert {*commits} <= {f"Make {job.function} work", *checkpoints}
         git(directory, "worktree", "add", "--force", f"../check/{job.function}", worker.branch)
         subprocess.run(
             [sys.executable, "-m", "unittest", f"test_till.TestTill.test_{job.function}"],
