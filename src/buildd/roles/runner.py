@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
@@ -31,13 +32,21 @@ class LaunchOrder:
     server: str
     """The server's URL, as the agent reaches it."""
     key: str = field(repr=False)
-    """The agent's credential. A runner hands it over privately: in no argv, URL or log."""
+    """The agent's credential. A runner hands it over privately: in no argv, URL or log.
+
+    Repeated orders of one id may carry another key, each good for the same one agent.
+    """
     workspace_id: str | None = None
     task_id: str | None = None
     """The task that the agent is to take first, where it is started for one."""
     max_tasks: int = 1
     arguments: tuple[str, ...] = ()
     """Further arguments of `buildd-agent`."""
+    settings: Mapping[str, str] = field(default_factory=dict, repr=False, hash=False)
+    """Further private variables of the agent's environment, such as the key of its model.
+
+    They are handed over as privately as `key`. A runner that cannot do so raises `ConfigError`.
+    """
 
 
 @dataclass(frozen=True)
@@ -49,6 +58,11 @@ class ExternalRef:
     external_id: str
     """The platform's own name for it: a pid with its start time, a run, a workspace, a unit."""
     url: str | None = None
+    realm: str | None = None
+    """The platform's own unchanging id of where the agent identifies itself from, where it does.
+
+    GitHub's is the number of the repository, as text.
+    """
 
 
 @dataclass(frozen=True)
