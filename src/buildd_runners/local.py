@@ -29,7 +29,9 @@ from buildd.routing import AccountType
 from buildd_runners.environment import inherited
 
 NAME = "local"
-_LAUNCH = "BUILDD_LAUNCH_ID"
+_MARK = "BUILDD_LAUNCH"
+"""The variable that marks every process of a launch. Its value is the launch's directory: another
+server on this machine may have an order with the same id, and what runs for that is not ours."""
 _PASSED = ("SSH_AUTH_SOCK",)
 """What an agent inherits besides: it pushes with the person's own keys."""
 _SAFE = re.compile(r"[A-Za-z0-9_-]{1,100}")
@@ -43,7 +45,7 @@ class LocalRunner:
     """Agents on this machine."""
 
     def __init__(self, state_dir: Path | None = None) -> None:
-        self._launches = (state_dir or default_state_dir()) / "launches"
+        self._launches = (state_dir or default_state_dir()).resolve() / "launches"
 
     @classmethod
     def from_config(cls, config: Mapping[str, JsonValue]) -> LocalRunner:
@@ -61,7 +63,7 @@ class LocalRunner:
         directory = self._directory(order.id)
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         async with exclusive(directory / "lock"):
-            known = _read(directory) or await anyio.to_thread.run_sync(_orphan, order.id)
+            known = _read(directory) or await anyio.to_thread.run_sync(_orphan, directory)
             if known is None:
                 known = await anyio.to_thread.run_sync(_start, order, directory)
             _write(directory / "process", known)
@@ -90,7 +92,7 @@ class LocalRunner:
                 await anyio.sleep(_POLL)
         # Of one that has ended, the pid may be somebody else's by now: only the mark counts.
         leader = 0 if found is None else found.pid
-        await process.stop(leader, ref.order_id, 0, variable=_LAUNCH)
+        await process.stop(leader, str(self._directory(ref.order_id)), 0, variable=_MARK)
         await self.observe(ref)
 
     async def list_owned(self) -> list[ExternalRef]:
@@ -101,7 +103,7 @@ class LocalRunner:
         if not self._launches.is_dir():
             return []
         known = (
-            (each.name, _read(each) or _orphan(each.name))
+            (each.name, _read(each) or _orphan(each))
             for each in sorted(self._launches.iterdir())
         )
         return [ExternalRef(NAME, name, found) for name, found in known if found]
@@ -137,7 +139,7 @@ def _start(order: LaunchOrder, directory: Path) -> str:
     argv = [sys.executable, "-m", "buildd.cli.agent", f"--max-tasks={order.max_tasks}"]
     if order.workspace_id:
         argv.append(f"--workspace={order.workspace_id}")
-    environment = {**inherited(_PASSED), _LAUNCH: order.id}
+    environment = {**inherited(_PASSED), _MARK: str(directory)}
     try:
         child = _spawn([*argv, *order.arguments], directory, environment)
     except (FileNotFoundError, PermissionError) as problem:
@@ -164,13 +166,13 @@ def _spawn(
         )
 
 
-def _orphan(order_id: str) -> str | None:
-    """The agent of an order whose runner died before it could write down which process it is."""
+def _orphan(directory: Path) -> str | None:
+    """The agent of a launch whose runner died before it could write down which process it is."""
     import psutil
 
     for each in psutil.process_iter():
         try:
-            if each.environ().get(_LAUNCH) == order_id and os.getsid(each.pid) == each.pid:
+            if each.environ().get(_MARK) == str(directory) and os.getsid(each.pid) == each.pid:
                 return process.identity(each.pid)
         except (psutil.Error, OSError):
             continue

@@ -101,8 +101,9 @@ class Machine(World):
         """Everything that an agent of an order, or of any, started, and itself."""
         for each in psutil.process_iter():
             with contextlib.suppress(psutil.Error, OSError):
-                mark = each.environ().get("BUILDD_LAUNCH_ID")
-                if each.cwd().startswith(str(self.directory)) and mark == (order_id or mark):
+                mark = each.environ().get(local._MARK)
+                wanted = mark if order_id is None else str(self.launch(order_id))
+                if each.cwd().startswith(f"{self.directory}/") and mark == wanted:
                     yield each
 
     def never(self) -> ExternalRef:
@@ -148,7 +149,7 @@ class Machine(World):
     def foreign(self) -> None:
         other = self.directory / "state" / "elsewhere" / "launches" / "lch_other"
         other.mkdir(parents=True)
-        environment = {"BUILDD_LAUNCH_ID": "lch_other", "PATH": os.environ["PATH"]}
+        environment = {local._MARK: str(other), "PATH": os.environ["PATH"]}
         started = subprocess.Popen(
             [self.program], cwd=other, env=environment, start_new_session=True
         )

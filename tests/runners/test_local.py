@@ -63,6 +63,21 @@ class TestHere:
         assert (await runner.observe(ref)).state is LaunchState.GONE
         assert await runner.list_owned() == []
 
+    async def test_another_servers_launch_of_the_same_id_is_left_alone(
+        self, stage: Stage, world: Machine
+    ) -> None:
+        order, ref = await stage.running()
+        theirs = LocalRunner(world.directory / "elsewhere")
+        # They wrote nothing down yet, so they look for it: ours is not theirs.
+        (world.directory / "elsewhere" / "launches" / order.id).mkdir(parents=True)
+        assert await theirs.list_owned() == []
+        other = await theirs.ensure(order)
+        assert other.external_id != ref.external_id
+        await theirs.stop(other, 0)
+        assert (await theirs.observe(other)).state is LaunchState.EXITED
+        assert (await stage.runner.observe(ref)).state is LaunchState.RUNNING
+        assert world.agents(order.id) == 1
+
     async def test_stopping_what_has_ended_spares_whoever_has_its_number_now(
         self, stage: Stage
     ) -> None:
