@@ -26,7 +26,7 @@ test-real: .make/real .make/sshd  ## the tests that need big parts of the outsid
 
 smoke-claude: .make/real  ## a real model fixes a test, by itself and as Claude Code (some cents; needs ANTHROPIC_API_KEY)
 	@$(BIN)/python examples/claude/fix_a_test.py
-	@$(BIN)/python examples/claude_code/fix_a_test.py
+	@$(BIN)/python examples/claude/fix_a_test.py --claude-code
 
 chaos: model  ## the whole proof: the model, then die at every statement, lose every guard, kill -9 everything (CHAOS=--help)
 	@$(BIN)/python -m tests.faults

@@ -1,6 +1,7 @@
 """An agent that does tasks with a Python function of yours.
 
-Run it: python examples/agent_function.py
+Run it: python examples/agent_function.py         (all in one process)
+    or: buildd-agent --handler agent_function     (here, with BUILDD_SERVER and BUILDD_API_KEY)
 """
 
 from __future__ import annotations
@@ -9,9 +10,10 @@ import tempfile
 from pathlib import Path
 
 import buildd
-from buildd.agent import BlockingSession, Failed, Result, serve
+from buildd.agent import BlockingSession, Failed, Result, handler, serve
 
 
+@handler
 def shout(session: BlockingSession) -> Result:
     """Do one task. What is returned becomes its result; an exception would be tried again."""
     text = session.task.context.get("text")

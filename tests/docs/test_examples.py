@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from buildd.agent.handlers import find_handler
+
 EXAMPLES = Path(__file__).parents[2] / "examples"
 SAYS = {
     "agent_function.py": [
@@ -23,7 +25,6 @@ SAYS = {
     ],
     "ask_a_human.py": ["answered: blue", "{'door': 'blue'}"],
     "embedded.py": ["worker:completed", "waits for the page to load"],
-    "handler.py": ["result: {'words': 3}"],
     "remote.py": ["task:created: Translate the receipts", "refused with wrong_state", "cancelled"],
 }
 
@@ -44,3 +45,8 @@ def test_an_example_runs_to_its_end(name: str, tmp_path: Path) -> None:
     assert "Traceback" not in done.stderr
     for words in SAYS[name]:
         assert words in done.stdout
+
+
+def test_an_agent_finds_the_function_of_an_example(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(EXAMPLES)
+    assert getattr(find_handler("agent_function"), "__name__", "") == "shout"

@@ -354,9 +354,9 @@ def test_a_key_that_is_refused_ends_the_agent_and_not_the_task(agents: Agents) -
 
 
 def test_the_example_can_be_rehearsed(tmp_path: Path) -> None:
-    example = Path(__file__).parents[2] / "examples" / "claude_code" / "fix_a_test.py"
+    example = Path(__file__).parents[2] / "examples" / "claude" / "fix_a_test.py"
     done = subprocess.run(
-        [sys.executable, "-W", "error", example, "--rehearse"],
+        [sys.executable, "-W", "error", example, "--claude-code", "--rehearse"],
         env={"PATH": os.environ["PATH"], "HOME": str(tmp_path)},
         stdin=subprocess.DEVNULL,
         capture_output=True,
