@@ -89,6 +89,10 @@ def test_sources(bd: Client, crew: Crew) -> None:
     source = bd.sources.create(workspace_id=workspace.id, type="github", name="issues")
     changed = bd.sources.update(id=source.id, config={"label": "buildd"})
     assert bd.sources.list(workspace_id=workspace.id) == [changed]
+    assert bd.sources.get(id=source.id) == changed
+    bd.tasks.create(workspace_id=workspace.id, title="by hand")
+    came = bd.tasks.create(workspace_id=workspace.id, title="an issue", source_id=source.id)
+    assert bd.tasks.list(source_id=source.id) == [came]
     assert bd.sources.delete(id=source.id).deleted
     assert bd.sources.list(workspace_id=workspace.id) == []
 

@@ -95,6 +95,7 @@ def list_tasks(ctx: Context, op: ops.ListTasks) -> list[Task]:
         sql.TASKS,
         viewer=ctx.viewer,
         workspace=op.workspace_id,
+        source=op.source_id,
         status=op.status,
         preference=op.runner_preference,
         claimed_by=op.claimed_by,

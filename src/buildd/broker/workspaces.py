@@ -87,6 +87,15 @@ def list_sources(ctx: Context, op: ops.ListSources) -> list[Source]:
     return [model(Source, row) for row in rows]
 
 
+@handles(ops.GetSource)
+def get_source(ctx: Context, op: ops.GetSource) -> Source:
+    """One source."""
+    row = ctx.tx.first(sql.SOURCE, id=op.id)
+    if row is None:
+        raise NotFound("there is no such source")
+    return model(Source, row)
+
+
 @handles(ops.UpdateSource)
 def update_source(ctx: Context, op: ops.UpdateSource) -> Source:
     """Change what was given; the rest stays."""

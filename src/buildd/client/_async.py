@@ -78,6 +78,7 @@ class AsyncSources(AsyncResource):
 
     create = AsyncVerb(ops.CreateSource)
     list = AsyncVerb(ops.ListSources)
+    get = AsyncVerb(ops.GetSource)
     update = AsyncVerb(ops.UpdateSource)
     delete = AsyncVerb(ops.DeleteSource)
 

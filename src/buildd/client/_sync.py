@@ -80,6 +80,7 @@ class Sources(Resource):
 
     create = Verb(ops.CreateSource)
     list = Verb(ops.ListSources)
+    get = Verb(ops.GetSource)
     update = Verb(ops.UpdateSource)
     delete = Verb(ops.DeleteSource)
 

@@ -87,6 +87,7 @@ class ListTasks(Paged, Operation[list[Task]]):
     http = get("/api/tasks")
     access = Access.MEMBER
     workspace_id: Id | None = None
+    source_id: Id | None = None
     status: TaskStatus | None = None
     runner_preference: RunnerPreference | None = None
     claimed_by: Id | None = None

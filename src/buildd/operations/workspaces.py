@@ -77,6 +77,14 @@ class ListSources(Paged, Operation[list[Source]]):
     workspace_id: Id
 
 
+class GetSource(Operation[Source]):
+    """One source."""
+
+    http = get("/api/sources/{id}")
+    access = Access.ADMIN
+    id: Id
+
+
 class UpdateSource(Operation[Source]):
     """Change a source."""
 

@@ -1,6 +1,7 @@
 """The parts that plugins play, each a contract of a few methods.
 
-An executor does the work, a runner gives agents a place to live, a forge has the work reviewed.
+A source knows what is to be done, an executor does the work, a runner gives agents a place to live,
+a forge has the work reviewed.
 """
 
 from buildd.roles.executor import Executor, Session
@@ -15,6 +16,7 @@ from buildd.roles.outcome import (
     Released,
 )
 from buildd.roles.runner import ExternalRef, LaunchOrder, LaunchState, Observation, Runner
+from buildd.roles.source import Source, SourceItem
 
 __all__ = [
     "OUT_OF_BUDGET",
@@ -33,4 +35,6 @@ __all__ = [
     "Released",
     "Runner",
     "Session",
+    "Source",
+    "SourceItem",
 ]

@@ -26,6 +26,7 @@ TASKS = page(
     _TASKS.where(
         seen(task.c.workspace_id),
         matches(task.c.workspace_id, "workspace"),
+        matches(task.c.source_id, "source"),
         matches(task.c.status, "status"),
         matches(task.c.runner_preference, "preference"),
         matches(task.c.claimed_by, "claimed_by"),

@@ -84,6 +84,7 @@ CALLS: dict[type[Operation[Any]], Call] = {
         workspace_id=it.workspace, type="manual", name="mine"
     ),
     ops.ListSources: lambda it: ops.ListSources(workspace_id=it.workspace),
+    ops.GetSource: lambda it: ops.GetSource(id=it.source),
     ops.UpdateSource: lambda it: ops.UpdateSource(id=it.source, name="mine"),
     ops.DeleteSource: lambda it: ops.DeleteSource(id=it.source),
     ops.CreateTask: lambda it: ops.CreateTask(workspace_id=it.workspace, title="Mine"),
