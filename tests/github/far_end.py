@@ -29,6 +29,8 @@ from tests.github.workflows import Actions, Refusal
 TOKEN = "ghp_a_token_that_no_agent_may_ever_see"  # noqa: S105 - opens nothing but this
 APP = "12345"
 PREFIX = "/api/v3"
+REPOSITORY_ID = 1296269
+"""What every repository here stays known by."""
 
 
 @dataclass(frozen=True)
@@ -177,6 +179,7 @@ class GitHub(AbstractContextManager["GitHub"]):
     def _shown_repo(self, name: str) -> dict[str, Any]:
         owner, _, short = name.partition("/")
         return {
+            "id": REPOSITORY_ID,
             "name": short,
             "full_name": name,
             "owner": {"login": owner},

@@ -19,7 +19,7 @@ from buildd.routing import AccountType
 from buildd.testing.runners import RunnerSuite, Trouble
 from buildd_runners.github import actions, credentials
 from buildd_runners.github.actions import ActionsRunner
-from tests.github.far_end import APP, Answer, Asked
+from tests.github.far_end import APP, REPOSITORY_ID, Answer, Asked
 from tests.runners.actions_world import WORKFLOW, ActionsWorld
 
 pytestmark = pytest.mark.anyio
@@ -180,11 +180,25 @@ async def test_an_answer_that_is_not_githubs_is_not_believed(
     world.github.troubles.append(Answer(200, {}))
     with pytest.raises(Unavailable, match="not understood"):
         await runner.ensure(ORDER)
-    # The repository's default branch is asked for between the look and the dispatch.
-    world.github.troubles.extend([None, None, Answer(200, {"ok": True})])
+    # The repository is asked for its id before the look, and for its default branch after it.
+    world.github.troubles.extend([None, None, None, Answer(200, {"ok": True})])
     with pytest.raises(OutcomeUnknown, match="not understood"):
         await runner.ensure(ORDER)
     assert not world.actions.runs
+
+
+async def test_a_run_says_which_repository_its_agent_comes_from(
+    world: ActionsWorld, runner: ActionsRunner
+) -> None:
+    assert (await runner.ensure(ORDER)).realm == str(REPOSITORY_ID)
+    assert [ref.realm for ref in await runner.list_owned()] == [str(REPOSITORY_ID)]
+
+
+async def test_private_variables_cannot_travel(world: ActionsWorld, runner: ActionsRunner) -> None:
+    order = replace(ORDER, settings={"ANTHROPIC_API_KEY": KEY})
+    with pytest.raises(ConfigError, match="keep ANTHROPIC_API_KEY among the repository's secrets"):
+        await runner.ensure(order)
+    assert not world.github.asked
 
 
 async def test_the_seeds_workflow_has_no_name_to_be_found_by(world: ActionsWorld) -> None:

@@ -2,8 +2,8 @@
 
 GitHub takes no name for a request, so the order's id travels in the run's own name (`run-name:`),
 and a run is looked for before one is asked for. The order's key does not travel: what a run is told
-can be read by others. The workflow has an agent's key among its repository's secrets, and it alone
-says how the agent is started.
+can be read by others. The run identifies itself with a token of GitHub's, or has an agent's key among
+its repository's secrets; the workflow alone says how the agent is started.
 """
 
 from __future__ import annotations
@@ -47,6 +47,7 @@ class ActionsRunner:
 
     def __init__(self, runs: Runs, clock: Clock | None = None) -> None:
         self._runs = runs
+        self._realm: str | None = None
         self._workflow = runs.workflow
         self._clock = clock or SystemClock()
         self._ensuring: WeakValueDictionary[str, anyio.Lock] = WeakValueDictionary()
@@ -69,12 +70,20 @@ class ActionsRunner:
 
         Raises `OutcomeUnknown` if GitHub did not answer and shows no such run: ask again.
         """
+        if order.settings:
+            raise ConfigError(
+                "pass_env: a run gets no private variables from the server; keep "
+                f"{', '.join(sorted(order.settings))} among the repository's secrets"
+            )
         name = self._workflow.run_name(order.id)
+        # Before anything is sent: a name that has changed hands must not be taken for the same.
+        realm = await self._repository_id()
         async with self._ensuring.setdefault(order.id, anyio.Lock()):
             run = await self._first(name) or await self._dispatch(order)
         if run is not None:
-            return self._ref(order.id, run)
-        return ExternalRef(NAME, order.id, _SINCE + self._clock.now().isoformat())
+            return _ref(order.id, run, realm)
+        since = _SINCE + self._clock.now().isoformat()
+        return ExternalRef(NAME, order.id, since, realm=realm)
 
     async def observe(self, ref: ExternalRef) -> Observation:
         """What GitHub shows of its run."""
@@ -104,9 +113,9 @@ class ActionsRunner:
 
     async def list_owned(self) -> list[ExternalRef]:
         """The runs that have not ended and are named as this runner names them."""
-        live = await _call(self._runs.live)
+        live, realm = await _call(self._runs.live), await self._repository_id()
         owned = ((self._workflow.order_id(run.name), run) for run in live)
-        return [self._ref(order_id, run) for order_id, run in owned if order_id]
+        return [_ref(order_id, run, realm) for order_id, run in owned if order_id]
 
     async def extend(self, ref: ExternalRef, seconds: float) -> None:
         """Nothing to do: a job has the time that its workflow gives it."""
@@ -169,8 +178,13 @@ class ActionsRunner:
                 await anyio.sleep(_POLL)
         return False
 
-    def _ref(self, order_id: str, run: Run) -> ExternalRef:
-        return ExternalRef(NAME, order_id, str(run.id), run.url)
+    async def _repository_id(self) -> str:
+        self._realm = self._realm or await _call(self._runs.repository_id)
+        return self._realm
+
+
+def _ref(order_id: str, run: Run, realm: str) -> ExternalRef:
+    return ExternalRef(NAME, order_id, str(run.id), run.url, realm)
 
 
 async def _call(blocking: Callable[[], T]) -> T:

@@ -88,6 +88,14 @@ class Runs:
             # An older GitHub Enterprise Server does not know of run details.
             return Run(made.id, made.html_url) if isinstance(made, WorkflowRun) else None
 
+    def repository_id(self) -> str:
+        """What the repository stays known by when it, or its owner, gets another name."""
+        with self.repository() as repo:
+            _, shown = repo.requester.requestJsonAndCheck("GET", repo.url)
+        if not shown.get("id"):  # a proxy's page, say
+            raise Unavailable("GitHub's answer was not understood")
+        return str(shown["id"])
+
     def get(self, run_id: int) -> Run | None:
         """One run; None if it was deleted."""
         try:
