@@ -1,7 +1,8 @@
 """Keeps secrets out of what is shown: the values that are known, and what looks like a key.
 
-It is a net for accidents, such as a program that prints its environment. Who wants to get a secret
-out can write it backwards; what must not be known is not given to a program in the first place.
+It is a net for accidents, such as a program that prints its environment. Base64 that is broken over
+several lines goes through it, and who wants to get a secret out can write it backwards; what must
+not be known is not given to a program in the first place.
 """
 
 from __future__ import annotations
