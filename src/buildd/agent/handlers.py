@@ -33,6 +33,8 @@ def find_handler(where: str) -> Handler:
     Modules are found in the working directory too. Raises `ConfigError`.
     """
     name, _, attribute = where.partition(":")
+    if not name or name.startswith("."):
+        raise ConfigError(f"--handler {where!r}: name a module, such as `refunds` for refunds.py")
     module = _import(name)
     if not attribute:
         return _marked(module)
