@@ -237,6 +237,11 @@ def test_several_may_ask_at_once(office: Office) -> None:
         (b'{"verb": "report", "progress": 101}\n', "invalid", "report.progress: "),
         (b'{"verb": "report", "costUsd": -1}\n', "invalid", "report.costUsd: "),
         (b'{"verb": "attach", "type": "virus", "content": ""}\n', "invalid", "attach.type: "),
+        (
+            b'{"verb": "attach", "type": "pull_request", "content": ""}\n',
+            "invalid",
+            "attach.type: the server opens pull requests and shows them; attach a link",
+        ),
         (b"x" * (8 * 2**20), "too_large", "a request is a line of at most "),
     ],
     ids=lambda value: value[:20] if isinstance(value, bytes) else "",

@@ -20,7 +20,7 @@ from typing import Annotated, Any, Literal
 import anyio
 from anyio.abc import SocketStream, TaskStatus
 from anyio.streams.buffered import BufferedByteReceiveStream
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.alias_generators import to_camel
 
 from buildd.errors import BuilddError, InternalError, Invalid, TooLarge
@@ -65,9 +65,15 @@ class _Report(_Request):
     turns: Count | None = None
 
 
+def _not_the_servers(kind: ArtifactType) -> ArtifactType:
+    if kind is ArtifactType.PULL_REQUEST:
+        raise ValueError("the server opens pull requests and shows them; attach a link")
+    return kind
+
+
 class _Attach(_Request):
     verb: Literal["attach"]
-    type: ArtifactType = ArtifactType.FILE
+    type: Annotated[ArtifactType, AfterValidator(_not_the_servers)] = ArtifactType.FILE
     title: Title | None = None
     content: LongText
 
