@@ -32,3 +32,12 @@ def elapsed() -> float:
     believing in a lease that ended hours ago.
     """
     return time.monotonic() if _BOOTTIME is None else time.clock_gettime(_BOOTTIME)
+
+
+def duration(seconds: float) -> str:
+    """A time as people say it: 42 s, 7 min, 2 h 07."""
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes:02}"
+    return f"{minutes} min" if minutes else f"{rest} s"

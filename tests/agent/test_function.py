@@ -8,6 +8,7 @@ import pytest
 
 from buildd import agent
 from buildd.agent import AgentOptions, BlockingSession, Failed, Session, Stopped, place
+from buildd.agent.scratch import is_taken
 from buildd.errors import ConfigError, Forbidden
 from buildd.models import ArtifactType
 from buildd.states import TaskStatus, WorkerStatus
@@ -98,17 +99,44 @@ def test_a_task_without_changes_leaves_no_branch(office: Office, repository: Pat
     assert "diff" not in office.artifacts(office.worker(task))
 
 
-def test_an_exception_is_a_retryable_failure(office: Office) -> None:
+@pytest.mark.parametrize("kind", [ZeroDivisionError, SystemExit, KeyboardInterrupt])
+@pytest.mark.parametrize("in_loop", [False, True])
+def test_an_exception_is_a_retryable_failure(
+    office: Office, kind: type[BaseException], in_loop: bool
+) -> None:
     task = office.task()
 
     def handle(_: BlockingSession) -> None:
-        raise ZeroDivisionError("no way")
+        raise kind("no way")
 
-    serve(office, handle)
+    async def handle_in_loop(_: Session) -> None:
+        raise kind("no way")
+
+    serve(office, handle_in_loop if in_loop else handle)
     assert office.read(task).status is TaskStatus.PENDING
     worker = office.worker(task)
-    assert (worker.status, worker.error) == (WorkerStatus.ERROR, "ZeroDivisionError: no way")
+    assert (worker.status, worker.error) == (WorkerStatus.ERROR, f"{kind.__name__}: no way")
     assert "in handle" in (office.artifacts(worker)["summary"].content or "")
+
+
+def test_a_fault_in_the_agent_leaves_the_work_to_the_next_one(
+    office: Office, repository: Path
+) -> None:
+    task = office.task()
+
+    def handle(session: BlockingSession) -> Failed:
+        (session.workdir / "half.txt").write_text("half\n")
+        return Failed("no way", summary=5)  # type: ignore[arg-type]
+
+    serve(office, handle)
+    worker = office.worker(task)
+    assert worker.status is WorkerStatus.RUNNING, "its lease runs out by itself"
+    scratch = office.state / "scratch" / worker.id
+    assert scratch.exists()
+    assert not is_taken(scratch)
+    serve(office, lambda _: None)
+    assert git(repository, "show", f"{worker.branch}:half.txt") == "half"
+    assert not scratch.exists()
 
 
 def test_an_agent_without_room_to_work_ends_and_hands_its_task_back(

@@ -23,6 +23,7 @@ from rich.console import Console
 
 from buildd.agent.progress import Standing
 from buildd.cli import _board
+from buildd.clock import duration
 from tests.cli.conftest import Cli
 
 HOSTILE = "Fix \x1b]0;owned\x07 \x1b[2J\x9b31m \u202e the \x1b[31mlogin"
@@ -75,7 +76,7 @@ def test_nothing_is_drawn_when_nothing_runs() -> None:
     [(0.4, "0 s"), (59.9, "59 s"), (60, "1 min"), (3599, "59 min"), (7620, "2 h 07")],
 )
 def test_durations_are_short(seconds: float, said: str) -> None:
-    assert _board.duration(seconds) == said
+    assert duration(seconds) == said
 
 
 def test_a_log_without_a_terminal_tells_of_what_takes_long(

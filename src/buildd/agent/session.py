@@ -25,7 +25,7 @@ from buildd.agent.process import stop as stop_processes
 from buildd.agent.report import report
 from buildd.agent.repository import NoRepository
 from buildd.agent.text import one_line
-from buildd.clock import elapsed
+from buildd.clock import duration, elapsed
 from buildd.errors import BuilddError, ConfigError, WrongState
 from buildd.roles import (
     OUT_OF_BUDGET,
@@ -63,21 +63,38 @@ async def attend(attempt: Attempt, desk: Desk) -> Outcome:
     log.info(
         "%s started on %s: %s", claimed.task_id, claimed.branch, one_line(claimed.task.title, 60)
     )
-    async with anyio.create_task_group() as loops:
-        loops.start_soon(attempt.keeper.keep)
-        loops.start_soon(listen, attempt.client, claimed.id, attempt.keeper.ring)
-        loops.start_soon(attempt.speech.send)
-        outcome = await _run(attempt, desk, loops)
-        if attempt.place is not None and isinstance(outcome, (Paused, Lost)):
-            note(attempt.place.memory, attempt.taken)
-        wanted, evidence = await collect(attempt, outcome)
-        outcome = await report(attempt, wanted, evidence, desk.outbox)
-        loops.cancel_scope.cancel()
+    try:
+        wanted, outcome = await _to_its_end(attempt, desk)
+    except BaseException:
+        await _abandon(attempt)
+        raise
     await _leave(attempt, keep=isinstance(wanted, Paused) or outcome == Lost(WorkerStatus.PAUSED))
     if _has_ended(outcome):
         places.forget(claimed.id, desk.options.state_dir)
-    log.info("%s %s after %s", claimed.task_id, _said(outcome), _duration(elapsed() - began))
+    log.info("%s %s after %s", claimed.task_id, _said(outcome), duration(elapsed() - began))
     return outcome
+
+
+async def _to_its_end(attempt: Attempt, desk: Desk) -> tuple[Outcome, Outcome]:
+    """The outcome that the attempt came to, and the one that the server accepted."""
+    async with anyio.create_task_group() as loops:
+        loops.start_soon(attempt.keeper.keep)
+        loops.start_soon(listen, attempt.client, attempt.claimed.id, attempt.keeper.ring)
+        loops.start_soon(attempt.speech.send)
+        reached = await _run(attempt, desk, loops)
+        if attempt.place is not None and isinstance(reached, (Paused, Lost)):
+            note(attempt.place.memory, attempt.taken)
+        wanted, evidence = await collect(attempt, reached)
+        accepted = await report(attempt, wanted, evidence, desk.outbox)
+        loops.cancel_scope.cancel()
+    return wanted, accepted
+
+
+async def _abandon(attempt: Attempt) -> None:
+    """Leave things as an agent does that is killed: whoever sweeps next saves the work."""
+    await stop_processes(0, attempt.claimed.id)
+    if attempt.place is not None:
+        attempt.place.scratch.let_go()
 
 
 async def _run(attempt: Attempt, desk: Desk, loops: TaskGroup) -> Outcome:
@@ -97,7 +114,7 @@ async def _run(attempt: Attempt, desk: Desk, loops: TaskGroup) -> Outcome:
             outcome = Failed(f"git: {problem}")
         except NoRepository as problem:
             outcome = Failed(str(problem), retryable=problem.retryable)
-        except (Exception, SystemExit) as problem:  # noqa: BLE001 - the attempt's failure, not ours
+        except (Exception, SystemExit, KeyboardInterrupt) as problem:  # noqa: BLE001 - not our failure
             outcome = _crashed(problem)
     if isinstance(outcome, Failed) and attempt.place is None:
         outcome = _not_prepared(outcome, desk)
@@ -145,7 +162,7 @@ async def _execute(attempt: Attempt, executor: Executor) -> Outcome:
     return outcome
 
 
-def _crashed(problem: Exception | SystemExit) -> Failed:
+def _crashed(problem: BaseException) -> Failed:
     said = str(problem)
     if isinstance(problem, BuilddError) or (isinstance(problem, OSError) and problem.filename):
         return Failed(said)
@@ -204,8 +221,3 @@ def _said(outcome: Outcome) -> str:
             return "handed back"
         case Lost(reason=reason):
             return f"given up ({one_line(reason, 200)})"
-
-
-def _duration(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest} s" if minutes else f"{seconds:.1f} s"

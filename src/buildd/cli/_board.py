@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Self
 
 from buildd.agent.text import one_line
 from buildd.cli import _render
+from buildd.clock import duration
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -63,15 +64,6 @@ def tell(running: Sequence[Standing]) -> None:
                 one_line(each.title, 60),
                 f": {each.line}" if each.line else "",
             )
-
-
-def duration(seconds: float) -> str:
-    """A time as people say it: 42 s, 7 min, 2 h 07."""
-    minutes, rest = divmod(int(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    if hours:
-        return f"{hours} h {minutes:02}"
-    return f"{minutes} min" if minutes else f"{rest} s"
 
 
 class Board(logging.Handler):
