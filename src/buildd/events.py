@@ -39,7 +39,7 @@ class EventType(StrEnum):
     WORKSPACE_UPDATED = "workspace:updated"
     """`{}`: read the workspace"""
     LAUNCH_UPDATED = "launch:updated"
-    """`{}`: read the launch"""
+    """`{launchId, status, previousStatus, poolId, detail}`"""
     RESET = "reset"
     """Never stored: the reader asked for events that are no longer kept, and should read everything anew."""
 

@@ -35,6 +35,8 @@ class Kind(StrEnum):
     AGENT = "agt"
     LEDGER = "led"
     SCHEDULE = "sch"
+    POOL = "pool"
+    LAUNCH = "lch"
 
 
 class Secret(StrEnum):
@@ -43,6 +45,7 @@ class Secret(StrEnum):
     KEY = "buildd_"
     LEASE = "buildd_lease_"
     ACQUIRE = "buildd_acquire_"
+    ENROL = "buildd_enrol_"
 
 
 def new_id(kind: Kind, *, after: str | None = None) -> str:

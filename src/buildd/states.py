@@ -1,7 +1,7 @@
-"""The states of a task and of a worker, and the only table of the moves between them.
+"""The states of a task, a worker and a launch, and the only table of the moves between them.
 
 The guarded UPDATEs, the CHECK constraints, the diagrams in the docs and the exhaustive tests are all
-derived from the two machines at the end of this file. Nothing else decides a status.
+derived from the machines at the end of this file. Nothing else decides a status.
 """
 
 from __future__ import annotations
@@ -77,6 +77,33 @@ class TaskVerb(StrEnum):
     RETRY = "retry"
 
 
+class LaunchStatus(StrEnum):
+    """Where one thing that a pool's runner was asked for stands."""
+
+    REQUESTED = "requested"
+    """Written down before its runner is called, which may have happened already."""
+    STARTING = "starting"
+    """Its platform has it; no agent was seen at work yet."""
+    RUNNING = "running"
+    """Seen at work."""
+    STOPPING = "stopping"
+    """No longer wanted; it is not known to have ended."""
+    ENDED = "ended"
+    """It is over. Final."""
+    FAILED = "failed"
+    """It never came about. Final."""
+
+
+class LaunchVerb(StrEnum):
+    """What can happen to a launch."""
+
+    ENSURE = "ensure"
+    RUN = "run"
+    STOP = "stop"
+    END = "end"
+    FAIL = "fail"
+
+
 class OnDependencyFailure(StrEnum):
     """What becomes of a task when one that it depends on fails or is cancelled."""
 
@@ -140,7 +167,7 @@ def _step(verb: V, sources: Iterable[S], target: S) -> Step[S, V]:
     return Step(verb, frozenset(sources), target)
 
 
-_W, _T = WorkerStatus, TaskStatus
+_W, _T, _L = WorkerStatus, TaskStatus, LaunchStatus
 
 LIVE = frozenset({_W.IDLE, _W.STARTING, _W.RUNNING, _W.WAITING_INPUT})
 """The statuses of a worker that hold a lease and count against its account's slots."""
@@ -156,6 +183,15 @@ HELD = frozenset({_T.ASSIGNED, _T.RUNNING})
 
 CLOSED = frozenset({_T.COMPLETED, _T.FAILED, _T.CANCELLED})
 """A task's terminal statuses."""
+
+WANTED = frozenset({_L.REQUESTED, _L.STARTING, _L.RUNNING})
+"""The statuses of a launch that may still take its work."""
+
+OPEN_LAUNCH = WANTED | {_L.STOPPING}
+"""The statuses of a launch that is not known to be over."""
+
+OVER = frozenset({_L.ENDED, _L.FAILED})
+"""A launch's terminal statuses; they never change."""
 
 WORKER: Machine[WorkerStatus, WorkerVerb] = Machine(
     "worker",
@@ -189,5 +225,18 @@ TASK: Machine[TaskStatus, TaskVerb] = Machine(
         _step(TaskVerb.REQUEUE, HELD, _T.PENDING),
         _step(TaskVerb.CANCEL, HELD | {_T.PENDING}, _T.CANCELLED),
         _step(TaskVerb.RETRY, {_T.FAILED, _T.CANCELLED}, _T.PENDING),
+    ),
+)
+
+LAUNCH: Machine[LaunchStatus, LaunchVerb] = Machine(
+    "launch",
+    LaunchStatus,
+    _L.REQUESTED,
+    (
+        _step(LaunchVerb.ENSURE, {_L.REQUESTED}, _L.STARTING),
+        _step(LaunchVerb.RUN, {_L.REQUESTED, _L.STARTING}, _L.RUNNING),
+        _step(LaunchVerb.STOP, WANTED, _L.STOPPING),
+        _step(LaunchVerb.END, OPEN_LAUNCH, _L.ENDED),
+        _step(LaunchVerb.FAIL, {_L.REQUESTED}, _L.FAILED),
     ),
 )

@@ -35,9 +35,9 @@ HEAVY = {
 PUBLIC = """
     Account AccountType AccountWhy AdminKey Agent AlreadyExists Artifact ArtifactType AsyncClient Attachment
     Beat BuilddError Claim Claimed Client Comment ConfigError Conflict Deleted ErrorCode Event
-    EventType Forbidden ForgeRefused Grant InternalError Invalid Key Lease LeaseLost Malformed Message
+    Enrolled Enrolment EventType Forbidden ForgeRefused Grant InternalError Invalid Key Launch LaunchStatus Lease LeaseLost Leftover Malformed Message
     NewAccount NewKey NewLease NotAuthenticated NotClaimable NotConfigured NotFound Order OutcomeUnknown
-    PullRequest QuestionType RateLimited Reason ReasonCode
+    Pool PoolCheck PoolWhy PullRequest QuestionType RateLimited Reason ReasonCode
     Refusal Reported Role RunnerPreference Schedule Selection Source Task TaskStatus TooLarge
     Unavailable Unreachable WaitingFor Why Worker WorkerStatus Workspace WrongState __version__ agent
     connect connect_async

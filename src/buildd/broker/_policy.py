@@ -9,10 +9,13 @@ from buildd.errors import Forbidden, NotFound
 from buildd.operations import Access, Operation
 
 _ADMIN, _ACCOUNT, _LEASE = PrincipalKind.ADMIN, PrincipalKind.ACCOUNT, PrincipalKind.LEASE
+_ACQUIRE, _ENROL = PrincipalKind.ACQUIRE, PrincipalKind.ENROL
 
 ALLOWED: dict[Access, frozenset[PrincipalKind]] = {
     Access.ADMIN: frozenset({_ADMIN}),
     Access.ACCOUNT: frozenset({_ACCOUNT}),
+    Access.CLAIMER: frozenset({_ACCOUNT, _ACQUIRE}),
+    Access.ENROLMENT: frozenset({_ENROL}),
     Access.MEMBER: frozenset({_ADMIN, _ACCOUNT}),
     Access.READER: frozenset({_ADMIN, _ACCOUNT, _LEASE}),
     Access.LEASE: frozenset({_LEASE}),
@@ -22,8 +25,12 @@ ALLOWED: dict[Access, frozenset[PrincipalKind]] = {
 _NEEDS = {
     Access.ADMIN: "an administrator",
     Access.ACCOUNT: "an account with its own key (make one with `buildd accounts create`)",
+    Access.CLAIMER: "an account with its own key (make one with `buildd accounts create`)",
+    Access.ENROLMENT: "an enrolment token (make one with `buildd accounts enrol`)",
     Access.MEMBER: "an account key or an administrator",
+    Access.READER: "an account key, an administrator, or a lease token",
     Access.LEASE: "the lease token of the worker",
+    Access.MEMBER_OR_LEASE: "an account key, an administrator, or a lease token",
 }
 
 

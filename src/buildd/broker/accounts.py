@@ -6,10 +6,12 @@ from decimal import Decimal
 
 from buildd import operations as ops
 from buildd.broker._context import Context, handles, model
+from buildd.broker.pools import disable_pools, make_own_pool
+from buildd.broker.tokens import mint_key
 from buildd.budget import budget_day
 from buildd.errors import NotFound, WrongState
 from buildd.events import EventType
-from buildd.ids import Kind, Secret, digest, new_id, new_secret
+from buildd.ids import Kind, new_id
 from buildd.models import Account, AdminKey, Grant, Key, NewAccount, NewKey
 from buildd.store import Row
 from buildd.store.sql import accounts as sql
@@ -32,9 +34,11 @@ def create_account(ctx: Context, op: ops.CreateAccount) -> NewAccount:
         created_at=ctx.tx.now,
         updated_at=ctx.tx.now,
     )
-    key_id, secret = _mint(ctx, account_id)
+    key_id, secret = mint_key(ctx, account_id)
+    row = _account(ctx, account_id)
+    make_own_pool(ctx, row)
     _announce(ctx, account_id)
-    account = model(Account, _account(ctx, account_id))
+    account = model(Account, row)
     return NewAccount(**account.model_dump(by_alias=False), key_id=key_id, api_key=secret)
 
 
@@ -69,8 +73,13 @@ def update_account(ctx: Context, op: ops.UpdateAccount) -> Account:
         if name not in op.http.path_fields
     }
     ctx.tx.all(sql.CHANGE_ACCOUNT, of=op.id, **{**kept, **op.changes()}, updated_at=ctx.tx.now)
+    changed = _account(ctx, op.id)
+    if changed.github_id != row.github_id:
+        if row.github_id is not None:
+            disable_pools(ctx, op.id, named=row.github_id)
+        make_own_pool(ctx, changed)
     _announce(ctx, op.id)
-    return model(Account, _account(ctx, op.id))
+    return model(Account, changed)
 
 
 @handles(ops.DrainAccount)
@@ -89,6 +98,7 @@ def delete_account(ctx: Context, op: ops.DeleteAccount) -> ops.Deleted:
     if ctx.tx.first(sql.HIDE_ACCOUNT, of=op.id, now=ctx.tx.now) is None:
         raise WrongState(f"the account still has {account.live_workers} live workers")
     ctx.tx.run(sql.REVOKE_ALL_KEYS, owner=op.id, now=ctx.tx.now)
+    disable_pools(ctx, op.id)
     _announce(ctx, op.id)
     return ops.Deleted(id=op.id)
 
@@ -97,7 +107,7 @@ def delete_account(ctx: Context, op: ops.DeleteAccount) -> ops.Deleted:
 def create_key(ctx: Context, op: ops.CreateKey) -> NewKey:
     """A further key."""
     _account(ctx, op.account_id)
-    key_id, secret = _mint(ctx, op.account_id)
+    key_id, secret = mint_key(ctx, op.account_id)
     return NewKey(id=key_id, account_id=op.account_id, created_at=ctx.tx.now, api_key=secret)
 
 
@@ -114,7 +124,7 @@ def revoke_key(ctx: Context, op: ops.RevokeKey) -> Key:
 @handles(ops.CreateAdminKey)
 def create_admin_key(ctx: Context, op: ops.CreateAdminKey) -> AdminKey:
     """A key of nobody's account is an administrator's."""
-    key_id, secret = _mint(ctx, None)
+    key_id, secret = mint_key(ctx, None)
     return AdminKey(id=key_id, api_key=secret)
 
 
@@ -160,19 +170,6 @@ def _account(ctx: Context, account_id: str | None) -> Row:
     if row is None:
         raise NotFound("there is no such account")
     return row
-
-
-def _mint(ctx: Context, account_id: str | None) -> tuple[str, str]:
-    key_id, secret = new_id(Kind.KEY), new_secret(Secret.KEY)
-    ctx.tx.run(
-        sql.INSERT_KEY,
-        id=key_id,
-        account_id=account_id,
-        digest=digest(secret, ctx.pepper),
-        created_at=ctx.tx.now,
-        revoked_at=None,
-    )
-    return key_id, secret
 
 
 def _announce(ctx: Context, account_id: str | None) -> None:

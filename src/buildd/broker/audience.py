@@ -20,6 +20,8 @@ class Audience:
         match self.principal.kind:
             case PrincipalKind.ADMIN:
                 return True
+            case PrincipalKind.ACQUIRE | PrincipalKind.ENROL:
+                return False
             case PrincipalKind.LEASE:
                 return event.worker_id == self.principal.worker_id
             case PrincipalKind.ACCOUNT:

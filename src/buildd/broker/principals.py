@@ -5,7 +5,8 @@ from __future__ import annotations
 import hmac
 import threading
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 
 from buildd.clock import elapsed
@@ -14,10 +15,13 @@ from buildd.ids import Secret, digest, secret_kind
 from buildd.routing import AccountType
 from buildd.store import Store, Transaction
 from buildd.store.sql import accounts as sql
+from buildd.store.sql import pools as sql_pools
 
 _REMEMBER_SECONDS = 4.0
 """Less than the five seconds within which a revoked key must be refused everywhere."""
 _REMEMBER_MOST = 10_000
+_ONCE = {Secret.ACQUIRE: "acquisition", Secret.ENROL: "enrolment"}
+"""Tokens that work once, as people call them."""
 
 
 class PrincipalKind(StrEnum):
@@ -26,11 +30,17 @@ class PrincipalKind(StrEnum):
     ADMIN = "admin"
     ACCOUNT = "account"
     LEASE = "lease"
+    ACQUIRE = "acquire"
+    ENROL = "enrol"
 
 
 @dataclass(frozen=True)
 class Principal:
-    """A caller: an administrator, an account by one of its keys, or one attempt by its lease token."""
+    """A caller: an administrator, an account by one of its keys, one attempt by its lease token.
+
+    Or what was launched, by a token that works once: an agent that may acquire one task, or a machine
+    that may enrol for a key.
+    """
 
     kind: PrincipalKind
     account_id: str | None = None
@@ -40,11 +50,17 @@ class Principal:
     task_id: str | None = None
     workspace_id: str | None = None
     epoch: int | None = None
+    launch_id: str | None = None
+    """The launch that a token is of, or that enrolled for a key."""
+    token: str | None = field(default=None, repr=False)
+    """The digest of a token that works once."""
+    expires_at: datetime | None = None
 
     @property
     def viewer(self) -> str | None:
         """The account whose grants bound what is seen; None sees all, a lease is bound elsewhere."""
-        return self.account_id if self.kind is PrincipalKind.ACCOUNT else None
+        bound = self.kind in {PrincipalKind.ACCOUNT, PrincipalKind.ACQUIRE}
+        return self.account_id if bound else None
 
     @property
     def name(self) -> str:
@@ -98,6 +114,8 @@ class Doorkeeper:
         return principal if elapsed() < until else None
 
     def _look_up(self, tx: Transaction, kind: Secret, hashed: str) -> Principal:
+        if kind in _ONCE:
+            return _launched(tx, kind, hashed)
         principal = lease_of(tx, hashed) if kind is Secret.LEASE else _key_of(tx, hashed)
         if principal is None:
             raise NotAuthenticated("this key is unknown or was revoked")
@@ -126,6 +144,26 @@ def _key_of(tx: Transaction, hashed: str) -> Principal | None:
         account_id=row.account_id,
         account_type=AccountType(row.type),
         key_id=row.id,
+        launch_id=row.launch_id,
+    )
+
+
+def _launched(tx: Transaction, kind: Secret, hashed: str) -> Principal:
+    """Whom a token lets in that works once; whether it was used, its use tells."""
+    row = tx.first(sql_pools.TOKEN_BY_DIGEST, digest=hashed, kind=kind.name.lower())
+    if row is None:
+        raise NotAuthenticated(f"this {_ONCE[kind]} token is unknown")
+    if row.expires_at <= tx.now:
+        raise NotAuthenticated(f"this {_ONCE[kind]} token has expired")
+    return Principal(
+        PrincipalKind(kind.name.lower()),
+        account_id=row.account_id,
+        account_type=AccountType(row.type),
+        task_id=row.task_id,
+        workspace_id=row.workspace_id,
+        launch_id=row.launch_id,
+        token=hashed,
+        expires_at=row.expires_at,
     )
 
 

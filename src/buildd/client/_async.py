@@ -56,6 +56,8 @@ class AsyncAccounts(AsyncResource):
     delete = AsyncVerb(ops.DeleteAccount)
     create_key = AsyncVerb(ops.CreateKey)
     revoke_key = AsyncVerb(ops.RevokeKey)
+    create_enrolment = AsyncVerb(ops.CreateEnrolment)
+    enrol = AsyncVerb(ops.Enrol)
     create_admin_key = AsyncVerb(ops.CreateAdminKey)
     revoke_admin_key = AsyncVerb(ops.RevokeAdminKey)
     grant = AsyncVerb(ops.GrantWorkspace)
@@ -127,6 +129,26 @@ class AsyncWorkers(AsyncResource):
     open_pull_request = AsyncVerb(ops.OpenPullRequest)
 
 
+class AsyncPools(AsyncResource):
+    """Where agents are started when there is work."""
+
+    create = AsyncVerb(ops.CreatePool)
+    list = AsyncVerb(ops.ListPools)
+    get = AsyncVerb(ops.GetPool)
+    update = AsyncVerb(ops.UpdatePool)
+    delete = AsyncVerb(ops.DeletePool)
+    check = AsyncVerb(ops.CheckPool)
+    reap = AsyncVerb(ops.ReapPool)
+
+
+class AsyncLaunches(AsyncResource):
+    """What pools started."""
+
+    list = AsyncVerb(ops.ListLaunches)
+    get = AsyncVerb(ops.GetLaunch)
+    stop = AsyncVerb(ops.StopLaunch)
+
+
 class AsyncArtifacts(AsyncResource):
     """What attempts made."""
 
@@ -161,6 +183,8 @@ class AsyncClient:
         self.tasks = AsyncTasks(self)
         self.schedules = AsyncSchedules(self)
         self.workers = AsyncWorkers(self)
+        self.pools = AsyncPools(self)
+        self.launches = AsyncLaunches(self)
         self.artifacts = AsyncArtifacts(self)
         self.comments = AsyncComments(self)
         self.messages = AsyncMessages(self)
@@ -229,6 +253,8 @@ def resources() -> dict[str, type[Any]]:
         "tasks": AsyncTasks,
         "schedules": AsyncSchedules,
         "workers": AsyncWorkers,
+        "pools": AsyncPools,
+        "launches": AsyncLaunches,
         "artifacts": AsyncArtifacts,
         "comments": AsyncComments,
         "messages": AsyncMessages,

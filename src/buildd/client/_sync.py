@@ -58,6 +58,8 @@ class Accounts(Resource):
     delete = Verb(ops.DeleteAccount)
     create_key = Verb(ops.CreateKey)
     revoke_key = Verb(ops.RevokeKey)
+    create_enrolment = Verb(ops.CreateEnrolment)
+    enrol = Verb(ops.Enrol)
     create_admin_key = Verb(ops.CreateAdminKey)
     revoke_admin_key = Verb(ops.RevokeAdminKey)
     grant = Verb(ops.GrantWorkspace)
@@ -129,6 +131,26 @@ class Workers(Resource):
     open_pull_request = Verb(ops.OpenPullRequest)
 
 
+class Pools(Resource):
+    """Where agents are started when there is work."""
+
+    create = Verb(ops.CreatePool)
+    list = Verb(ops.ListPools)
+    get = Verb(ops.GetPool)
+    update = Verb(ops.UpdatePool)
+    delete = Verb(ops.DeletePool)
+    check = Verb(ops.CheckPool)
+    reap = Verb(ops.ReapPool)
+
+
+class Launches(Resource):
+    """What pools started."""
+
+    list = Verb(ops.ListLaunches)
+    get = Verb(ops.GetLaunch)
+    stop = Verb(ops.StopLaunch)
+
+
 class Artifacts(Resource):
     """What attempts made."""
 
@@ -163,6 +185,8 @@ class Client:
         self.tasks = Tasks(self)
         self.schedules = Schedules(self)
         self.workers = Workers(self)
+        self.pools = Pools(self)
+        self.launches = Launches(self)
         self.artifacts = Artifacts(self)
         self.comments = Comments(self)
         self.messages = Messages(self)
@@ -231,6 +255,8 @@ def resources() -> dict[str, type[Any]]:
         "tasks": Tasks,
         "schedules": Schedules,
         "workers": Workers,
+        "pools": Pools,
+        "launches": Launches,
         "artifacts": Artifacts,
         "comments": Comments,
         "messages": Messages,

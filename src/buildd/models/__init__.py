@@ -2,6 +2,7 @@
 
 from buildd.models._model import Model
 from buildd.models.accounts import Account, AdminKey, Agent, Grant, Key, NewAccount, NewKey
+from buildd.models.pools import Enrolled, Enrolment, Launch, Leftover, Pool, PoolCheck
 from buildd.models.records import (
     Artifact,
     ArtifactType,
@@ -22,6 +23,7 @@ from buildd.models.workers import (
     Lease,
     NewLease,
     Order,
+    PoolWhy,
     QuestionType,
     Reason,
     ReasonCode,
@@ -45,15 +47,22 @@ __all__ = [
     "Claim",
     "Claimed",
     "Comment",
+    "Enrolled",
+    "Enrolment",
     "Grant",
     "Key",
+    "Launch",
     "Lease",
+    "Leftover",
     "Message",
     "Model",
     "NewAccount",
     "NewKey",
     "NewLease",
     "Order",
+    "Pool",
+    "PoolCheck",
+    "PoolWhy",
     "PullRequest",
     "QuestionType",
     "Reason",

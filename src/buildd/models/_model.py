@@ -110,6 +110,17 @@ def _without_secret(address: str) -> str:
     return address
 
 
+def _reachable(address: str) -> str:
+    try:
+        parts = urlsplit(address)
+        there = parts.scheme in {"http", "https"} and parts.hostname
+    except ValueError:
+        there = None
+    if not there:
+        raise ValueError("must be a URL such as https://buildd.example.com")
+    return _without_secret(address)
+
+
 # Lengths come before the functions: behind one, pydantic would count a text's "items".
 Text = Annotated[str, AfterValidator(_storable)]
 """Text that both databases can hold."""
@@ -136,6 +147,10 @@ Repository = Annotated[
     AfterValidator(_without_secret),
 ]
 """What `git clone` takes, without anything secret in it."""
+Address = Annotated[
+    str, StringConstraints(max_length=2000), AfterValidator(_storable), AfterValidator(_reachable)
+]
+"""The URL of a buildd server."""
 Id = Annotated[str, StringConstraints(min_length=1, max_length=100), AfterValidator(_storable)]
 Capability = Id
 Capabilities = Annotated[list[Capability], Field(max_length=100)]

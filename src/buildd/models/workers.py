@@ -6,6 +6,7 @@ from decimal import Decimal
 from enum import StrEnum
 
 from buildd.models._model import Count, Id, LongText, Model, Name, Percent, Prompt, Text, Time, Usd
+from buildd.models.pools import Launch
 from buildd.models.records import Message
 from buildd.models.tasks import Task
 from buildd.routing import AccountType
@@ -73,7 +74,7 @@ class NewLease(Lease):
 
 
 class ReasonCode(StrEnum):
-    """Why a claim brought nothing."""
+    """Why a claim brought nothing, or a pool starts nothing."""
 
     NO_WORK = "no_work"
     NOT_PENDING = "not_pending"
@@ -88,6 +89,10 @@ class ReasonCode(StrEnum):
     RUN_LIMIT = "run_limit"
     NO_BUDGET = "no_budget"
     NO_WORKSPACE_BUDGET = "no_workspace_budget"
+    POOL_DISABLED = "pool_disabled"
+    POOL_HALTED = "pool_halted"
+    POOL_WAITS = "pool_waits"
+    POOL_FULL = "pool_full"
 
 
 class Reason(Model):
@@ -108,14 +113,26 @@ class AccountWhy(Model):
     unmet: list[Reason]
 
 
+class PoolWhy(Model):
+    """What one pool lacks to start an agent for a task; nothing unmet means that it will or did."""
+
+    pool_id: Id
+    name: Name
+    runner: Name
+    unmet: list[Reason]
+    launch: Launch | None = None
+    """What it has started for the task."""
+
+
 class Why(Model):
-    """Why a task waits: for every account the exact requirements that are not met."""
+    """Why a task waits: for every account and pool the exact requirements that are not met."""
 
     task_id: Id
     status: TaskStatus
     claimable: bool
     """Whether some account may take it now."""
     accounts: list[AccountWhy]
+    pools: list[PoolWhy] = []
 
 
 class Claimed(Model):

@@ -54,7 +54,7 @@ class GetMe(Operation[Account]):
     """The account whose key this is."""
 
     http = get("/api/accounts/me")
-    access = Access.ACCOUNT
+    access = Access.CLAIMER
 
 
 class UpdateAccount(Operation[Account]):

@@ -33,7 +33,7 @@ class ClaimTasks(Operation[Claim]):
     """Take up to `maxTasks` tasks that this account may work on, waiting for the first if asked to."""
 
     http = post("/api/workers/claim")
-    access = Access.ACCOUNT
+    access = Access.CLAIMER
     workspace_id: Id | None = None
     task_id: Id | None = None
     capabilities: Capabilities = []
@@ -59,10 +59,10 @@ class CreateWorker(Operation[Claimed]):
 
 
 class ListWorkers(Paged, Operation[list[Worker]]):
-    """The workers the caller may see, newest first."""
+    """The workers the caller may see, newest first; a lease token sees those at its own task."""
 
     http = get("/api/workers")
-    access = Access.MEMBER
+    access = Access.READER
     workspace_id: Id | None = None
     task_id: Id | None = None
     account_id: Id | None = None

@@ -11,7 +11,17 @@ from sqlalchemy.dialects.postgresql import insert as pg_insert
 from buildd.store.columns import Moment
 from buildd.store.sql._parts import NOW, change, locked, matches, optional, page, upsert
 from buildd.store.statement import Statement
-from buildd.store.tables import account, agent, api_key, budget_day, grant, lease, setting, worker
+from buildd.store.tables import (
+    account,
+    agent,
+    api_key,
+    budget_day,
+    grant,
+    launch,
+    lease,
+    setting,
+    worker,
+)
 
 _ZERO: sa.ColumnElement[Any] = sa.literal_column("0")
 
@@ -40,6 +50,9 @@ _ACCOUNTS = (
 
 INSERT_ACCOUNT = Statement(sa.insert(account))
 ACCOUNT = Statement(_ACCOUNTS.where(account.c.id == bindparam("id")))
+ACCOUNT_STANDS = Statement(
+    sa.select(account.c.id).where(account.c.id == bindparam("id"), account.c.deleted_at.is_(None))
+)
 LOCK_ACCOUNT = locked(_ACCOUNTS.where(account.c.id == bindparam("id")), account)
 ACCOUNTS = page(_ACCOUNTS, account.c.id)
 CHANGE_ACCOUNT = change(
@@ -88,8 +101,9 @@ REVOKE_ALL_KEYS = Statement(
     .values(revoked_at=NOW)
 )
 KEY_BY_DIGEST = Statement(
-    sa.select(api_key.c.id, api_key.c.account_id, account.c.type)
+    sa.select(api_key.c.id, api_key.c.account_id, account.c.type, launch.c.id.label("launch_id"))
     .outerjoin(account, account.c.id == api_key.c.account_id)
+    .outerjoin(launch, launch.c.key_id == api_key.c.id)
     .where(api_key.c.digest == bindparam("digest"), api_key.c.revoked_at.is_(None))
 )
 KEY_STANDS = Statement(

@@ -16,6 +16,7 @@ from buildd.store.tables.accounts import (
     KeyRow,
     LedgerRow,
 )
+from buildd.store.tables.pools import LaunchRow, PoolRow, SingleUseTokenRow
 from buildd.store.tables.records import (
     ArtifactRow,
     AttachmentRow,
@@ -54,6 +55,9 @@ task = _table(TaskRow)
 dependency = _table(DependencyRow)
 worker = _table(WorkerRow)
 lease = _table(LeaseRow)
+pool = _table(PoolRow)
+launch = _table(LaunchRow)
+single_use_token = _table(SingleUseTokenRow)
 artifact = _table(ArtifactRow)
 comment = _table(CommentRow)
 message = _table(MessageRow)

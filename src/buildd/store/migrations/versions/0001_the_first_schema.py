@@ -18,6 +18,7 @@ def upgrade() -> None:
     _system()
     _workspaces()
     _accounts()
+    _capacity()
     _money()
     _tasks()
     _workers()
@@ -199,6 +200,120 @@ def _accounts() -> None:
         sa.UniqueConstraint("account_id", "agent_id"),
     )
     op.create_index(op.f("ix_agent_last_seen_at"), "agent", ["last_seen_at"], unique=False)
+
+
+def _capacity() -> None:
+    """What is started for it."""
+    op.create_table(
+        "pool",
+        sa.Column("id", sa.String(), nullable=False),
+        sa.Column("account_id", sa.String(), nullable=False),
+        sa.Column("name", sa.String(), nullable=False),
+        sa.Column("runner", sa.String(), nullable=False),
+        sa.Column("config", JSON, nullable=False),
+        sa.Column("workspace_id", sa.String(), nullable=True),
+        sa.Column("capabilities", JSON, nullable=False),
+        sa.Column("arguments", JSON, nullable=False),
+        sa.Column("pass_env", JSON, nullable=False),
+        sa.Column("minimum", sa.Integer(), nullable=False),
+        sa.Column("maximum", sa.Integer(), nullable=False),
+        sa.Column("start_timeout_seconds", sa.Integer(), nullable=False),
+        sa.Column("enabled", sa.Boolean(), nullable=False),
+        sa.Column("server", sa.String(), nullable=True),
+        sa.Column("failures", sa.Integer(), nullable=False),
+        sa.Column("retry_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("halted", sa.Boolean(), nullable=False),
+        sa.Column("last_error", sa.String(), nullable=True),
+        sa.Column("swept_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["account_id"], ["account.id"]),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("name"),
+    )
+    op.create_index(op.f("ix_pool_account_id"), "pool", ["account_id"], unique=False)
+    op.create_table(
+        "launch",
+        sa.Column("id", sa.String(), nullable=False),
+        sa.Column("pool_id", sa.String(), nullable=False),
+        sa.Column("account_id", sa.String(), nullable=False),
+        sa.Column("workspace_id", sa.String(), nullable=True),
+        sa.Column("task_id", sa.String(), nullable=True),
+        sa.Column("epoch", sa.Integer(), nullable=True),
+        sa.Column("status", sa.String(), nullable=False),
+        sa.Column("external_id", sa.String(), nullable=True),
+        sa.Column("url", sa.String(), nullable=True),
+        sa.Column("realm", sa.String(), nullable=True),
+        sa.Column("detail", sa.String(), nullable=True),
+        sa.Column("exit_code", sa.Integer(), nullable=True),
+        sa.Column("worker_id", sa.String(), nullable=True),
+        sa.Column("key_id", sa.String(), nullable=True),
+        sa.Column("calls", sa.Integer(), nullable=False),
+        sa.Column("turn", sa.Integer(), nullable=False),
+        sa.Column("busy_until", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("retry_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("unknown_since", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("extended_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("stop_reason", sa.String(), nullable=True),
+        sa.Column("starts_by", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("started_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
+        sa.CheckConstraint(
+            "status IN ('requested', 'starting', 'running', 'stopping', 'ended', 'failed')",
+            name="status_known",
+        ),
+        sa.CheckConstraint(
+            "(status IN ('ended', 'failed')) = (ended_at IS NOT NULL)", name="over_at_a_time"
+        ),
+        sa.ForeignKeyConstraint(["account_id"], ["account.id"]),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    still_open = sa.text("status IN ('requested', 'running', 'starting', 'stopping')")
+    op.create_index(
+        "launch_of_open_task",
+        "launch",
+        ["task_id"],
+        unique=True,
+        sqlite_where=still_open,
+        postgresql_where=still_open,
+    )
+    op.create_index(
+        "launch_open",
+        "launch",
+        ["pool_id"],
+        unique=False,
+        sqlite_where=still_open,
+        postgresql_where=still_open,
+    )
+    op.create_index("launch_of_pool", "launch", ["pool_id", "id"], unique=False)
+    op.create_index("launch_of_task", "launch", ["task_id", "id"], unique=False)
+    op.create_index("launch_of_key", "launch", ["key_id"], unique=False)
+    _single_use_tokens()
+
+
+def _single_use_tokens() -> None:
+    """What lets something that was started in, once."""
+    op.create_table(
+        "single_use_token",
+        sa.Column("digest", sa.String(), nullable=False),
+        sa.Column("kind", sa.String(), nullable=False),
+        sa.Column("account_id", sa.String(), nullable=False),
+        sa.Column("launch_id", sa.String(), nullable=True),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("used_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["account_id"], ["account.id"]),
+        sa.ForeignKeyConstraint(["launch_id"], ["launch.id"], ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("digest"),
+    )
+    op.create_index(
+        op.f("ix_single_use_token_launch_id"), "single_use_token", ["launch_id"], unique=False
+    )
+    op.create_index(
+        op.f("ix_single_use_token_expires_at"), "single_use_token", ["expires_at"], unique=False
+    )
 
 
 def _money() -> None:

@@ -1,0 +1,179 @@
+"""Pools, the launches they made as people and agents see them, and tokens that work once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import bindparam
+from sqlalchemy.dialects.postgresql import insert
+
+from buildd.states import LAUNCH, OPEN_LAUNCH, OVER, WANTED, LaunchVerb
+from buildd.store.columns import Moment, among
+from buildd.store.sql._parts import NOW, change, locked, matches, optional, page
+from buildd.store.statement import Statement
+from buildd.store.tables import account, launch, pool, single_use_token
+
+_OPEN_OF_POOL = (
+    sa.select(sa.func.count())
+    .where(launch.c.pool_id == pool.c.id, among(launch.c.status, OPEN_LAUNCH))
+    .scalar_subquery()
+)
+_POOLS = sa.select(pool, _OPEN_OF_POOL.label("open_launches"))
+_TURN = bindparam("turn", type_=sa.Integer())
+
+INSERT_POOL = Statement(sa.insert(pool))
+# Somebody may have made a pool of that name by hand.
+INSERT_POOL_ONCE = Statement(insert(pool).on_conflict_do_nothing(index_elements=["name"]))
+POOL = Statement(_POOLS.where(pool.c.id == bindparam("id")))
+LOCK_POOL = locked(_POOLS.where(pool.c.id == bindparam("id")), pool)
+POOLS = page(_POOLS.where(matches(pool.c.account_id, "account")), pool.c.id)
+CHANGE_POOL = change(
+    pool,
+    (
+        "name",
+        "config",
+        "workspace_id",
+        "capabilities",
+        "arguments",
+        "pass_env",
+        "minimum",
+        "maximum",
+        "start_timeout_seconds",
+        "enabled",
+        "server",
+        "failures",
+        "retry_at",
+        "halted",
+        "last_error",
+        "updated_at",
+    ),
+)
+DELETE_POOL = Statement(sa.delete(pool).where(pool.c.id == bindparam("of")))
+DISABLE_POOLS = Statement(
+    sa.update(pool)
+    .where(pool.c.account_id == bindparam("owner"), matches(pool.c.name, "named"), pool.c.enabled)
+    .values(enabled=False, updated_at=NOW)
+)
+
+INSERT_LAUNCH = Statement(sa.insert(launch))
+LAUNCH_COLUMNS = tuple(column.name for column in launch.columns)
+LAUNCH_BY_ID = Statement(sa.select(launch).where(launch.c.id == bindparam("id")))
+LOCK_LAUNCH = locked(sa.select(launch).where(launch.c.id == bindparam("id")), launch)
+_SHOWN = bindparam("open", type_=sa.Boolean())
+LAUNCHES = page(
+    sa.select(launch).where(
+        matches(launch.c.pool_id, "pool"),
+        matches(launch.c.task_id, "task"),
+        sa.or_(
+            _SHOWN.is_(None),
+            sa.and_(_SHOWN, among(launch.c.status, OPEN_LAUNCH)),
+            sa.and_(sa.not_(_SHOWN), among(launch.c.status, OVER)),
+        ),
+    ),
+    launch.c.id,
+)
+LAUNCH_OF_TASK = Statement(
+    sa.select(launch).where(
+        launch.c.task_id == bindparam("task"), among(launch.c.status, OPEN_LAUNCH)
+    )
+)
+
+
+def _move(verb: LaunchVerb, **values: Any) -> Statement:
+    step = LAUNCH.step(verb)
+    return Statement(
+        sa.update(launch)
+        .where(
+            launch.c.id == bindparam("of"),
+            among(launch.c.status, step.sources),
+            sa.or_(_TURN.is_(None), launch.c.turn == _TURN),
+        )
+        .values(
+            status=sa.literal_column(f"'{step.target.value}'"),
+            detail=sa.func.coalesce(optional("said"), launch.c.detail),
+            busy_until=sa.case((_TURN.is_(None), launch.c.busy_until), else_=sa.null()),
+            retry_at=sa.null(),
+            unknown_since=sa.null(),
+            updated_at=NOW,
+            **values,
+        )
+        .returning(*launch.c)
+    )
+
+
+_STARTED = {"started_at": sa.func.coalesce(launch.c.started_at, NOW, type_=Moment())}
+
+MOVE_LAUNCH: dict[LaunchVerb, Statement] = {
+    LaunchVerb.ENSURE: _move(
+        LaunchVerb.ENSURE,
+        external_id=optional("external"),
+        url=optional("at"),
+        realm=optional("within"),
+        **_STARTED,
+    ),
+    LaunchVerb.RUN: _move(LaunchVerb.RUN, **_STARTED),
+    LaunchVerb.STOP: _move(LaunchVerb.STOP, stop_reason=optional("reason")),
+    LaunchVerb.END: _move(
+        LaunchVerb.END, exit_code=bindparam("code", type_=sa.Integer()), ended_at=NOW
+    ),
+    LaunchVerb.FAIL: _move(LaunchVerb.FAIL, ended_at=NOW),
+}
+"""Each step of a launch's machine as the guarded UPDATE that takes it.
+
+With `:turn`, only while nobody took a later turn, which it also gives back.
+"""
+
+# What makes the tokens of a launch single-use together: the first claim gets it, no second one.
+BIND_LAUNCH = Statement(
+    sa.update(launch)
+    .where(
+        launch.c.id == bindparam("of"),
+        launch.c.worker_id.is_(None),
+        among(launch.c.status, WANTED),
+    )
+    .values(
+        worker_id=bindparam("worker"),
+        external_id=sa.func.coalesce(optional("run"), launch.c.external_id),
+        updated_at=NOW,
+    )
+    .returning(*launch.c)
+)
+ENROL_LAUNCH = Statement(
+    sa.update(launch)
+    .where(
+        launch.c.id == bindparam("of"), launch.c.key_id.is_(None), among(launch.c.status, WANTED)
+    )
+    .values(key_id=bindparam("key"), updated_at=NOW)
+    .returning(launch.c.id)
+)
+
+INSERT_TOKEN = Statement(sa.insert(single_use_token))
+TOKEN_BY_DIGEST = Statement(
+    sa.select(
+        single_use_token.c.account_id,
+        single_use_token.c.launch_id,
+        single_use_token.c.expires_at,
+        account.c.type,
+        launch.c.task_id,
+        launch.c.workspace_id,
+    )
+    .join(account, account.c.id == single_use_token.c.account_id)
+    .outerjoin(launch, launch.c.id == single_use_token.c.launch_id)
+    .where(
+        single_use_token.c.digest == bindparam("digest"),
+        single_use_token.c.kind == bindparam("kind"),
+        account.c.deleted_at.is_(None),
+    )
+)
+USE_TOKEN = Statement(
+    sa.update(single_use_token)
+    .where(single_use_token.c.digest == bindparam("of"), single_use_token.c.used_at.is_(None))
+    .values(used_at=NOW)
+    .returning(single_use_token.c.launch_id)
+)
+FORGET_TOKENS = Statement(
+    sa.delete(single_use_token).where(
+        single_use_token.c.expires_at < bindparam("before", type_=Moment())
+    )
+)
