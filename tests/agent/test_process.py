@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 import os
 import subprocess
 import sys
@@ -7,10 +8,12 @@ import time
 from pathlib import Path
 
 import anyio
+import anyio.lowlevel
 import psutil
 import pytest
 
 from buildd.agent import process
+from buildd.ids import Kind, new_id
 
 pytestmark = pytest.mark.anyio
 
@@ -47,7 +50,7 @@ def wait_for(path: Path) -> int:
     return int(path.read_text())
 
 
-async def start(tmp_path: Path, *argv: str, mark: str = "wkr_1") -> anyio.abc.Process:
+async def start(tmp_path: Path, *argv: str, mark: str = "wkr_any") -> anyio.abc.Process:
     null = os.open(os.devnull, os.O_RDWR)
     try:
         return await process.spawn(
@@ -58,21 +61,21 @@ async def start(tmp_path: Path, *argv: str, mark: str = "wkr_1") -> anyio.abc.Pr
 
 
 async def test_a_daemon_that_left_group_and_session_dies_too(tmp_path: Path) -> None:
-    pid_file = tmp_path / "pid"
-    leader = await start(tmp_path, sys.executable, "-c", DAEMON, str(pid_file))
+    pid_file, mark = tmp_path / "pid", new_id(Kind.WORKER)
+    leader = await start(tmp_path, sys.executable, "-c", DAEMON, str(pid_file), mark=mark)
     daemon = await anyio.to_thread.run_sync(wait_for, pid_file)
     assert os.getsid(daemon) not in (leader.pid, os.getsid(0))
-    await process.stop(leader.pid, "wkr_1", grace=0.1)
+    await process.stop(leader.pid, mark, grace=0.1)
     await leader.aclose()
     assert not psutil.pid_exists(daemon) or psutil.Process(daemon).status() == "zombie"
 
 
 async def test_another_attempts_processes_are_left_alone(tmp_path: Path) -> None:
-    one = await start(tmp_path, "sleep", "300", mark="wkr_1")
-    two = await start(tmp_path, "sleep", "300", mark="wkr_2")
-    await process.stop(one.pid, "wkr_1")
+    marks = new_id(Kind.WORKER), new_id(Kind.WORKER)
+    one, two = [await start(tmp_path, "sleep", "300", mark=each) for each in marks]
+    await process.stop(one.pid, marks[0])
     assert two.returncode is None
-    await process.stop(two.pid, "wkr_2")
+    await process.stop(two.pid, marks[1])
     assert await one.wait() < 0
     assert await two.wait() < 0
 
@@ -80,6 +83,26 @@ async def test_another_attempts_processes_are_left_alone(tmp_path: Path) -> None
 async def test_a_program_gets_its_exit_code_through(tmp_path: Path) -> None:
     child = await start(tmp_path, "/bin/sh", "-c", "exit 7")
     assert await child.wait() == 7
+
+
+@pytest.mark.parametrize("checkpoints", range(8))
+def test_cancelled_at_any_moment_a_program_is_ended_and_buried(
+    tmp_path: Path, checkpoints: int
+) -> None:
+    async def work() -> None:
+        await process.run(["sleep", "300"], cwd=tmp_path, environment=environment("wkr_any"))
+
+    async def cancel() -> None:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(work)
+            for _ in range(checkpoints):
+                await anyio.lowlevel.checkpoint()
+            tasks.cancel_scope.cancel()
+
+    before = set(psutil.Process().children())
+    anyio.run(cancel)
+    gc.collect()  # Python warns of a process that it collects before anybody has seen its end
+    assert set(psutil.Process().children()) <= before
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the kernel's tie is Linux's")
@@ -112,15 +135,15 @@ def test_orphans_of_a_dead_agent_are_swept() -> None:
     dead.wait()
     orphan = subprocess.Popen(
         ["sleep", "300"],
-        env=environment("wkr_dead", **{process.OWNER: owner}),
+        env=environment(new_id(Kind.WORKER), **{process.OWNER: owner}),
         start_new_session=True,
     )
     own = subprocess.Popen(
         ["sleep", "300"],
-        env=environment("wkr_live", **{process.OWNER: process.identity()}),
+        env=environment(new_id(Kind.WORKER), **{process.OWNER: process.identity()}),
         start_new_session=True,
     )
-    assert process.sweep_orphans() >= 1
+    process.sweep_orphans()  # an agent of another test may have done so before
     assert orphan.wait(30) < 0
     assert own.poll() is None
     own.kill()

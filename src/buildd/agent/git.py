@@ -9,16 +9,14 @@ from __future__ import annotations
 
 import os
 import re
-import signal
 import subprocess
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
 import anyio
-from anyio.abc import ByteReceiveStream, Process
 
+from buildd.agent import process
 from buildd.agent.defence import overrides
 from buildd.errors import ConfigError
 
@@ -126,49 +124,17 @@ async def _execute(
     patience = None if _NETWORK & {*arguments} else _PATIENCE
     try:
         with anyio.fail_after(patience):
-            return await _to_its_end(
-                await anyio.open_process(
-                    ["git", *settings, *arguments],
-                    stdout=stdout,
-                    cwd=at,
-                    env=environment,
-                    start_new_session=True,
-                ),
-                stdin.encode(),
+            return await process.run(
+                ["git", *settings, *arguments],
+                cwd=at,
+                environment=environment,
+                stdin=stdin.encode(),
+                stdout=stdout,
             )
     except TimeoutError:
         raise GitFailed(f"git took longer than {_PATIENCE:.0f} seconds") from None
     except FileNotFoundError:
         raise _missing(at) from None
-
-
-async def _to_its_end(process: Process, stdin: bytes) -> subprocess.CompletedProcess[bytes]:
-    """Like `anyio.run_process`, which does not wait for what it has killed when it is cancelled."""
-    said: dict[int, bytes] = {}
-    async with process:
-        try:
-            async with anyio.create_task_group() as streams:
-                streams.start_soon(_tell, process, stdin)
-                streams.start_soon(_hear, process.stdout, said, 1)
-                streams.start_soon(_hear, process.stderr, said, 2)
-            code = await process.wait()
-        except BaseException:
-            with anyio.CancelScope(shield=True), suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-                await process.wait()
-            raise
-    return subprocess.CompletedProcess((), code, said[1], said[2])
-
-
-async def _tell(process: Process, stdin: bytes) -> None:
-    assert process.stdin is not None
-    with suppress(anyio.BrokenResourceError, anyio.ClosedResourceError):
-        await process.stdin.send(stdin)
-    await process.stdin.aclose()
-
-
-async def _hear(stream: ByteReceiveStream | None, said: dict[int, bytes], number: int) -> None:
-    said[number] = b"".join([part async for part in stream]) if stream is not None else b""
 
 
 def _environment(at: Path) -> dict[str, str]:

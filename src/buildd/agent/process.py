@@ -13,12 +13,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
 
 import anyio
 import anyio.to_thread
-from anyio.abc import Process
+from anyio.abc import ByteReceiveStream, Process
 
 from buildd.clock import elapsed
 
@@ -59,15 +60,69 @@ async def spawn(
 
     The kernel kills the program itself when this process dies (on Linux).
     """
-    return await anyio.open_process(
+    return await _start(
         [*_tether(), *argv],
         stdin=stdin,
         stdout=stdout,
         stderr=subprocess.STDOUT,
         cwd=cwd,
         env=environment,
-        start_new_session=True,
     )
+
+
+async def run(
+    argv: Sequence[str],
+    *,
+    environment: Mapping[str, str],
+    cwd: Path | None = None,
+    stdin: bytes | int = b"",
+    stdout: IO[bytes] | int = subprocess.PIPE,
+) -> subprocess.CompletedProcess[bytes]:
+    """Run a program to its end, in its own session; cancelled, it has ended with its group.
+
+    `stdin` is what it reads, or a descriptor. Raises what starting a process raises.
+    """
+    process = await _start(
+        argv,
+        stdin=stdin if isinstance(stdin, int) else subprocess.PIPE,
+        stdout=stdout,
+        stderr=subprocess.PIPE,
+        cwd=cwd,
+        env=environment,
+    )
+    said: dict[int, bytes] = {}
+    async with process:
+        try:
+            async with anyio.create_task_group() as streams:
+                if isinstance(stdin, bytes):
+                    streams.start_soon(_tell, process, stdin)
+                streams.start_soon(_hear, process.stdout, said, 1)
+                streams.start_soon(_hear, process.stderr, said, 2)
+            code = await process.wait()
+        except BaseException:
+            with anyio.CancelScope(shield=True), suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+                await process.wait()
+            raise
+    return subprocess.CompletedProcess((), code, said[1], said[2])
+
+
+async def _start(argv: Sequence[str], **how: Any) -> Process:
+    # Cancelled while it starts a process, asyncio kills it and waits for its end. But anyio cancels
+    # this wait too: the process, which nobody knows yet, would never be buried.
+    with anyio.CancelScope(shield=True):
+        return await anyio.open_process(argv, start_new_session=True, **how)
+
+
+async def _tell(process: Process, stdin: bytes) -> None:
+    assert process.stdin is not None
+    with suppress(anyio.BrokenResourceError, anyio.ClosedResourceError):
+        await process.stdin.send(stdin)
+    await process.stdin.aclose()
+
+
+async def _hear(stream: ByteReceiveStream | None, said: dict[int, bytes], number: int) -> None:
+    said[number] = b"".join([part async for part in stream]) if stream is not None else b""
 
 
 def _tether() -> list[str]:

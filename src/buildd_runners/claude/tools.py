@@ -25,6 +25,7 @@ from anthropic.types.beta import (
     BetaManagedAgentsAgentToolset20260401GrepInput as GrepInput,
 )
 
+from buildd.agent import process
 from buildd.errors import BuilddError
 from buildd.roles import Session
 from buildd_runners.claude.shell import Shell
@@ -109,13 +110,8 @@ def _grep(place: AgentToolContext, root: Path, environment: Mapping[str, str]) -
             where = [str(resolve_path(place, path).relative_to(root))] if path else []
         except ValueError as problem:
             raise ToolError(f"grep: {problem}") from None
-        done = await anyio.run_process(
-            ["grep", *_GREP, "-e", pattern, "--", *where],
-            cwd=root,
-            env=environment,
-            check=False,
-            start_new_session=True,
-        )
+        argv = ["grep", *_GREP, "-e", pattern, "--", *where]
+        done = await process.run(argv, cwd=root, environment=environment)
         found = done.stdout.decode(errors="replace")
         if found:
             return cut(found, _FOUND)

@@ -18,6 +18,7 @@ from typing import Annotated
 import anyio
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
+from buildd.agent import process
 from buildd.errors import ConfigError, OutcomeUnknown, Unavailable
 from buildd_runners.environment import inherited
 
@@ -146,12 +147,8 @@ async def run(
     """
     try:
         with _pipe(stdin) as reader, anyio.fail_after(host.connect_timeout + within):
-            done = await anyio.run_process(
-                host.command(*words),
-                stdin=reader,
-                check=False,
-                env=inherited(_PASSED),
-                start_new_session=True,
+            done = await process.run(
+                host.command(*words), environment=inherited(_PASSED), stdin=reader
             )
     except TimeoutError:
         raise OutcomeUnknown(f"{host}: no answer in time") from None
