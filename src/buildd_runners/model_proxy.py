@@ -7,9 +7,11 @@ the attempt's token may talk to the model, and do nothing else with the account 
 from __future__ import annotations
 
 import contextlib
+import logging
 import secrets
 import socket
 from collections.abc import AsyncIterator, Iterator, Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 
 import anyio
@@ -51,6 +53,18 @@ class Door:
     token: str = field(repr=False)
 
 
+_guest = ContextVar("guest", default=False)
+"""Whether it is the proxy's own uvicorn that runs here; the log is shared by all of a process."""
+
+
+def _not_the_guests(_record: logging.LogRecord) -> bool:
+    # An answer that breaks off is for its reader to notice. A level would silence other servers too.
+    return not _guest.get()
+
+
+logging.getLogger("uvicorn.error").addFilter(_not_the_guests)
+
+
 @contextlib.asynccontextmanager
 async def model_proxy(api: ModelApi) -> AsyncIterator[Door]:
     """Open a door with a token of its own, and close it, with all that still talks, at the end."""
@@ -73,7 +87,6 @@ async def _serving(forwarder: _Forwarder, listener: socket.socket) -> AsyncItera
             lifespan="off",
             ws="none",
             log_config=None,
-            log_level="critical",  # an answer that breaks off is for its reader to notice
             access_log=False,
             server_header=False,
             timeout_graceful_shutdown=_LAST_WORDS,
@@ -81,6 +94,7 @@ async def _serving(forwarder: _Forwarder, listener: socket.socket) -> AsyncItera
     )
 
     async def serve() -> None:
+        _guest.set(True)
         # Cancelled in the middle, uvicorn would leave its socket with the event loop, which then
         # takes the next file of the same number for it.
         with anyio.CancelScope(shield=True):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -60,7 +61,9 @@ async def test_the_key_is_added_on_the_way_and_nothing_else_is_changed() -> None
     assert KEY not in repr(upstream(model)) + repr(door)
 
 
-async def test_a_stream_passes_as_it_comes_and_breaks_as_it_breaks() -> None:
+async def test_a_stream_passes_as_it_comes_and_breaks_as_it_breaks(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     gate = Gate()
     script = [Reply("a long story", gate=gate), Reply("a long story", cut=True)]
     streaming = {**BODY, "stream": True}
@@ -76,6 +79,10 @@ async def test_a_stream_passes_as_it_comes_and_breaks_as_it_breaks() -> None:
                 assert "message_stop" in "".join([part async for part in parts])
             with pytest.raises(httpx2.RemoteProtocolError):
                 await client.post(f"{door.url}/v1/messages", json=streaming)
+        # The reader knows. What another server of this process has to tell is heard.
+        assert [each for each in caplog.records if each.name.startswith("uvicorn")] == []
+        logging.getLogger("uvicorn.error").error("a fault of another server")
+    assert "a fault of another server" in caplog.messages
 
 
 async def test_only_the_token_opens_it_and_only_to_the_model() -> None:

@@ -30,7 +30,7 @@ def test_an_unexpected_error(caplog: pytest.LogCaptureFixture) -> None:
         thread = threading.Thread(target=server.run, args=(sockets,))
         thread.start()
         url = f"http://127.0.0.1:{socket.getsockname()[1]}/fail"
-        response = httpx2.get(url, trust_env=False)
+        response = httpx2.get(url, trust_env=False, timeout=60)
         server.should_exit = True
         thread.join()
     problem(response, 500, "internal")
