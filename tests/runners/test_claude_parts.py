@@ -12,6 +12,7 @@ import anyio
 import pytest
 
 from buildd.agent.process import MARK
+from buildd.ids import Kind, new_id
 from buildd_runners.claude.transcript import Transcript
 from buildd_runners.cut import cut, cut_json
 from tests.runners.studio import marked
@@ -71,11 +72,13 @@ def test_json_becomes_what_a_database_takes() -> None:
     assert json.dumps(fit["deep"]).partition('"')[0].count("[") < 20
 
 
-def in_a_shell(place: Path, use: Callable[[Any], Awaitable[None]], mark: str = "wkr_shell") -> None:
+def in_a_shell(place: Path, use: Callable[[Any], Awaitable[None]], mark: str | None = None) -> None:
     async def run() -> None:
         from buildd_runners.claude.shell import Shell
 
-        shell = Shell(place, {"PATH": os.environ["PATH"], MARK: mark})
+        # Another test at the same moment must not have the same: its sweep would end this shell.
+        environment = {"PATH": os.environ["PATH"], MARK: mark or new_id(Kind.WORKER)}
+        shell = Shell(place, environment)
         try:
             await use(shell)
         finally:
@@ -115,7 +118,7 @@ def test_a_shell_that_ended_is_followed_by_a_new_one(tmp_path: Path) -> None:
 def test_what_a_command_started_ends_with_it(ends: str, tmp_path: Path) -> None:
     from anthropic.lib.tools import ToolError
 
-    mark = f"wkr_{tmp_path.name}"
+    mark = new_id(Kind.WORKER)
     daemon = (
         "setsid sh -c 'sleep 600 & touch there; wait' & until test -e there; do sleep 0.05; done"
     )
