@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
@@ -18,54 +16,39 @@ import pytest
 from buildd import Client, connect
 from buildd.broker import Broker
 from tests.conftest import serving
+from tests.far_end import Answer, Asked, FarEnd
 
 SCRIPT = Path(__file__).parents[2] / "examples" / "github" / "dispatch.py"
 
 
-class GitHub(BaseHTTPRequestHandler):
+class GitHub(FarEnd):
     """`GET /repos/{owner}/{repo}` and `POST …/dispatches`, which answers 204 and nothing else."""
 
-    received: SimpleQueue[dict[str, Any]]
+    def __init__(self) -> None:
+        super().__init__()
+        self.received: SimpleQueue[dict[str, Any]] = SimpleQueue()
 
-    def do_GET(self) -> None:
-        address = f"http://{self.headers['Host']}{self.path}"
-        self._send(200, json.dumps({"full_name": self.path[7:], "url": address}).encode())
-
-    def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["Content-Length"]))
-        assert self.headers["Authorization"].endswith("a-token")
-        self.received.put({"path": self.path, **json.loads(body)})
-        self._send(204, b"")
-
-    def _send(self, status: int, body: bytes) -> None:
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_: Any) -> None:
-        """Say nothing."""
+    def respond(self, asked: Asked) -> Answer:
+        if asked.method == "GET":
+            return Answer(200, {"full_name": asked.path[7:], "url": self.url + asked.path})
+        assert asked.headers["Authorization"].endswith("a-token")
+        self.received.put({"path": asked.path, **asked.body})
+        return Answer(204)
 
 
 @pytest.fixture
-def github() -> Iterator[str]:
-    GitHub.received = SimpleQueue()
-    with ThreadingHTTPServer(("127.0.0.1", 0), GitHub) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_address[1]}"
-        server.shutdown()
-        thread.join()
+def github() -> Iterator[GitHub]:
+    with GitHub() as far_end:
+        yield far_end
 
 
-def test_a_task_for_actions_starts_the_workflow(github: str, sqlite_url: str) -> None:
+def test_a_task_for_actions_starts_the_workflow(github: GitHub, sqlite_url: str) -> None:
     broker = Broker.open(sqlite_url)
     with serving(broker) as address, connect(address) as bd:
         environment = {
             "PATH": os.environ["PATH"],
             "BUILDD_SERVER": address,
-            "GITHUB_API_URL": github,
+            "GITHUB_API_URL": github.url,
             "GITHUB_TOKEN": "a-token",
         }
         script = subprocess.Popen(
@@ -73,22 +56,24 @@ def test_a_task_for_actions_starts_the_workflow(github: str, sqlite_url: str) ->
         )
         try:
             workspace = bd.workspaces.create(name="shop")
-            asked = _until_dispatched(bd, workspace.id, script)
+            asked = _until_dispatched(bd, workspace.id, script, github)
         finally:
             script.kill()
             script.wait()
     broker.close()
-    sent = GitHub.received.get_nowait()
+    sent = github.received.get_nowait()
     assert sent["path"] == "/repos/my-org/my-repo/dispatches"
     assert sent["event_type"] == "buildd-task"
     assert sent["client_payload"]["task_id"] in asked
 
 
-def _until_dispatched(bd: Client, workspace_id: str, script: subprocess.Popen[bytes]) -> set[str]:
+def _until_dispatched(
+    bd: Client, workspace_id: str, script: subprocess.Popen[bytes], github: GitHub
+) -> set[str]:
     """Tasks until the script listens: it hears only what comes after it began."""
     asked: set[str] = set()
     waiting = threading.Event()
-    while GitHub.received.empty():
+    while github.received.empty():
         assert script.poll() is None, "the example ended"
         bd.tasks.create(workspace_id=workspace_id, title="for a person", runner_preference="user")
         task = bd.tasks.create(

@@ -6,51 +6,25 @@ token, or an App whose JSON web tokens it verifies with the App's public key.
 
 from __future__ import annotations
 
-import json
 import re
 import subprocess
 import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
 from functools import partial
-from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any, Self
-from urllib.parse import parse_qs, urlsplit
+from typing import Any
 
 import jwt
 
+from tests.far_end import Answer, Asked, FarEnd
 from tests.github.workflows import Actions, Refusal
 
 TOKEN = "ghp_a_token_that_no_agent_may_ever_see"  # noqa: S105 - opens nothing but this
 APP = "12345"
-PREFIX = "/api/v3"
 REPOSITORY_ID = 1296269
 """What every repository here stays known by."""
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What is answered to one request."""
-
-    status: int
-    body: Any = None
-    headers: dict[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Asked:
-    """One request as it came in."""
-
-    method: str
-    path: str
-    query: dict[str, str]
-    body: dict[str, Any]
-    authorization: str
 
 
 def _refuse(status: int, message: str, **more: Any) -> Answer:
@@ -61,10 +35,13 @@ _BAD_CREDENTIALS = _refuse(401, "Bad credentials")
 _NOT_FOUND = _refuse(404, "Not Found")
 
 
-class GitHub(AbstractContextManager["GitHub"]):
+class GitHub(FarEnd):
     """One GitHub with the bare repositories of a directory, each in its owner's."""
 
+    prefix = "/api/v3"
+
     def __init__(self, remotes: Path) -> None:
+        super().__init__()
         self.remotes = remotes
         self.pulls: list[dict[str, Any]] = []
         self.asked: list[Asked] = []
@@ -83,31 +60,17 @@ class GitHub(AbstractContextManager["GitHub"]):
         self.tokens: dict[str, dict[str, str]] = {}
         """The App's tokens, with what each may do."""
         self._lock = threading.Lock()
-        handler = type("Handler", (_Handler,), {"github": self})
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-        self._server.daemon_threads = True
-        self._thread = threading.Thread(target=self._server.serve_forever, args=[0.05])
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
-
-    @property
-    def address(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_address[1]}"
 
     @property
     def api(self) -> str:
-        return self.address + PREFIX
+        return self.url + self.prefix
 
     def repo(self, name: str = "acme/shop") -> str:
         """What `git clone` would take."""
-        return f"{self.address}/{name}.git"
+        return f"{self.url}/{name}.git"
+
+    def respond(self, asked: Asked) -> Answer | None:
+        return self.delivery(asked, partial(self.answer, asked))
 
     def answer(self, asked: Asked) -> Answer:
         self.before(asked)
@@ -154,13 +117,13 @@ class GitHub(AbstractContextManager["GitHub"]):
             return _refuse(refusal.status, refusal.message)
 
     def _may(self, asked: Asked) -> dict[str, str] | None:
-        secret = asked.authorization.partition(" ")[2]
+        secret = asked.headers.get("Authorization", "").partition(" ")[2]
         return self.token_may if secret == TOKEN else self.tokens.get(secret)
 
     def _is_app(self, asked: Asked) -> bool:
         try:
             claims = jwt.decode(
-                asked.authorization.removeprefix("Bearer "),
+                asked.headers.get("Authorization", "").removeprefix("Bearer "),
                 self.public_key,
                 algorithms=["RS256"],
                 issuer=APP,
@@ -218,7 +181,7 @@ class GitHub(AbstractContextManager["GitHub"]):
         number = len(self.pulls) + 1
         return {
             "url": f"{self.api}/repos/{name}/pulls/{number}",
-            "html_url": f"{self.address}/{name}/pull/{number}",
+            "html_url": f"{self.url}/{name}/pull/{number}",
             "number": number,
             "state": "open",
             "title": body["title"],
@@ -237,40 +200,3 @@ class GitHub(AbstractContextManager["GitHub"]):
             check=False,
         )
         return done.stdout.strip() or None
-
-
-class _Handler(BaseHTTPRequestHandler):
-    github: GitHub
-
-    def do_GET(self) -> None:
-        self._answer({})
-
-    def do_POST(self) -> None:
-        length = int(self.headers.get("Content-Length") or 0)
-        self._answer(json.loads(self.rfile.read(length) or b"{}"))
-
-    def _answer(self, body: dict[str, Any]) -> None:
-        parts = urlsplit(self.path)
-        query = {name: values[0] for name, values in parse_qs(parts.query).items()}
-        asked = Asked(
-            self.command,
-            parts.path.removeprefix(PREFIX),
-            query,
-            body,
-            self.headers.get("Authorization", ""),
-        )
-        answer = self.github.delivery(asked, partial(self.github.answer, asked))
-        if answer is None:
-            self.close_connection = True
-            return
-        raw = answer.body if isinstance(answer.body, bytes) else json.dumps(answer.body).encode()
-        raw = b"" if answer.status == HTTPStatus.NO_CONTENT else raw
-        self.send_response(answer.status)
-        headers = {"Content-Type": "application/json", "Content-Length": str(len(raw))}
-        for name, value in {**headers, **answer.headers}.items():
-            self.send_header(name, value)
-        self.end_headers()
-        self.wfile.write(raw)
-
-    def log_message(self, *_: Any) -> None:
-        """Say nothing."""

@@ -20,7 +20,8 @@ from buildd_runners.command import CommandExecutor
 from buildd_runners.github.pulls import GitHubForge
 from tests.agent.office import git
 from tests.conftest import serving
-from tests.github.far_end import TOKEN, Answer, GitHub
+from tests.far_end import Answer
+from tests.github.far_end import TOKEN, GitHub
 
 WORK = "echo fixed > fix.txt; echo It was the clock."
 HOSTILE = 'Fix "it"; touch pwned $(touch pwned) `touch pwned` --upload-pack=x'
@@ -55,9 +56,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, github: GitHub) -> Non
     """A person whose git reaches GitHub's repositories, here in a directory."""
     path = tmp_path / "home"
     path.mkdir()
-    (path / ".gitconfig").write_text(
-        f'[url "{github.remotes}/"]\n\tinsteadOf = {github.address}/\n'
-    )
+    (path / ".gitconfig").write_text(f'[url "{github.remotes}/"]\n\tinsteadOf = {github.url}/\n')
     monkeypatch.setenv("HOME", str(path))
     monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
 

@@ -32,7 +32,8 @@ from buildd.roles import Forge, PullRequestOrder
 from buildd_runners.github.pulls import GitHubForge
 from tests.agent.office import git
 from tests.conftest import serving
-from tests.github.far_end import TOKEN, Answer, GitHub
+from tests.far_end import Answer
+from tests.github.far_end import TOKEN, GitHub
 
 
 @dataclass
@@ -90,7 +91,7 @@ def attempt(owner: Client, github: GitHub, remote: Path) -> Attempt:
 def test_the_server_opens_it_and_shows_it(attempt: Attempt, github: GitHub) -> None:
     opened = attempt.open(body="It was broken.", base="main", draft=True)
     branch = attempt.claimed.worker.branch
-    url = f"{github.address}/acme/shop/pull/1"
+    url = f"{github.url}/acme/shop/pull/1"
     assert opened == PullRequest(url=url, number=1, branch=branch, base="main", draft=True)
     [artifact] = attempt.shown()
     assert artifact.type is ArtifactType.PULL_REQUEST

@@ -23,7 +23,8 @@ from buildd.errors import (
 from buildd.models import PullRequest
 from buildd.roles import PullRequestOrder
 from buildd_runners.github.pulls import GitHubForge, repository_of
-from tests.github.far_end import APP, TOKEN, Answer, Asked, GitHub
+from tests.far_end import Answer, Asked
+from tests.github.far_end import APP, TOKEN, GitHub
 
 
 @pytest.fixture
@@ -37,7 +38,7 @@ def test_a_pull_request_is_opened(
     github: GitHub, forge: GitHubForge, order: PullRequestOrder
 ) -> None:
     opened = forge.open_pull_request(order)
-    url = f"{github.address}/acme/shop/pull/1"
+    url = f"{github.url}/acme/shop/pull/1"
     assert opened == PullRequest(url=url, number=1, branch="work", base="main", draft=False)
     [pull] = github.pulls
     assert (pull["title"], pull["body"], pull["draft"]) == ("Fix it", "It was broken.", False)

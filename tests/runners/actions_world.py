@@ -12,7 +12,8 @@ from typing import Any, Self
 from buildd.roles import ExternalRef
 from buildd.testing.runners import Trouble, World
 from buildd_runners.github.actions import NAME, ActionsRunner
-from tests.github.far_end import TOKEN, Answer, Asked, GitHub
+from tests.far_end import Answer, Asked
+from tests.github.far_end import TOKEN, GitHub
 from tests.github.workflows import Actions, WorkflowRun
 
 WORKFLOW = Path(__file__).parents[2] / "examples" / "github" / "buildd.yml"
@@ -31,7 +32,7 @@ class ActionsWorld(World, AbstractContextManager["ActionsWorld"]):
         self.github = GitHub(remotes)
         self.actions = self.github.actions = Actions(
             url=f"{self.github.api}/repos/acme/shop",
-            page=f"{self.github.address}/acme/shop",
+            page=f"{self.github.url}/acme/shop",
             text=WORKFLOW.read_text(),
         )
         self.config: dict[str, Any] = {

@@ -13,8 +13,8 @@ from buildd.testing.runners import Trouble, World
 from buildd_runners.coder import launches
 from buildd_runners.coder.runner import CoderRunner
 from buildd_runners.coder.settings import OnStop, Settings
-from tests.runners.coder_http import BROKEN, Answer, Asked, refuse
-from tests.runners.fake_coder import TOKEN, Coder, Workspace
+from tests.far_end import Answer, Asked
+from tests.runners.fake_coder import BROKEN, TOKEN, Coder, Workspace, refuse
 
 
 class Clock:

@@ -9,14 +9,12 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from http.server import ThreadingHTTPServer
-from typing import Any, Self
+from typing import Any
 from uuid import uuid4
 
-from tests.runners.coder_http import BROKEN, Answer, Asked, Handler, refuse
+from tests.far_end import Answer, Asked, FarEnd
 
 TOKEN = "xxxxxxxxxx-a-token-of-coder-that-nobody-sees"  # noqa: S105 - opens nothing but this
 ME = {"id": "8826ee2e-7933-4665-aef2-2393f84a0d05", "username": "buildd"}
@@ -31,6 +29,14 @@ _ZERO = "0001-01-01T00:00:00Z"
 _ACTIVE = ("pending", "starting", "stopping", "deleting", "canceling")
 _ENDS = {"start": "running", "stop": "stopped", "delete": "deleted"}
 _UNDER_WAY = {"start": "starting", "stop": "stopping", "delete": "deleting"}
+
+BROKEN = Answer(0)
+"""The connection ends without an answer."""
+
+
+def refuse(status: int, message: str, detail: str = "", **fields: str) -> Answer:
+    wrong = [{"field": name, "detail": why} for name, why in fields.items()]
+    return Answer(status, {"message": message, "detail": detail, "validations": wrong or None})
 
 
 _NOT_FOUND = refuse(404, "Resource not found or you do not have access to this resource")
@@ -85,10 +91,13 @@ class Rules:
     page: int = 100
 
 
-class Coder(AbstractContextManager["Coder"]):
+class Coder(FarEnd):
     """One Coder with one template, `buildd`, in the organization `default`."""
 
+    prefix = "/api/v2/"
+
     def __init__(self) -> None:
+        super().__init__()
         self.rules = Rules()
         self.now = datetime(2026, 3, 1, tzinfo=UTC)
         self.workspaces: dict[str, Workspace] = {}
@@ -116,23 +125,6 @@ class Coder(AbstractContextManager["Coder"]):
             ("*", "workspaces/([^/]+)(/.*)?", self._of_workspace),
             ("*", "workspacebuilds/([^/]+)(/.*)", self._of_build),
         ]
-        handler = type("Answering", (Handler,), {"answering": self.answer})
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-        self._server.daemon_threads = True
-        self._thread = threading.Thread(target=self._server.serve_forever, args=[0.05])
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_address[1]}"
 
     def of(self, launch: str) -> list[Workspace]:
         """The workspaces that say they are for a launch."""
@@ -146,7 +138,7 @@ class Coder(AbstractContextManager["Coder"]):
             if each.status == "running" and each.deadline and each.deadline <= self.now:
                 self._begin(each, "stop")
 
-    def answer(self, asked: Asked) -> Answer | None:
+    def respond(self, asked: Asked) -> Answer | None:
         with self.lock:
             self.asked.append(asked)
         early = self.before(asked)
@@ -157,7 +149,7 @@ class Coder(AbstractContextManager["Coder"]):
 
     def route(self, asked: Asked) -> Answer:
         """What Coder says."""
-        if asked.token != TOKEN:
+        if asked.headers.get("Coder-Session-Token") != TOKEN:
             return refuse(401, "You are signed out or your session has expired.")
         for method, pattern, answer in self._routes:
             found = re.fullmatch(pattern, asked.path)

@@ -21,9 +21,9 @@ from buildd_runners.coder import launches, sight
 from buildd_runners.coder.answers import Build
 from buildd_runners.coder.runner import CoderRunner
 from buildd_runners.coder.settings import OnStop, Settings
-from tests.runners.coder_http import BROKEN, Answer, refuse
+from tests.far_end import Answer
 from tests.runners.coder_world import runner_of, settings
-from tests.runners.fake_coder import TOKEN, Coder, Workspace
+from tests.runners.fake_coder import BROKEN, TOKEN, Coder, Workspace, refuse
 
 pytestmark = pytest.mark.anyio
 

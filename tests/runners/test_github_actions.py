@@ -19,7 +19,8 @@ from buildd.routing import AccountType
 from buildd.testing.runners import RunnerSuite, Trouble
 from buildd_runners.github import actions, credentials
 from buildd_runners.github.actions import ActionsRunner
-from tests.github.far_end import APP, REPOSITORY_ID, Answer, Asked
+from tests.far_end import Answer, Asked
+from tests.github.far_end import APP, REPOSITORY_ID
 from tests.runners.actions_world import WORKFLOW, ActionsWorld
 
 pytestmark = pytest.mark.anyio
@@ -96,7 +97,7 @@ async def test_a_run_is_told_its_name_and_task_and_nothing_secret(
     }
     [run] = world.actions.runs.values()
     assert (ref.external_id, run.title) == (str(run.id), "buildd/lch_1")
-    assert ref.url == f"{world.github.address}/acme/shop/actions/runs/{run.id}"
+    assert ref.url == f"{world.github.url}/acme/shop/actions/runs/{run.id}"
     assert runner.serves == {AccountType.ACTION}
 
 
