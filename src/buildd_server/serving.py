@@ -17,6 +17,7 @@ from buildd.roles import Forge
 from buildd_server import local_mode
 from buildd_server.app import create_app
 from buildd_server.listening import listen, shown, sole_server
+from buildd_server.observing import observed
 from buildd_server.settings import Settings
 
 KEEP_ALIVE_SECONDS = 75
@@ -33,7 +34,9 @@ def serve(settings: Settings, say: Callable[[str], None], warn: Callable[[str], 
         for each in sockets:
             held.enter_context(each)
         held.enter_context(sole_server(settings.database))
-        broker = held.enter_context(contextlib.closing(_open(settings)))
+        registry = plugins.load()
+        broker = held.enter_context(contextlib.closing(_open(settings, registry)))
+        held.enter_context(observed(broker, registry.observers))
         local = _admission(settings, broker)
 
         def announce() -> None:
@@ -91,7 +94,7 @@ class Server(uvicorn.Server):
                 signal.signal(each, handler)
 
 
-def _open(settings: Settings) -> Broker:
+def _open(settings: Settings, registry: plugins.Registry) -> Broker:
     return Broker.open(
         settings.database,
         BrokerSettings(
@@ -99,13 +102,13 @@ def _open(settings: Settings) -> Broker:
             secret=settings.secret,
             admin_key=settings.admin_key,
             retention=settings.retention,
-            forge=_forge(settings),
+            forge=_forge(settings, registry),
         ),
     )
 
 
-def _forge(settings: Settings) -> Forge | None:
-    return plugins.load().forges.make("github", dict(settings.github)) if settings.github else None
+def _forge(settings: Settings, registry: plugins.Registry) -> Forge | None:
+    return registry.forges.make("github", dict(settings.github)) if settings.github else None
 
 
 def _admission(settings: Settings, broker: Broker) -> bool:

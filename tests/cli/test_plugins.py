@@ -55,6 +55,21 @@ def test_what_is_offered_is_listed_with_its_package(cli: Cli, install: Path) -> 
     assert ours in [row.split() for row in rows]
 
 
+def test_sources_and_those_who_look_on_are_listed_too(cli: Cli, install: Path) -> None:
+    package(
+        install, "tracker", HOOK.format(hook="register_sources", body="register('notes', dict)")
+    )
+    looking_on = HOOK.replace("(register)", "(event)").format(hook="task_event", body="pass")
+    package(install, "pager", looking_on)
+    package(
+        install, "chooser", HOOK.replace("(register)", "(task)").format(hook="prefer", body="0")
+    )
+    rows = [row.split()[:3] for row in cli.ok("plugins", "list").splitlines()]
+    assert ["source", "notes", "tracker"] in rows
+    assert ["observer", "—", "pager"] in rows
+    assert ["preference", "—", "chooser"] in rows
+
+
 def test_what_does_not_load_says_why_in_one_line(cli: Cli, install: Path) -> None:
     package(install, "gone", "import no_such_module")
     package(install, "typo", HOOK.format(hook="register_runner", body="pass"))

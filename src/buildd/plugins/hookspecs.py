@@ -1,17 +1,19 @@
-"""The contract with plugin authors. Hooks only hand over factories; the rest is `buildd.roles`.
+"""The contract with plugin authors. Most hooks only hand over factories; the rest is `buildd.roles`.
 
 What stands below is the manual: the reference page is made of it, and a test runs each example.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 import pluggy
 from pydantic import JsonValue
 
-from buildd.roles import Executor, Forge, Runner
+from buildd.events import Event
+from buildd.models import Pool, Task
+from buildd.roles import Executor, Forge, Runner, Source
 
 PROJECT = "buildd"
 GROUP = "buildd.plugins"
@@ -24,6 +26,7 @@ Config = Mapping[str, JsonValue]
 RunnerFactory = Callable[[Config], Runner]
 ExecutorFactory = Callable[[Config], Executor]
 ForgeFactory = Callable[[Config], Forge]
+SourceFactory = Callable[[Config], Source]
 
 
 class RegisterRunner(Protocol):
@@ -47,6 +50,14 @@ class RegisterForge(Protocol):
 
     def __call__(self, name: str, factory: ForgeFactory) -> None:
         """Offer a forge under a name nobody else uses."""
+        ...
+
+
+class RegisterSource(Protocol):
+    """Takes one type of source."""
+
+    def __call__(self, name: str, factory: SourceFactory) -> None:
+        """Offer a type of source under a name nobody else uses."""
         ...
 
 
@@ -140,4 +151,95 @@ def register_forges(register: RegisterForge) -> None:
         @hookimpl
         def register_forges(register):
             register("village", lambda config: Village())
+    """
+
+
+@hookspec
+def register_sources(register: RegisterSource) -> None:
+    """Offer places where tasks come from: each a `Source`, under the type that people name.
+
+    Call `register(name, factory)` once for each. The factory gets the `config` of a workspace's
+    source, a mapping of JSON values that may be empty. Secrets are not kept in it: a field that is
+    `{"env": "TRACKER_TOKEN"}` there holds the value of that environment variable here.
+
+    Called: once whenever plugins are loaded. The factory is called by `buildd sources sync`, where
+    that runs, for each source of its type; import what is heavy there.
+
+    Raises: `ConfigError`, with one line that names the field, from a factory that cannot make
+    anything of its configuration. `register` raises it for a name that is taken.
+
+    Example: the chores of a household, each a task once a week.
+
+        from datetime import date
+        from buildd.plugins import hookimpl
+        from buildd.roles import SourceItem
+
+        class Chores:
+            def __init__(self, config):
+                self.chores = config.get("chores", ["Water the plants"])
+
+            async def items(self):
+                year, week, _ = date.today().isocalendar()
+                for chore in self.chores:
+                    yield SourceItem(f"{year}-{week} {chore}", chore)
+
+        @hookimpl
+        def register_sources(register):
+            register("chores", Chores)
+    """
+
+
+@hookspec
+def task_event(event: Event) -> None:
+    """Hear of what happens, to tell somebody or to count it: every event, as it was committed.
+
+    It is for looking on. What it does comes after the fact and changes nothing of it; a plugin that
+    must act for certain reads `client.events(after=…)` and keeps its own place.
+
+    Called: in each server process, in the order of `seq`, at most once for each event that was
+    committed between the server's start and its stop. N servers on one database call it N times for
+    each event; a broker in a program of one's own never does. Each plugin has a thread of its own,
+    so it may block: at most a few thousand events wait in memory, and one that lags is given older
+    ones from the database, as long as that keeps them. What it has not heard when the server stops
+    (which waits two seconds for it) it never hears.
+
+    Raises: nothing that matters. An exception is one line in the server's log, and the next event
+    comes all the same.
+
+    Example: a line in the log for each attempt that went wrong.
+
+        import logging
+        from buildd.events import EventType
+        from buildd.plugins import hookimpl
+
+        @hookimpl
+        def task_event(event):
+            if event.type is EventType.WORKER_ERROR:
+                logging.getLogger("pager").error("%s: %s", event.task_id, event.data["error"])
+    """
+
+
+@hookspec(firstresult=True)
+def prefer(task: Task, pools: Sequence[Pool]) -> str | None:
+    """Choose the pool that starts an agent for a task; None leaves the choice to buildd.
+
+    `pools` are those that could: their account may take the task, and they have room. Return the
+    `name` of one. Without a word from anybody it is the one that was made first.
+
+    Called: in each server process, on the dispatcher's thread, before an agent is started for a
+    task that nobody has taken; again if that did not come about. Launches wait for the answer, so
+    look nothing up over the network. Plugins are asked in the order of their names, and the first
+    answer counts.
+
+    Raises: nothing that matters. An exception, or a name that is not among `pools`, is one line in
+    the server's log, and the next plugin is asked.
+
+    Example: what is urgent is done on machines that are on already.
+
+        from buildd.plugins import hookimpl
+
+        @hookimpl
+        def prefer(task, pools):
+            on = [pool.name for pool in pools if pool.runner in ("local", "vm")]
+            return on[0] if on and task.priority >= 100 else None
     """

@@ -13,8 +13,9 @@ class Offer(Model):
     """One thing that a plugin offers; or a plugin that offers nothing, and why."""
 
     kind: str | None = None
-    """runner, executor or forge."""
+    """runner, executor, forge or source; observer (`task_event`) or preference (`prefer`)."""
     name: str | None = None
+    """What people call it by; None for those that nobody calls."""
     plugin: str
     """The name of its entry point."""
     module: str
@@ -29,7 +30,7 @@ def survey() -> list[Offer]:
     """Every offer of every installed plugin. A plugin that does not load does not stop it."""
     found: list[Offer] = []
     for entry in installed():
-        taken = {(each.kind, each.name) for each in found if each.kind is not None}
+        taken = {(each.kind, each.name) for each in found if each.name is not None}
         for offer in _offers(entry):
             twice = (offer.kind, offer.name) in taken
             problem = "another plugin offers that name too" if twice else offer.problem
@@ -50,7 +51,11 @@ def _offers(entry: EntryPoint) -> Iterator[Offer]:
     except Exception as problem:  # noqa: BLE001 - a stranger's code may fail in any way
         yield plugin.model_copy(update={"problem": f"does not load: {in_a_line(problem)}"})
         return
-    offers = [(each.kind, name) for each in registry.registers for name in each.names]
+    offers: list[tuple[str, str | None]] = [
+        *((each.kind, name) for each in registry.registers for name in each.names),
+        *(("observer", None) for _ in registry.observers),
+        *(("preference", None) for _ in registry.preferences),
+    ]
     for kind, name in offers:
         yield plugin.model_copy(update={"kind": kind, "name": name, "problem": None})
     if not offers:
