@@ -71,8 +71,6 @@ class Attempt:
         self, claimed: Claimed, client: AsyncClient, owner: str, on_drain: Callable[[], None]
     ) -> None:
         self.claimed = claimed
-        self.account = client
-        """The client with the account's key; `client` has the lease's."""
         self.redactor = Redactor.of(os.environ, claimed.lease.token)
         self.client = redacting(client.with_key(claimed.lease.token), self.redactor)
         self.scope = anyio.CancelScope()

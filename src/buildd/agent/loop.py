@@ -11,6 +11,7 @@ from itertools import count
 import anyio
 from anyio.abc import TaskGroup
 
+from buildd.agent import notify
 from buildd.agent.attempt import Attempt, Stop
 from buildd.agent.availability import Gate
 from buildd.agent.inspection import LeftoverState
@@ -73,6 +74,7 @@ class Agent:
             self._hurry.set()
             return
         log.info("draining: %d running", len(self._attempts))
+        notify.tell("STOPPING=1")
         self._draining.set()
         self._claiming.cancel()
 
@@ -85,16 +87,20 @@ class Agent:
         account = await self._client.accounts.me()
         if account.type is AccountType.ACTION or self._options.single_run:
             self._left = self._options.max_tasks
-        await self._check_workspace(account)
+        if not self._options.acquires:
+            await self._check_workspace(account)
         await sweep(self._options.state_dir)
         await deliver_left(self._desk.outbox, self._client, account.id)
         log.info("ready, as %s (%s)", account.name, account.id)
+        notify.tell("READY=1")
         async with anyio.create_task_group() as watch:
             watch.start_soon(self._hand_back_in_time)
             self._gate.look()
             watch.start_soon(self._gate.watch)
             watch.start_soon(self._keep_hours)
-            watch.start_soon(self._look_after, account.id)
+            watch.start_soon(notify.feed, self._client.accounts.me)
+            if not self._options.acquires:  # its token says nothing of other attempts
+                watch.start_soon(self._look_after, account.id)
             async with anyio.create_task_group() as attempts:
                 try:
                     with self._claiming:
@@ -183,7 +189,7 @@ class Agent:
             self._start(attempts, claim)
             if claim.workers:
                 backoff.reset()
-            elif self._left is not None:
+            elif self._left is not None and not self._options.waits:
                 if not running:
                     return
                 # Its end may free a slot, or be what another task waits for.
@@ -214,7 +220,8 @@ class Agent:
         """One claim, repeated while the server is away."""
         options, backoff, away = self._options, Backoff(), False
         room = options.max_tasks - len(self._attempts)
-        wait = 0 if task_id or self._left is not None else _WAIT
+        ends = self._left is not None and not options.waits
+        wait = 0 if task_id or ends else _WAIT
         while True:
             try:
                 claim = await self._client.workers.claim(

@@ -37,6 +37,10 @@ class AgentOptions:
 
     Always so for `action` accounts.
     """
+    waits: bool = False
+    """In a single run: wait for its tasks instead of ending when nothing is claimable."""
+    acquires: bool = False
+    """The key is an acquisition token: it is good for one claim, whose task it knows, and no more."""
     task_id: str | None = None
     """A task to ask for first."""
     capabilities: Sequence[str] = ()

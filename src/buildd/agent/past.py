@@ -37,7 +37,7 @@ class Past:
 
 
 async def recall(claimed: Claimed, client: AsyncClient, memory: Path) -> Past:
-    """Ask for the past of an attempt; nothing is known of it if the account may not know."""
+    """Ask for the past of an attempt; nothing is known of it if the server refuses."""
     if claimed.worker.epoch == 1:
         return Past()
     try:

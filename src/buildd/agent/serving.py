@@ -25,6 +25,7 @@ class Settings(TypedDict, total=False):
     max_tasks: int
     capabilities: Sequence[str]
     single_run: bool
+    waits: bool
     checkout: bool
     drain_timeout: float
     availability: Availability | None

@@ -141,7 +141,7 @@ async def _prepare(attempt: Attempt, options: AgentOptions) -> None:
             await attempt.call(lambda: client.workers.start(id=claimed.id))
     workspace = await attempt.call(lambda: client.workspaces.get(id=claimed.task.workspace_id))
     memory = places.memory_of(claimed.id, options.state_dir)
-    attempt.comes_after(await recall(claimed, attempt.account, memory))
+    attempt.comes_after(await recall(claimed, client, memory))
     for each in attempt.past.earlier:
         places.forget(each.id, options.state_dir)  # of killed agents
     attempt.place = await places.prepare(

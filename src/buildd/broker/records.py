@@ -119,8 +119,8 @@ def create_message(ctx: Context, op: ops.CreateMessage) -> Message:
 
 @handles(ops.ListMessages)
 def list_messages(ctx: Context, op: ops.ListMessages) -> list[Message]:
-    """A page of what was said."""
-    _readable(ctx, op.worker_id)
+    """A page of what was said; an attempt also hears what was said in the earlier ones."""
+    _readable(ctx, op.worker_id, of_the_task=True)
     rows = ctx.tx.all(sql.MESSAGES, worker=op.worker_id, cursor=op.cursor, limit=op.limit)
     return [_message(ctx, row) for row in rows]
 
@@ -169,11 +169,11 @@ def _message(ctx: Context, row: Row) -> Message:
     return message.model_copy(update={"attachments": files}) if files else message
 
 
-def _readable(ctx: Context, worker_id: str) -> Row:
-    if ctx.by_lease:
+def _readable(ctx: Context, worker_id: str, *, of_the_task: bool = False) -> Row:
+    if ctx.by_lease and not of_the_task:
         own(ctx.principal.worker_id, worker_id)
     row = ctx.tx.first(sql_workers.WORKER_SEEN, id=worker_id, viewer=ctx.viewer)
-    if row is None:
+    if row is None or (ctx.by_lease and row.task_id != ctx.principal.task_id):
         raise NotFound("there is no such worker")
     return row
 

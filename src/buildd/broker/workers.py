@@ -31,12 +31,15 @@ from buildd.store.sql import workspaces as sql_workspaces
 
 @handles(ops.ListWorkers)
 def list_workers(ctx: Context, op: ops.ListWorkers) -> list[Worker]:
-    """A page of the workers the caller may see."""
+    """A page of the workers the caller may see; for an attempt, those at its own task."""
+    task_id = ctx.principal.task_id if ctx.by_lease else op.task_id
+    if ctx.by_lease and op.task_id is not None:
+        own(task_id, op.task_id)
     rows = ctx.tx.all(
         sql.WORKERS,
         viewer=ctx.viewer,
         workspace=op.workspace_id,
-        task=op.task_id,
+        task=task_id,
         account=op.account_id,
         status=op.status,
         cursor=op.cursor,

@@ -23,8 +23,11 @@ from buildd.errors import ConfigError
 
 if TYPE_CHECKING:
     from buildd.agent import AgentOptions, Availability
+    from buildd.client import AsyncClient
     from buildd.roles import Executor
 
+_CREDENTIAL = "buildd_api_key"
+"""What `LoadCredential=` of a systemd unit calls the key."""
 _LAST_MOMENT = 2.0
 """Seconds that threads have to return when all else has ended."""
 
@@ -59,6 +62,7 @@ def _hours(_: click.Context, __: click.Parameter, text: str | None) -> Availabil
     show_default=True,
     help="At most so many at once; in GitHub Actions, so many in total.",
 )
+@click.option("--once", is_flag=True, help="Wait for --max-tasks tasks in total, do them, and end.")
 @click.option(
     "--executor",
     metavar="NAME",
@@ -137,9 +141,10 @@ def _hours(_: click.Context, __: click.Parameter, text: str | None) -> Availabil
 def agent(settings: _config.Settings, /, **flags: Any) -> None:
     """Claim tasks, have each done on a branch of its own, and report.
 
-    The key is BUILDD_API_KEY, in the environment or in .env; it is never a flag. SIGTERM drains:
-    no new task is taken, and what does not finish in time is handed back; a second SIGTERM hands
-    it back at once.
+    The key is BUILDD_API_KEY, in the environment or in .env, or a systemd credential of that name;
+    it is never a flag. It may be an enrolment token, which is swapped for a key and need not be
+    good any more at the next start. SIGTERM drains: no new task is taken, and what does not finish
+    in time is handed back; a second SIGTERM hands it back at once.
 
     Without --executor and --command a model works on the tasks, with the key ANTHROPIC_API_KEY.
 
@@ -153,14 +158,26 @@ def agent(settings: _config.Settings, /, **flags: Any) -> None:
     if shutil.which("git") is None:
         raise ConfigError("git is not installed, or not in PATH: the agent works in git worktrees")
     server = flags["server"]
-    key = settings.key_for(server)
+    key = settings.key_for(server) or _credential()
     if key is None:
         raise ConfigError("BUILDD_API_KEY is not set: the agent needs an account's key")
-    _serve(server, key, executor, _options(flags), quiet=flags["quiet"])
+    _serve(server, key, executor, _options(flags, key), quiet=flags["quiet"])
 
 
-def _options(flags: dict[str, Any]) -> AgentOptions:
+def _credential() -> str | None:
+    """The key as systemd hands it to a service: in a file that only the service can read."""
+    directory = os.environ.get("CREDENTIALS_DIRECTORY")
+    try:
+        return (Path(directory) / _CREDENTIAL).read_text().strip() if directory else None
+    except FileNotFoundError:
+        return None
+    except (OSError, UnicodeDecodeError) as problem:
+        raise ConfigError(f"the credential {_CREDENTIAL} cannot be read: {problem}") from None
+
+
+def _options(flags: dict[str, Any], key: str) -> AgentOptions:
     from buildd.agent import AgentOptions, default_state_dir
+    from buildd.ids import Secret, secret_kind
 
     in_actions = os.environ.get("GITHUB_ACTIONS") == "true"
     state_dir: Path = flags["state_dir"] or default_state_dir()
@@ -169,10 +186,13 @@ def _options(flags: dict[str, Any]) -> AgentOptions:
         _write_something(state_dir)
     except OSError as problem:
         raise ConfigError(f"--state-dir {state_dir}: {problem.strerror}") from None
+    acquires = secret_kind(key) is Secret.ACQUIRE
     return AgentOptions(
         workspace_id=flags["workspace"],
-        max_tasks=flags["max_tasks"],
-        single_run=in_actions,
+        max_tasks=1 if acquires else flags["max_tasks"],
+        single_run=in_actions or flags["once"] or acquires,
+        waits=flags["once"] and not in_actions and not acquires,
+        acquires=acquires,
         task_id=_dispatched_task() if in_actions else None,
         capabilities=flags["capabilities"],
         drain_timeout=flags["drain_timeout"],
@@ -237,10 +257,21 @@ def _serve(
     async def work() -> None:
         async with connect_async(server, api_key=key) as client:
             watch = None if quiet else _board.show
-            await serve_async(client, executor, options, watch=watch)
+            own = await _enrolled(client, key, options.state_dir)
+            await serve_async(own, executor, options, watch=watch)
 
     process.hide_environment()
     anyio.run(work)
+
+
+async def _enrolled(client: AsyncClient, key: str, state_dir: Path) -> AsyncClient:
+    """The client under a key that lasts, also where only an enrolment token was given."""
+    from buildd.agent.enrolment import account_key
+    from buildd.ids import Secret, secret_kind
+
+    if secret_kind(key) is not Secret.ENROL:
+        return client
+    return client.with_key(await account_key(client, key, state_dir))
 
 
 class _Lines(logging.Formatter):
