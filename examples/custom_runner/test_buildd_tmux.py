@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import subprocess
 import time
@@ -12,6 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 from buildd_tmux import TmuxRunner
+from dotenv import dotenv_values
 
 from buildd.roles import ExternalRef
 from buildd.testing.runners import RunnerSuite, Trouble, World
@@ -131,9 +131,13 @@ class Tmux(World):
         return (self.place(order_id) / "drained").exists()
 
     def key(self, order_id: str) -> str | None:
-        """As `buildd-agent` would read it."""
-        lines = (self.place(order_id) / ".env").read_text().splitlines()
-        return str(json.loads(dict(line.split("=", 1) for line in lines)["BUILDD_API_KEY"]))
+        """Among the settings."""
+        return self.settings(order_id)["BUILDD_API_KEY"]
+
+    def settings(self, order_id: str) -> dict[str, str]:
+        """As `buildd-agent` would read them."""
+        found = dotenv_values(self.place(order_id) / ".env", interpolate=False)
+        return {name: value for name, value in found.items() if value}
 
     def arguments(self, order_id: str) -> tuple[str, ...]:
         """Behind those that every agent gets."""

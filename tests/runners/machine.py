@@ -9,12 +9,13 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import psutil
 import pytest
 
+from buildd.cli import _config
 from buildd.errors import Unreachable
 from buildd.roles import ExternalRef, LaunchOrder
 from buildd.testing.runners import Trouble, World
@@ -164,9 +165,12 @@ class Machine(World):
         return (self.launch(order_id) / "drained").exists()
 
     def key(self, order_id: str) -> str | None:
-        lines = (self.launch(order_id) / ".env").read_text().splitlines()
-        found = dict(line.split("=", 1) for line in lines)
-        return found["BUILDD_API_KEY"].strip('"')
+        return _config.load({}, self.launch(order_id)).get("api_key")
+
+    def settings(self, order_id: str) -> Mapping[str, str]:
+        """As the agent reads them, which this script is not."""
+        [agent] = filter(self._is_agent, self.processes(order_id))
+        return _config.load(agent.environ(), self.launch(order_id)).passed_on
 
     def arguments(self, order_id: str) -> tuple[str, ...]:
         given = (self.launch(order_id) / "argv").read_text().split("\0")[:-1]

@@ -37,7 +37,7 @@ FAULTS = {
     "test_after_trouble_the_next_call_finds_the_agent_or_starts_it": """
     async def ensure(self, order):
         name = f"buildd-{order.id}"
-        self._village.call("build", name, secret=order.key)
+        self._village.call("build", name, BUILDD_API_KEY=order.key)
         return ExternalRef("village", order.id, name)
 """,
     "test_what_nobody_wrote_down_is_found_and_stopped": """
@@ -48,6 +48,17 @@ FAULTS = {
 
     async def list_owned(self):
         return [ref for ref in await super().list_owned() if ref in WRITTEN_DOWN]
+""",
+    "test_settings_are_as_private_as_the_key_or_refused": """
+    async def ensure(self, order):
+        if order.settings:
+            raise ConfigError(f"the village takes no {dict(order.settings)}")
+        return await super().ensure(order)
+""",
+    "test_settings_arrive_as_they_are": """
+    async def ensure(self, order):
+        settings = {name: os.path.expandvars(value) for name, value in order.settings.items()}
+        return await super().ensure(replace(order, settings=settings))
 """,
     "test_the_agent_finds_its_key": """
     async def ensure(self, order):
@@ -128,6 +139,7 @@ FAULTS = {
 }
 HEAD = """
 import logging
+import os
 from dataclasses import replace
 from itertools import count
 from buildd.errors import NotFound

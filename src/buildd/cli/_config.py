@@ -22,6 +22,8 @@ DEFAULT = "default"
 DOTENV = ".env"
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 _PASSED_ON = ("ANTHROPIC_API_KEY",)
+_LAUNCH = "BUILDD_LAUNCH"
+"""The directory that a runner has made for an agent; it is in no one else's repository."""
 
 
 class Setting(NamedTuple):
@@ -168,8 +170,16 @@ def load(environ: Mapping[str, str] = os.environ, directory: Path | None = None)
         if first:
             found[setting.name] = first
     _check_github(found)
-    passed_on = {name: dotenv[name] for name in _PASSED_ON if dotenv.get(name)}
-    return Settings(found, passed_on)
+    return Settings(found, _passed_on(environ, dotenv, directory or Path()))
+
+
+def _passed_on(
+    environ: Mapping[str, str], dotenv: Mapping[str, str], directory: Path
+) -> dict[str, str]:
+    """What a `.env` may say to libraries: little, unless whoever started us named its directory."""
+    launch = environ.get(_LAUNCH)
+    ours = launch is not None and Path(launch) == directory.resolve()
+    return {name: text for name, text in dotenv.items() if text and (ours or name in _PASSED_ON)}
 
 
 def _check_github(found: Mapping[str, Found]) -> None:

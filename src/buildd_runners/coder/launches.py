@@ -6,7 +6,9 @@ import hashlib
 import json
 from collections.abc import Mapping
 
+from buildd.errors import ConfigError
 from buildd.roles import LaunchOrder
+from buildd_runners.handover import arguments
 
 KEY = "buildd_key"
 """Ephemeral in the template: Coder does not give it to the next build again."""
@@ -25,13 +27,19 @@ def name_of(order_id: str, prefix: str) -> str:
 
 
 def parameters_of(order: LaunchOrder, besides: Mapping[str, str]) -> dict[str, str]:
-    """What the template is given. Whoever may see the workspace can read it, the key too."""
-    workspace = [f"--workspace={order.workspace_id}"] if order.workspace_id else []
-    arguments = [f"--max-tasks={order.max_tasks}", *workspace, *order.arguments]
+    """What the template is given. Whoever may see the workspace can read it, the key too.
+
+    Raises `ConfigError` for further settings, which would be read as well.
+    """
+    if order.settings:
+        raise ConfigError(
+            "pass_env: whoever may see a workspace at Coder could read "
+            f"{', '.join(sorted(order.settings))}; let the template bring them"
+        )
     return {
         **besides,
         SERVER: order.server,
         KEY: order.key,
         LAUNCH: order.id,
-        ARGUMENTS: json.dumps(arguments),
+        ARGUMENTS: json.dumps(arguments(order)),
     }

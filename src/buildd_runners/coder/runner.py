@@ -53,8 +53,9 @@ class CoderRunner:
     async def ensure(self, order: LaunchOrder) -> ExternalRef:
         """Have the workspace; it is not waited for. Only what quota stopped is started again."""
         name = launches.name_of(order.id, self._settings.prefix)
+        parameters = launches.parameters_of(order, self._settings.parameters)
         async with self._coder.calls(secret=order.key) as calls:
-            found = await calls.find(name) or await self._create(calls, order, name)
+            found = await calls.find(name) or await self._create(calls, name, parameters)
             if found.latest_build.status != "deleted":
                 await self._adopt(calls, order, found)
         return self._ref(order.id, found)
@@ -124,10 +125,9 @@ class CoderRunner:
         except NotFound:
             raise ConfigError(f"owner: Coder knows no user {self._settings.owner!r}") from None
 
-    async def _create(self, calls: Calls, order: LaunchOrder, name: str) -> Workspace:
+    async def _create(self, calls: Calls, name: str, parameters: Mapping[str, str]) -> Workspace:
         template = await self._template(calls)
         try:
-            parameters = launches.parameters_of(order, self._settings.parameters)
             return await calls.create(name, template, parameters)
         except Conflict:
             found = await calls.find(name)

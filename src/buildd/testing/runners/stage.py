@@ -31,6 +31,7 @@ class Stage:
         self.world = world
         self.runner: Runner = world.runner()
         self.key = new_secret(Secret.ACQUIRE)
+        self.setting = f"sk-{uuid4().hex}"
         self._prefix = f"lch_{uuid4().hex[:23]}"
         self._numbers = count(1)
 

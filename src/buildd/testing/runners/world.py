@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from typing import NoReturn
 
@@ -98,6 +98,10 @@ class World(ABC):
     def key(self, order_id: str) -> str | None:
         """The credential that the agent of an order has found, once it is at work."""
         _cannot("tell what an agent was given")
+
+    def settings(self, order_id: str) -> Mapping[str, str]:
+        """The further private variables that the agent of an order has found, once it is at work."""
+        _cannot("tell an agent's settings")
 
     def arguments(self, order_id: str) -> tuple[str, ...]:
         """The order's arguments as the agent of an order has found them, once it is at work."""
