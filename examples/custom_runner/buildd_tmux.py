@@ -85,6 +85,8 @@ class TmuxRunner:
         said = await self._ask(
             *("start-server", ";", "set-option", "-g", "remain-on-exit", "on", ";"),
             *("new-session", "-d", "-s", name, "-c", str(place)),
+            # The agent believes the whole file only in the directory that this names.
+            *("-e", f"BUILDD_LAUNCH={place}"),
             # A semicolon at the end of an argument would end tmux' own command.
             *(re.sub(";$", r"\\;", each) for each in argv),
         )
@@ -141,10 +143,14 @@ class TmuxRunner:
             raise ConfigError(f"{order.id!r} cannot name a launch")
         place = self._directory / order.id
         place.mkdir(parents=True, exist_ok=True, mode=0o700)
-        settings = {"BUILDD_SERVER": order.server, "BUILDD_API_KEY": order.key}
+        ours = {"BUILDD_SERVER": order.server, "BUILDD_API_KEY": order.key}
+        lines = [
+            f"{name}={json.dumps(value, ensure_ascii=False)}\n"
+            for name, value in {**order.settings, **ours}.items()
+        ]
         descriptor, fresh = tempfile.mkstemp(dir=place)
-        with os.fdopen(descriptor, "w") as file:
-            file.writelines(f"{name}={json.dumps(value)}\n" for name, value in settings.items())
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.writelines(lines)
         Path(fresh).replace(place / ".env")
         return place
 

@@ -7,7 +7,6 @@ environment), its log, and the identity of its process. A runner that starts ane
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shutil
@@ -26,10 +25,11 @@ from buildd.agent.options import default_state_dir
 from buildd.errors import ConfigError, Unavailable
 from buildd.roles import ExternalRef, LaunchOrder, LaunchState, Observation
 from buildd.routing import AccountType
+from buildd_runners import handover
 from buildd_runners.environment import inherited
 
 NAME = "local"
-_MARK = "BUILDD_LAUNCH"
+_MARK = handover.LAUNCH
 """The variable that marks every process of a launch. Its value is the launch's directory: another
 server on this machine may have an order with the same id, and what runs for that is not ours."""
 _PASSED = ("SSH_AUTH_SOCK",)
@@ -133,14 +133,11 @@ class LocalRunner:
 
 
 def _start(order: LaunchOrder, directory: Path) -> str:
-    settings = {"BUILDD_SERVER": order.server, "BUILDD_API_KEY": order.key}
-    _write(directory / ".env", "".join(f"{name}={json.dumps(v)}\n" for name, v in settings.items()))
-    argv = [sys.executable, "-m", "buildd.cli.agent", f"--max-tasks={order.max_tasks}"]
-    if order.workspace_id:
-        argv.append(f"--workspace={order.workspace_id}")
+    _write(directory / ".env", handover.dotenv(order))
+    argv = [sys.executable, "-m", "buildd.cli.agent", *handover.arguments(order)]
     environment = {**inherited(_PASSED), _MARK: str(directory)}
     try:
-        child = _spawn([*argv, *order.arguments], directory, environment)
+        child = _spawn(argv, directory, environment)
     except (FileNotFoundError, PermissionError) as problem:
         raise ConfigError(f"{sys.executable} cannot be started: {problem.strerror}") from None
     except OSError as problem:
@@ -189,6 +186,6 @@ def _write(path: Path, text: str) -> None:
     """Write a private file in one step."""
     fresh = path.with_name(f"{path.name}.new")
     descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w") as file:
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         file.write(text)
     fresh.replace(path)
