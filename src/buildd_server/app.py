@@ -15,6 +15,7 @@ from buildd_server.auth import Authenticated, Gate
 from buildd_server.docs import PAGE_HEADERS, docs_page, home_page
 from buildd_server.endpoints import PREFIX, operation_routes
 from buildd_server.health import Counting, Metrics, health_routes
+from buildd_server.oidc import login_routes
 from buildd_server.openapi import document_json
 from buildd_server.problems import HANDLERS
 from buildd_server.schemas import Schemas
@@ -31,6 +32,7 @@ def create_app(broker: Broker, settings: Settings) -> Starlette:
         routes=[
             *health_routes(broker, metrics),
             *_pages(),
+            *login_routes(broker, settings.github_issuer),
             Mount(PREFIX, Authenticated(api, Gate(broker, settings))),
         ],
         middleware=[Middleware(Counting, metrics)],

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from ipaddress import ip_address
+from urllib.parse import urlsplit
 
 from buildd import environment
 from buildd.errors import ConfigError
@@ -17,6 +18,7 @@ DEFAULT_PORT = 3000
 DEFAULT_KEEP_EVENTS_DAYS = 30.0
 MOST_DAYS = 36_500
 DEFAULT_DATABASE = "sqlite:///buildd.db"
+GITHUB_ISSUER = "https://token.actions.githubusercontent.com"
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,8 @@ class Settings:
     retention: Retention = field(default_factory=Retention)
     github: Mapping[str, str] = field(default_factory=dict, repr=False)
     """The server's credentials at GitHub, if it has any: what the forge `github` is made from."""
+    github_issuer: str = GITHUB_ISSUER
+    """Who signs the tokens by which runs of GitHub Actions log in."""
 
     @classmethod
     def of(cls, environ: Mapping[str, str], *, host: str, port: int, database: str) -> Settings:
@@ -52,6 +56,7 @@ class Settings:
                 tasks=_days(environ, "BUILDD_KEEP_TASKS_DAYS", None),
             ),
             github=_github(environ),
+            github_issuer=_issuer(environ),
         )
 
     @property
@@ -81,6 +86,20 @@ def _github(environ: Mapping[str, str]) -> dict[str, str]:
     found = {name: value for name, value in given.items() if value is not None}
     # An address alone opens nothing.
     return found if found.keys() - {"api"} else {}
+
+
+def _issuer(environ: Mapping[str, str]) -> str:
+    issuer = _given(environ, "BUILDD_GITHUB_OIDC_ISSUER") or GITHUB_ISSUER
+    try:
+        parts = urlsplit(issuer)
+        plain = not (parts.username or parts.query or parts.fragment)
+        here = parts.scheme == "http" and is_loopback(parts.hostname or "")
+        fits = bool(parts.hostname) and plain and (parts.scheme == "https" or here)
+    except ValueError:
+        fits = False
+    if not fits:
+        raise ConfigError("BUILDD_GITHUB_OIDC_ISSUER must look like https://HOST/_services/token")
+    return issuer.rstrip("/")
 
 
 def _days(environ: Mapping[str, str], name: str, default: float | None) -> timedelta | None:

@@ -72,7 +72,7 @@ class ActionsRunner:
         """
         if order.settings:
             raise ConfigError(
-                "pass_env: a run gets no private variables from the server; keep "
+                "passEnv: a run gets no private variables from the server; keep "
                 f"{', '.join(sorted(order.settings))} among the repository's secrets"
             )
         name = self._workflow.run_name(order.id)

@@ -102,12 +102,18 @@ def _move(verb: LaunchVerb, **values: Any) -> Statement:
     )
 
 
+# A run's number, as GitHub gives it; before it is known something else stands in its place.
+_NUMBERED = sa.and_(
+    sa.func.coalesce(launch.c.external_id, "") != "",
+    sa.func.ltrim(launch.c.external_id, "0123456789") == "",
+)
 _STARTED = {"started_at": sa.func.coalesce(launch.c.started_at, NOW, type_=Moment())}
 
 MOVE_LAUNCH: dict[LaunchVerb, Statement] = {
     LaunchVerb.ENSURE: _move(
         LaunchVerb.ENSURE,
-        external_id=optional("external"),
+        # Its run may have come in, and said its number, before GitHub has answered.
+        external_id=sa.case((_NUMBERED, launch.c.external_id), else_=optional("external")),
         url=optional("at"),
         realm=optional("within"),
         **_STARTED,
@@ -134,7 +140,10 @@ BIND_LAUNCH = Statement(
     )
     .values(
         worker_id=bindparam("worker"),
-        external_id=sa.func.coalesce(optional("run"), launch.c.external_id),
+        external_id=sa.case(
+            (sa.and_(optional("run").is_not(None), sa.not_(_NUMBERED)), optional("run")),
+            else_=launch.c.external_id,
+        ),
         updated_at=NOW,
     )
     .returning(*launch.c)
