@@ -21,6 +21,12 @@ def git(at: Path, *arguments: str) -> str:
     return done.stdout.strip()
 
 
+def shell(at: Path, script: str, **variables: str) -> None:
+    """Run a script up to its first mistake, which is the test's."""
+    environment = {**_environment(), **variables}
+    subprocess.run(["sh", "-ec", script], cwd=at, check=True, env=environment)
+
+
 def _environment() -> dict[str, str]:
     who = {f"GIT_{w}_{k}": v for w in ("AUTHOR", "COMMITTER") for k, v in _PERSON.items()}
     return {**os.environ, **who, "GIT_CONFIG_GLOBAL": os.devnull}

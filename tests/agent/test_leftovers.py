@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +17,7 @@ from buildd.agent.scratch import take
 from buildd.agent.worktree import Worktree
 from buildd.client import as_async, connect
 from buildd.models import Worker
-from tests.agent.office import Office, OfficeMaker, git
+from tests.agent.office import Office, OfficeMaker, git, shell
 
 pytestmark = pytest.mark.anyio
 
@@ -101,117 +100,64 @@ async def test_a_worktree_without_work_goes_with_its_branch(desk: Desk, reposito
     assert await survey(desk.state, desk.records) == []
 
 
-def uncommitted(tree: Worktree) -> None:
-    (tree.path / "new.txt").write_text("new\n")
-
-
-def changed(tree: Worktree) -> None:
-    (tree.path / "README.md").write_text("changed\n")
-
-
-def staged(tree: Worktree) -> None:
-    changed(tree)
-    git(tree.path, "add", ".")
-
-
-def hidden_by_configuration(tree: Worktree) -> None:
-    git(tree.path, "config", "status.showUntrackedFiles", "no")
-    uncommitted(tree)
-
-
-def overlooked(tree: Worktree) -> None:
-    git(tree.path, "update-index", "--assume-unchanged", "README.md")
-    changed(tree)
-
-
-def skipped(tree: Worktree) -> None:
-    git(tree.path, "update-index", "--skip-worktree", "README.md")
-    changed(tree)
-
-
-def detached(tree: Worktree) -> None:
-    git(tree.path, "switch", "--quiet", "--detach")
-    commit(tree)
-
-
-def elsewhere(tree: Worktree) -> None:
-    git(tree.path, "switch", "--quiet", "--create", "mine")
-
-
-def locked_by_a_person(tree: Worktree) -> None:
-    git(tree.path, "worktree", "lock", str(tree.path))
-
-
-def with_a_submodule(tree: Worktree) -> None:
-    other = tree.path.parent.parent / "other"
-    git(tree.path, "clone", "--quiet", str(tree.repository.path), str(other))
-    allow = ("-c", "protocol.file.allow=always")
-    git(tree.path, *allow, "submodule", "--quiet", "add", str(other), "part")
-    git(tree.path, "commit", "--quiet", "--message=part")
-
-
-def with_a_gone_repository(tree: Worktree) -> None:
-    shutil.rmtree(tree.repository.path)
-
-
-def with_a_moved_repository(tree: Worktree) -> None:
-    tree.repository.path.rename(tree.repository.path.with_name("moved"))
-
-
-def with_a_repository_of_its_own(tree: Worktree) -> None:
-    (tree.path / ".git").unlink()
-    git(tree.path, "init", "--quiet")
-
-
-def without_git(tree: Worktree) -> None:
-    (tree.path / ".git").unlink()
-
-
-def a_link_to_it(tree: Worktree) -> None:
-    home = tree.path.parent.parent / "moved away"
-    tree.path.rename(home)
-    tree.path.symlink_to(home)
-
-
-def copied(tree: Worktree) -> None:
-    """The worktree itself is elsewhere; this has its pointer, and not its own."""
-    other = tree.path.parent.parent / "the real one"
-    git(tree.repository.path, "worktree", "move", str(tree.path), str(other))
-    shutil.copytree(other, tree.path)
-
-
-def broken_pointer(tree: Worktree) -> None:
-    (tree.path / ".git").write_bytes(b"gitdir: \xff\xfe")
+NEW = "echo new > new.txt"
+CHANGED = "echo changed > README.md"
+COMMIT = "echo work > work.txt; git add .; git commit -qm work"
+SUBMODULE = """
+git clone -q "$REPOSITORY" "$STATE/other"
+git -c protocol.file.allow=always submodule --quiet add "$STATE/other" part
+git commit -qm part
+"""
+COPIED = 'git worktree move "$PWD" "$STATE/real"; cp -r "$STATE/real" "$PWD"'
 
 
 @pytest.mark.parametrize(
     ("spoil", "state", "why"),
     [
-        (uncommitted, State.DIRTY, "1 file is not committed"),
-        (changed, State.DIRTY, "1 file is not committed"),
-        (staged, State.DIRTY, "1 file is not committed"),
-        (hidden_by_configuration, State.DIRTY, "1 file is not committed"),
-        (overlooked, State.UNKNOWN, "told to overlook changes"),
-        (skipped, State.UNKNOWN, "told to overlook changes"),
-        (commit, State.UNPUSHED, "1 commit is neither pushed nor merged"),
-        (detached, State.UNKNOWN, "HEAD is detached"),
-        (elsewhere, State.UNKNOWN, "it is on mine, which is not the attempt's branch"),
-        (locked_by_a_person, State.UNKNOWN, "git worktree lock"),
-        (with_a_submodule, State.UNKNOWN, "has submodules"),
-        (with_a_gone_repository, State.UNKNOWN, "its repository is gone"),
-        (with_a_moved_repository, State.UNKNOWN, "its repository is gone"),
-        (with_a_repository_of_its_own, State.FOREIGN, "no agent made it"),
-        (without_git, State.DIRTY, "in no repository"),
-        (a_link_to_it, State.FOREIGN, "no agent made it"),
-        (copied, State.UNKNOWN, "its repository is gone, or does not know it"),
-        (broken_pointer, State.UNKNOWN, "its repository is gone, or does not know it"),
+        (NEW, State.DIRTY, "1 file is not committed"),
+        (CHANGED, State.DIRTY, "1 file is not committed"),
+        (f"{CHANGED}; git add .", State.DIRTY, "1 file is not committed"),
+        (
+            f"git config status.showUntrackedFiles no; {NEW}",
+            State.DIRTY,
+            "1 file is not committed",
+        ),
+        (
+            f"git update-index --assume-unchanged README.md; {CHANGED}",
+            State.UNKNOWN,
+            "told to overlook changes",
+        ),
+        (
+            f"git update-index --skip-worktree README.md; {CHANGED}",
+            State.UNKNOWN,
+            "told to overlook changes",
+        ),
+        (COMMIT, State.UNPUSHED, "1 commit is neither pushed nor merged"),
+        (f"git switch -q --detach; {COMMIT}", State.UNKNOWN, "HEAD is detached"),
+        ("git switch -qc mine", State.UNKNOWN, "it is on mine, which is not the attempt's branch"),
+        ('git worktree lock "$PWD"', State.UNKNOWN, "git worktree lock"),
+        (SUBMODULE, State.UNKNOWN, "has submodules"),
+        ('rm -rf "$REPOSITORY"', State.UNKNOWN, "its repository is gone"),
+        ('mv "$REPOSITORY" "$REPOSITORY.moved"', State.UNKNOWN, "its repository is gone"),
+        ("rm .git; git init -q", State.FOREIGN, "no agent made it"),
+        ("rm .git", State.DIRTY, "in no repository"),
+        (
+            'mv "$PWD" "$STATE/moved"; ln -s "$STATE/moved" "$PWD"',
+            State.FOREIGN,
+            "no agent made it",
+        ),
+        # The worktree itself is elsewhere then; this has its pointer, and not its own.
+        (COPIED, State.UNKNOWN, "its repository is gone, or does not know it"),
+        (
+            r"printf 'gitdir: \377\376' > .git",
+            State.UNKNOWN,
+            "its repository is gone, or does not know it",
+        ),
     ],
 )
-async def test_what_is_not_certain_stays(
-    desk: Desk, spoil: Callable[[Worktree], None], state: State, why: str
-) -> None:
+async def test_what_is_not_certain_stays(desk: Desk, spoil: str, state: State, why: str) -> None:
     _, tree = await desk.left()
-    spoil(tree)
+    shell(tree.path, spoil, REPOSITORY=str(tree.repository.path), STATE=str(desk.state))
     seen = await desk.only()
     assert seen.state is state
     assert why in seen.why
@@ -340,7 +286,7 @@ async def test_without_the_server_everything_stays(desk: Desk) -> None:
     assert all(each.why.startswith("the server cannot tell") for each in pruned)
     assert records.problem is not None
     assert tree.path.exists()
-    uncommitted(tree)
+    (tree.path / "new.txt").write_text("new\n")
     assert State.DIRTY in {each.state for each in await survey(desk.state, records)}
 
 
