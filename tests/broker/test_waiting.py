@@ -9,6 +9,7 @@ import pytest
 
 from buildd import operations as ops
 from buildd.broker import Broker, BrokerSettings, Principal
+from buildd.states import TaskStatus
 from buildd.store.sql.events import LAST_SEQ
 from tests.broker.conftest import House
 
@@ -154,7 +155,8 @@ def test_a_waiting_claim_is_woken_by_whatever_makes_a_task_claimable(
     house.broker.health().result()  # the claim has tried by now, and waits
     assert not waiting.done()
     change()
-    assert waiting.result().workers
+    [claimed] = waiting.result().workers
+    assert house.admin(ops.GetTask(id=claimed.task_id)).status is TaskStatus.ASSIGNED
 
 
 def test_each_server_wakes_its_own_when_a_task_comes_due(house: House, database_url: str) -> None:
