@@ -42,11 +42,14 @@ def server(host: str, port: int, database: str) -> None:
 
     Secrets come from the environment only: BUILDD_ADMIN_KEY (needed on any address that other
     machines may reach) and BUILDD_SECRET. BUILDD_LEASE_TTL is how many seconds a silent agent
-    keeps its task.
+    keeps its task. BUILDD_PUBLIC_URL is the URL at which agents that pools start elsewhere reach
+    the server.
     """
     logging.basicConfig(
         level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
+    # Every step of what is started elsewhere, on one line each.
+    logging.getLogger("buildd.dispatch").setLevel(logging.INFO)
     settings = Settings.of(os.environ, host=host, port=port, database=database)
     # The web framework and the database load only here, not for `buildd --help`.
     from buildd_server.serving import serve

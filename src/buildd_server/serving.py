@@ -6,14 +6,15 @@ import contextlib
 import signal
 import socket
 import threading
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 
 import uvicorn
+from pydantic import JsonValue
 from starlette.applications import Starlette
 
 from buildd import errors, plugins
-from buildd.broker import Broker, BrokerSettings
-from buildd.roles import Forge
+from buildd.broker import Broker, BrokerSettings, Means
+from buildd.roles import Forge, Runner
 from buildd_server import local_mode
 from buildd_server.app import create_app
 from buildd_server.listening import listen, shown, sole_server
@@ -24,6 +25,8 @@ KEEP_ALIVE_SECONDS = 75
 """Longer than clients keep an idle connection, so that none of them reuses one as it closes."""
 GRACE_SECONDS = 1
 """How long a stop waits for requests under way; the broker finishes their writes by itself."""
+_ACTIONS = "github_actions"
+_EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - what is listened on already
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -35,7 +38,7 @@ def serve(settings: Settings, say: Callable[[str], None], warn: Callable[[str], 
             held.enter_context(each)
         held.enter_context(sole_server(settings.database))
         registry = plugins.load()
-        broker = held.enter_context(contextlib.closing(_open(settings, registry)))
+        broker = held.enter_context(contextlib.closing(_open(settings, registry, sockets[0])))
         held.enter_context(observed(broker, registry.observers))
         local = _admission(settings, broker)
 
@@ -94,7 +97,7 @@ class Server(uvicorn.Server):
                 signal.signal(each, handler)
 
 
-def _open(settings: Settings, registry: plugins.Registry) -> Broker:
+def _open(settings: Settings, registry: plugins.Registry, listener: socket.socket) -> Broker:
     return Broker.open(
         settings.database,
         BrokerSettings(
@@ -103,7 +106,22 @@ def _open(settings: Settings, registry: plugins.Registry) -> Broker:
             admin_key=settings.admin_key,
             retention=settings.retention,
             forge=_forge(settings, registry),
+            means=_means(settings, registry, listener),
         ),
+    )
+
+
+def _means(settings: Settings, registry: plugins.Registry, listener: socket.socket) -> Means:
+    def runner(name: str, config: Mapping[str, JsonValue]) -> Runner:
+        # The server's own credentials at GitHub serve its pools too.
+        given = settings.github if name == _ACTIONS else {}
+        return registry.runners.make(name, {**given, **config})
+
+    return Means(
+        runners=runner,
+        address=settings.public_url or _address(listener, to_connect=True),
+        environ=settings.environ,
+        prefer=registry.prefer if registry.preferences else None,
     )
 
 
@@ -122,6 +140,9 @@ def _admission(settings: Settings, broker: Broker) -> bool:
     return True
 
 
-def _address(listener: socket.socket) -> str:
+def _address(listener: socket.socket, *, to_connect: bool = False) -> str:
+    """Where it listens; or, to connect to from this machine, an address that exists."""
     host, port = listener.getsockname()[:2]
+    if to_connect:
+        host = _EVERYWHERE.get(host, host)
     return f"http://{f'[{host}]' if ':' in host else host}:{port}"

@@ -34,6 +34,10 @@ class Settings:
     retention: Retention = field(default_factory=Retention)
     github: Mapping[str, str] = field(default_factory=dict, repr=False)
     """The server's credentials at GitHub, if it has any: what the forge `github` is made from."""
+    public_url: str | None = None
+    """The URL at which agents elsewhere reach the server; None: as this machine does."""
+    environ: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """The server's environment, of which pools hand on to their agents what they name."""
     github_issuer: str = GITHUB_ISSUER
     """Who signs the tokens by which runs of GitHub Actions log in."""
 
@@ -78,6 +82,16 @@ def is_loopback(host: str) -> bool:
 def _given(environ: Mapping[str, str], name: str) -> str | None:
     # An empty line of a .env file means "not set".
     return environ.get(name, "").strip() or None
+
+
+def _url(environ: Mapping[str, str], name: str) -> str | None:
+    text = _given(environ, name)
+    if text is None:
+        return None
+    parts = urlsplit(text)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
+        raise ConfigError(f"{name} must be an http(s) URL such as https://buildd.example.com")
+    return text.rstrip("/")
 
 
 def _github(environ: Mapping[str, str]) -> dict[str, str]:

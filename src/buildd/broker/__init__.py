@@ -18,6 +18,7 @@ from buildd.broker import (  # noqa: F401
 )
 from buildd.broker._broker import Broker, BrokerSettings
 from buildd.broker._context import HANDLERS
+from buildd.broker.dispatch import Means, Pace
 from buildd.broker.feed import Notice, Subscription
 from buildd.broker.principals import ADMIN, Principal, PrincipalKind
 
@@ -26,7 +27,9 @@ __all__ = [
     "HANDLERS",
     "Broker",
     "BrokerSettings",
+    "Means",
     "Notice",
+    "Pace",
     "Principal",
     "PrincipalKind",
     "Subscription",

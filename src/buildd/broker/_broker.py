@@ -10,20 +10,29 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, TypeVar, cast
 
-from buildd.broker import _policy, fence
+from buildd.broker import _policy, fence, run_login
 from buildd.broker._context import HANDLERS, Context
 from buildd.broker.audience import Audience
+from buildd.broker.dispatch import Dispatcher, Means, Pace
 from buildd.broker.feed import Feed, Subscription
-from buildd.broker.principals import Doorkeeper, Principal, PrincipalKind, check_key
+from buildd.broker.principals import ADMIN, Doorkeeper, Principal, PrincipalKind, check_key
 from buildd.broker.pull_requests import PullRequests
 from buildd.broker.reaper import Reaper
+from buildd.broker.run_login import RunCredential, RunIdentity
 from buildd.broker.waiting import WaitingRoom
 from buildd.clock import Clock
 from buildd.errors import BuilddError, ConfigError, NotAuthenticated, Unavailable
 from buildd.events import Event, EventType, Filter
 from buildd.lease import LeaseTimes
 from buildd.models import Claim, Claimed
-from buildd.operations import ClaimTasks, OpenPullRequest, Operation, ReleaseTask
+from buildd.operations import (
+    CheckPool,
+    ClaimTasks,
+    OpenPullRequest,
+    Operation,
+    ReapPool,
+    ReleaseTask,
+)
 from buildd.retention import Retention
 from buildd.roles import Forge
 from buildd.store import Database, Store, Transaction, database_of
@@ -48,6 +57,9 @@ class BrokerSettings:
     retention: Retention = field(default_factory=Retention)
     forge: Forge | None = None
     """Opens pull requests; None: this broker opens none."""
+    means: Means | None = None
+    """What agents are started with; None: this broker starts none, whatever pools there are."""
+    pace: Pace = field(default_factory=Pace)
     clock: Clock | None = None
     """Replaces the database's clock, for tests."""
 
@@ -67,6 +79,7 @@ class Broker:
             self._pepper = settings.secret or self._store.write(_pepper).result()
             self._doors = Doorkeeper(self._store, self._pepper, settings.admin_key)
             self._waiting = WaitingRoom(self._claim_once, self._give_back)
+            self._dispatcher = self._dispatch()
             self._feed = Feed(self._store, self._hear)
             self._pull_requests = PullRequests(settings.forge, self._store, self._context)
             self.reaper = Reaper(
@@ -99,6 +112,10 @@ class Broker:
                 return cast("Future[R]", self._waiting.admit(operation, principal))
             if isinstance(operation, OpenPullRequest):
                 return cast("Future[R]", self._pull_requests.submit(operation, principal))
+            if self._dispatcher and isinstance(operation, CheckPool):
+                return cast("Future[R]", self._dispatcher.check(operation))
+            if self._dispatcher and isinstance(operation, ReapPool):
+                return cast("Future[R]", self._dispatcher.reap(operation))
             return self._do(operation, principal)
         except BuilddError as error:
             refused: Future[R] = Future()
@@ -108,6 +125,14 @@ class Broker:
     def authenticate(self, key: str) -> Future[Principal]:
         """Who has this key. Raises `NotAuthenticated`."""
         return self._doors.admit(key)
+
+    def log_in_run(self, run: RunIdentity, launch_id: str) -> Future[RunCredential]:
+        """What a run may claim its launch's task with. Raises `NotAuthenticated`."""
+        means = self.settings.means
+        address = means.address if means else None
+        return self._store.write(
+            lambda tx: run_login.log_in(self._context(tx, ADMIN), run, launch_id, address)
+        )
 
     def subscribe(
         self,
@@ -151,6 +176,8 @@ class Broker:
 
     def close(self) -> None:
         """Finish what was accepted and stop."""
+        if self._dispatcher:
+            self._dispatcher.close()
         self.reaper.close()
         self._waiting.close()
         self._pull_requests.close()
@@ -198,8 +225,16 @@ class Broker:
         )
         self.submit(ReleaseTask(id=claimed.task_id, reason="drain"), lease)
 
+    def _dispatch(self) -> Dispatcher | None:
+        if self.settings.means is None:
+            return None
+        context = partial(self._context, principal=ADMIN)
+        return Dispatcher(self._store, context, self.settings.means, self.settings.pace)
+
     def _hear(self, event: Event) -> None:
         self._waiting.hear(event)
+        if self._dispatcher:
+            self._dispatcher.hear(event)
         if event.type is EventType.ACCOUNT_UPDATED:
             self._doors.forget(event.account_id)
             self._recheck(event.account_id)

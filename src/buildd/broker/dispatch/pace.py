@@ -1,0 +1,57 @@
+"""When the dispatcher does things: its limits of time, and how long it waits before it tries again."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from datetime import timedelta
+
+_SOON = 0.5
+_DOUBLINGS = 12
+
+
+@dataclass(frozen=True)
+class Pace:
+    """Seconds, all of them."""
+
+    tick: float = 1.0
+    """Between two looks at the database, if no event asks for one sooner."""
+    turn: float = 120.0
+    """For how long nobody else acts on a launch whose turn was taken."""
+    call: float = 100.0
+    """What a runner has for one turn; less than the turn, so that no two are under way."""
+    grace: float = 30.0
+    """What an agent that is stopped has to hand back its work."""
+    untaken: float = 2.0
+    """What live agents have to take a task before another one is started for it."""
+    over: float = 60.0
+    """What an agent has to end by itself after its attempt."""
+    look: float = 15.0
+    """Between two looks at a launch at most; the first ones are closer together."""
+    trouble: float = 60.0
+    """Between two tries at a platform in trouble at most."""
+    sweep: float = 60.0
+    """Between two looks for what nobody wants any more."""
+    extend_every: float = 900.0
+    extend_by: float = 3600.0
+    failing: float = 10.0
+    """What a pool waits after a launch that took no work; it doubles with each one in a row."""
+    failing_most: float = 900.0
+
+    def next_look(self, calls: int) -> timedelta:
+        """The wait before a launch is looked at again, after so many looks that brought nothing new."""
+        return timedelta(seconds=min(_SOON * 2 ** min(calls, _DOUBLINGS), self.look))
+
+    def next_try(self, calls: int) -> timedelta:
+        """The wait after so many calls that failed, one of which may help."""
+        return _jittered(2 * _SOON * 2 ** min(calls, _DOUBLINGS), self.trouble)
+
+    def next_launch(self, failures: int) -> timedelta:
+        """The wait of a pool after so many launches in a row that took no work."""
+        return _jittered(self.failing * 2 ** min(failures - 1, _DOUBLINGS), self.failing_most)
+
+
+def _jittered(bound: float, most: float) -> timedelta:
+    """The upper half of the bound: never at once, and never all together."""
+    bound = min(bound, most)
+    return timedelta(seconds=random.uniform(bound / 2, bound))  # noqa: S311 - guards nothing
