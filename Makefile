@@ -19,10 +19,10 @@ demo: .make/run  ## a whole system at work, on an empty machine
 	@$(BIN)/buildd demo
 
 test: .make/dev  ## the tests, on SQLite and on Postgres
-	@$(BIN)/pytest -m "not real" --numprocesses 4 --dist loadgroup
+	@$(BIN)/pytest -m "not real" --numprocesses 4
 
 test-real: .make/real .make/sshd  ## the tests that need big parts of the outside world: the real Claude Code, sshd
-	@$(BIN)/pytest -m real --numprocesses 4 --dist loadgroup
+	@$(BIN)/pytest -m real --numprocesses 4
 
 smoke-claude: .make/real  ## a real model fixes a test, by itself and as Claude Code (some cents; needs ANTHROPIC_API_KEY)
 	@$(BIN)/python examples/claude/fix_a_test.py

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -23,6 +24,28 @@ from tests.postgres import Postgres
 
 # Whatever starts the tests in the background ignores Ctrl-C, and children would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+TOGETHER = {
+    "tests/agent/test_hostile.py",  # one agent meets all the attacks, which takes a minute
+    "tests/runners/test_claude_code.py",  # an agent tells what another, which was killed, has left
+}
+"""Modules whose tests run in one process of pytest-xdist, one after the other."""
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> object:
+    """Give each test to whoever is free, and all of such a module to one.
+
+    The mark `xdist_group` means that too, but has no effect with pytest 9.2 (pytest-xdist#1386).
+    """
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Scheduling(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            module = nodeid.partition("::")[0]
+            return module if module in TOGETHER else nodeid
+
+    return Scheduling(config, log)
 
 
 @pytest.fixture(scope="session")

@@ -66,10 +66,6 @@ class Scene:
         return self.root / "repositories" / f"{name.replace(' ', '-')}.git"
 
 
-# One agent meets them all, which takes a minute: not in every process again.
-pytestmark = pytest.mark.xdist_group("hostile")
-
-
 @pytest.fixture(scope="module")
 def scene(tmp_path_factory: pytest.TempPathFactory, sqlite_template: Path) -> Scene:
     root = tmp_path_factory.mktemp("hostile")

@@ -22,8 +22,7 @@ from buildd.testing.messages import FakeModel, Fault, Gate, ModelRequest, Reply,
 from tests.agent.office import Office, git
 from tests.agent.test_agent_process import Agents, serving, until
 
-# One after the other: an agent ends, and tells, what one that was killed has left on the machine.
-pytestmark = [pytest.mark.real, pytest.mark.xdist_group("claude-code")]
+pytestmark = pytest.mark.real
 
 KEY = "sk-ant-a-key-that-nobody-may-see"
 SNOOP = "cat /proc/self/environ /proc/$PPID/environ | tr '\\0' '\\n'; env"
