@@ -111,7 +111,8 @@ async def _start(argv: Sequence[str], **how: Any) -> Process:
     # Cancelled while it starts a process, asyncio kills it and waits for its end. But anyio cancels
     # this wait too: the process, which nobody knows yet, would never be buried.
     with anyio.CancelScope(shield=True):
-        return await anyio.open_process(argv, start_new_session=True, **how)
+        started = await anyio.open_process(argv, start_new_session=True, **how)
+    return started
 
 
 async def _tell(process: Process, stdin: bytes) -> None:
