@@ -62,8 +62,8 @@ door. `buildd plugins list` tells what is installed, and why something does not 
 my-plugin = "my_package.plugin"
 ```
 
-[Write a runner](../how-to/write-a-runner.md) and [Write an executor](../how-to/write-an-executor.md)
-go through it step by step.\
+[Write a runner](../how-to/write-a-runner.md), [Write a source](../how-to/write-a-source.md) and
+[Write an executor](../how-to/write-an-executor.md) go through it step by step.\
 """
 SHARED_OPTIONS = {"`--server URL`", "`--json`", "`--help`"}
 ABOUT_ERRORS = """\
@@ -164,7 +164,7 @@ def plugins() -> str:
         signature = str(inspect.signature(hook)).replace("'", "")
         parts += [f"### `{hook.__name__}{signature}`", meaning]
         parts.append(f"```python\n{dedent('    ' + example)}\n```")
-    for room in (roles.runner, roles.executor, roles.outcome, roles.forge):
+    for room in (roles.runner, roles.executor, roles.outcome, roles.forge, roles.source):
         parts += [f"## {room.__name__.rpartition('.')[2].capitalize()}", inspect.getdoc(room) or ""]
         for part in (each for each in vars(room).values() if inspect.isclass(each)):
             if part.__module__ == room.__name__:

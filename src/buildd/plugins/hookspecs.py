@@ -226,10 +226,10 @@ def prefer(task: Task, pools: Sequence[Pool]) -> str | None:
     `pools` are those that could: their account may take the task, and they have room. Return the
     `name` of one. Without a word from anybody it is the one that was made first.
 
-    Called: in each server process, on the dispatcher's thread, before an agent is started for a
-    task that nobody has taken; again if that did not come about. Launches wait for the answer, so
-    look nothing up over the network. Plugins are asked in the order of their names, and the first
-    answer counts.
+    Called: in each server process, before an agent is started for a task that nobody has taken and
+    that two pools or more could serve; again while that has not come about. Plugins are asked in
+    the order of their names, and the first answer counts. The dispatcher waits for it in the midst
+    of a transaction: decide by what is given, and look nothing up.
 
     Raises: nothing that matters. An exception, or a name that is not among `pools`, is one line in
     the server's log, and the next plugin is asked.
