@@ -27,6 +27,7 @@ from buildd_server.listening import listen
 from buildd_server.serving import Server
 from buildd_server.settings import Settings
 from tests.agent.office import Office, OfficeMaker, git
+from tests.patience import PATIENCE
 
 ANY_KEY = {"ANTHROPIC_API_KEY": "sk-ant-any"}
 WAIT_FOR_A_FILE = 'touch begun; until test -e "$GATE"; do sleep 0.05; done; echo work > work.txt'
@@ -47,8 +48,8 @@ def serving(broker: Broker, port: int = 0) -> Iterator[int]:
             thread.join()
 
 
-def until(condition: Callable[[], object], seconds: float = 30) -> None:
-    deadline = time.monotonic() + seconds
+def until(condition: Callable[[], object]) -> None:
+    deadline = time.monotonic() + PATIENCE
     while not condition():
         assert time.monotonic() < deadline, "it did not happen in time"
         time.sleep(0.02)
@@ -87,7 +88,7 @@ class Agents:
 
     def end(self, agent: subprocess.Popen[str]) -> tuple[int, str]:
         """Wait for an agent: its exit code and what it told."""
-        _, told = agent.communicate(timeout=60)
+        _, told = agent.communicate(timeout=PATIENCE)
         return agent.returncode, told
 
 

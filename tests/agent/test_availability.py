@@ -26,6 +26,7 @@ from buildd.client import as_async
 from buildd.errors import ConfigError
 from buildd.states import TaskStatus
 from tests.agent.office import Office
+from tests.patience import PATIENCE
 
 DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 MONDAY = datetime(2026, 11, 23)  # noqa: DTZ001 - a time on the wall
@@ -198,7 +199,7 @@ async def at_work(
 
 
 async def until(condition: Callable[[], object]) -> None:
-    with anyio.fail_after(30):
+    with anyio.fail_after(PATIENCE):
         while not await anyio.to_thread.run_sync(condition):  # noqa: ASYNC110 - it is elsewhere
             await anyio.sleep(0.02)
 

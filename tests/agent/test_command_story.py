@@ -76,7 +76,7 @@ def test_a_program_fixes_a_test_and_is_answered_over_http(
     somebody = threading.Thread(target=answer)
     somebody.start()
     agent = agents.start(f"sh {script}")
-    until(lambda: office.read(task).status is TaskStatus.COMPLETED, 60)
+    until(lambda: office.read(task).status is TaskStatus.COMPLETED)
     somebody.join()
     agent.terminate()
     assert agents.end(agent)[0] == 0

@@ -17,6 +17,7 @@ from buildd.errors import LeaseLost, Unavailable
 from buildd.models import Beat, Lease, Order
 from tests.agent.office import Office
 from tests.agent.test_agent_process import serving
+from tests.patience import PATIENCE
 
 pytestmark = pytest.mark.anyio
 
@@ -96,6 +97,6 @@ async def test_an_ear_that_found_no_server_listens_as_soon_as_there_is_one(
                 await anyio.sleep(1)
             rung = anyio.Event()
             await anyio.to_thread.run_sync(partial(office.owner.workers.pause, id=claimed.id))
-            with anyio.fail_after(30):
+            with anyio.fail_after(PATIENCE):
                 await rung.wait()
         group.cancel_scope.cancel()

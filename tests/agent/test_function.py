@@ -13,6 +13,7 @@ from buildd.errors import ConfigError, Forbidden
 from buildd.models import ArtifactType
 from buildd.states import TaskStatus, WorkerStatus
 from tests.agent.office import Office, OfficeMaker, git
+from tests.patience import PATIENCE
 
 
 def serve(office: Office, handle: agent.Handler, **options: object) -> None:
@@ -204,7 +205,7 @@ def test_a_task_that_takes_too_long_is_stopped(office: Office) -> None:
 
     serve(office, handle)
     assert office.worker(task).error_code == "timeout"
-    assert ended.wait(10)
+    assert ended.wait(PATIENCE)
 
 
 def test_a_question_is_answered(office: Office) -> None:
@@ -239,7 +240,7 @@ def test_cancel_reaches_a_waiting_handler_before_the_next_heartbeat(office: Offi
             ended.set()
 
     serve(office, handle)
-    assert ended.wait(10)
+    assert ended.wait(PATIENCE)
     assert office.read(task).status is TaskStatus.CANCELLED
     assert office.worker(task).error_code == "cancelled"
 
@@ -261,7 +262,7 @@ def test_a_person_pauses_and_the_work_is_kept(office: Office, repository: Path) 
 def test_many_tasks_never_more_than_max_at_once(office: Office) -> None:
     tasks = [office.task(f"task {number}") for number in range(6)]
     running, most, lock = 0, 0, threading.Lock()
-    two = threading.Barrier(2, timeout=30)
+    two = threading.Barrier(2, timeout=PATIENCE)
 
     def handle(_: BlockingSession) -> None:
         nonlocal running, most

@@ -29,6 +29,7 @@ from buildd.states import TaskStatus
 from tests.agent.hostile import CASES, Case
 from tests.agent.office import git
 from tests.conftest import serving
+from tests.patience import PATIENCE
 
 SECRETS = {
     "ANTHROPIC_API_KEY": "sk-ant-api03-aHostileTaskMustNeverSeeThisOne",
@@ -154,7 +155,7 @@ def _run(scene: Scene, address: str, owner: Client) -> str:
         try:
             _await_all(scene, owner, agent)
             agent.terminate()
-            told, _ = agent.communicate(timeout=60)
+            told, _ = agent.communicate(timeout=PATIENCE)
         finally:
             agent.kill()
     return told

@@ -24,6 +24,7 @@ from buildd.events import Event, EventType
 from buildd.models import Worker
 from buildd.states import TaskStatus
 from tests.agent.office import Office, OfficeMaker
+from tests.patience import PATIENCE
 
 BUILDD = (sys.executable, "-c", "import sys; from buildd.cli import main; sys.exit(main())")
 
@@ -53,7 +54,7 @@ class Inside:
 
     def run(self, *arguments: str, code: int = 0) -> str:
         program = self.start(*arguments)
-        said, error = program.communicate(timeout=60)
+        said, error = program.communicate(timeout=PATIENCE)
         assert program.returncode == code, error
         return said if code == 0 else error
 
@@ -149,7 +150,7 @@ def test_who_does_not_wait_leaves_the_question_open_and_its_answer_is_kept(offic
     def answer() -> None:
         for event in office.owner.events(0, types=[EventType.WORKER_WAITING]):
             waiting.set()
-            gone.wait(30)
+            gone.wait(PATIENCE)
             assert event.worker_id is not None
             office.owner.workers.answer(id=event.worker_id, content="yes")
             answered.set()
@@ -161,11 +162,11 @@ def test_who_does_not_wait_leaves_the_question_open_and_its_answer_is_kept(offic
 
     def program(inside: Inside) -> None:
         impatient = inside.start("ask", "May I?")
-        assert waiting.wait(30)
+        assert waiting.wait(PATIENCE)
         impatient.kill()
         impatient.communicate()
         gone.set()
-        assert answered.wait(30)
+        assert answered.wait(PATIENCE)
         assert inside.run("ask", "May I?", "--json") == '{"answer": "yes"}\n'
 
     worker = work(office, program)
@@ -187,7 +188,7 @@ def test_a_question_waits_for_the_one_that_was_left_open(office: Office) -> None
             asked.append(prompt_of(event))
             waiting.set()
             if len(asked) == 1:
-                other.wait(30)
+                other.wait(PATIENCE)
             office.owner.workers.answer(id=event.worker_id, content=f"to {asked[-1]}")
             if len(asked) == 2:
                 return
@@ -198,12 +199,12 @@ def test_a_question_waits_for_the_one_that_was_left_open(office: Office) -> None
 
     def program(inside: Inside) -> None:
         impatient = inside.start("ask", "first")
-        assert waiting.wait(30)
+        assert waiting.wait(PATIENCE)
         impatient.kill()
         impatient.communicate()
         patient = inside.start("ask", "second")
         other.set()
-        assert patient.communicate(timeout=60)[0] == "to second\n"
+        assert patient.communicate(timeout=PATIENCE)[0] == "to second\n"
         assert inside.run("ask", "first") == "to first\n"
 
     work(office, program)
@@ -216,7 +217,7 @@ def test_several_may_ask_at_once(office: Office) -> None:
 
         def program(inside: Inside) -> None:
             programs = {name: inside.start("ask", name) for name in ("a", "b", "c")}
-            got = {n: p.communicate(timeout=60)[0].strip() for n, p in programs.items()}
+            got = {n: p.communicate(timeout=PATIENCE)[0].strip() for n, p in programs.items()}
             assert got == dict(zip(asked, ("one", "two", "three"), strict=True))
 
         work(office, program)

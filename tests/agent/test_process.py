@@ -14,6 +14,7 @@ import pytest
 
 from buildd.agent import process
 from buildd.ids import Kind, new_id
+from tests.patience import PATIENCE
 
 pytestmark = pytest.mark.anyio
 
@@ -125,7 +126,7 @@ anyio.run(main)
     child = psutil.Process(wait_for(tmp_path / "pid"))
     running.kill()
     running.wait()
-    psutil.wait_procs([child], timeout=30)
+    psutil.wait_procs([child], timeout=PATIENCE)
     assert not child.is_running() or child.status() == "zombie"
 
 
@@ -144,7 +145,7 @@ def test_orphans_of_a_dead_agent_are_swept() -> None:
         start_new_session=True,
     )
     process.sweep_orphans()  # an agent of another test may have done so before
-    assert orphan.wait(30) < 0
+    assert orphan.wait(PATIENCE) < 0
     assert own.poll() is None
     own.kill()
     own.wait()

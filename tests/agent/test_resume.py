@@ -16,6 +16,7 @@ from buildd.models import Task
 from buildd.states import TaskStatus, WorkerStatus
 from tests.agent.office import Office, OfficeMaker, git
 from tests.agent.test_agent_process import until
+from tests.patience import PATIENCE
 
 
 def work(
@@ -37,7 +38,7 @@ def work_until_paused(office: Office, task: Task, begin: Callable[[BlockingSessi
             session.receive()
 
     def pause() -> None:
-        begun.wait(30)
+        begun.wait(PATIENCE)
         office.owner.workers.pause(id=office.worker(task).id)
 
     person = threading.Thread(target=pause)

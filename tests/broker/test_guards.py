@@ -23,6 +23,7 @@ from buildd.store.sql.events import LAST_SEQ
 from buildd.testing import FrozenClock
 from tests.broker.conftest import House
 from tests.faults.seam import Step, faulty
+from tests.patience import PATIENCE
 
 
 def paused(house: House, account: Principal, **task: object) -> tuple[Claimed, Principal]:
@@ -223,7 +224,7 @@ def test_a_claim_does_not_wait_for_a_locked_task(postgres_url: str) -> None:
         account = house.account()
         with psycopg.connect(postgres_url) as other:
             other.execute("SELECT 1 FROM task WHERE id = %s FOR UPDATE", [head.id])
-            claim = house.broker.submit(ops.ClaimTasks(), account).result(timeout=20)
+            claim = house.broker.submit(ops.ClaimTasks(), account).result(timeout=PATIENCE)
         assert [each.task_id for each in claim.workers] == [second.id]
 
 

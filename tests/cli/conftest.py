@@ -18,6 +18,7 @@ import buildd
 from buildd.cli._app import root
 from buildd.cli._config import SETTINGS
 from buildd.cli._exits import run
+from tests.patience import PATIENCE
 
 SOURCE = str(Path(buildd.__file__).parents[1])
 ADMIN_KEY = "an-administrator-for-tests"
@@ -45,7 +46,7 @@ class Cli:
             input=stdin,
             capture_output=True,
             encoding="utf-8",
-            timeout=60,
+            timeout=PATIENCE,
             check=False,
         )
 
@@ -119,7 +120,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     line = process.stdout.readline()
     yield next(word for word in line.split() if word.startswith("http://"))
     process.terminate()
-    process.communicate(timeout=30)
+    process.communicate(timeout=PATIENCE)
 
 
 @pytest.fixture

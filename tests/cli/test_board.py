@@ -25,6 +25,7 @@ from buildd.agent.progress import Standing
 from buildd.cli import _board
 from buildd.clock import duration
 from tests.cli.conftest import Cli
+from tests.patience import PATIENCE
 
 HOSTILE = "Fix \x1b]0;owned\x07 \x1b[2J\x9b31m \u202e the \x1b[31mlogin"
 ORDERS = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
@@ -98,7 +99,7 @@ class Terminal:
         self.seen = ""
 
     def until(self, condition: Callable[[str], object]) -> None:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + PATIENCE
         while not condition(self.seen):
             assert time.monotonic() < deadline, self.seen
             self.read()
@@ -156,7 +157,7 @@ def office(remote: Cli) -> str:
 
 
 def done(remote: Cli, task: str) -> None:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + PATIENCE
     while remote.json("tasks", "show", task)["status"] != "completed":
         assert time.monotonic() < deadline
 
@@ -180,7 +181,7 @@ def test_a_terminal_shows_what_runs_below_the_log(remote: Cli, office: str, no_c
         gate.touch()
         terminal.until(lambda seen: "completed after" in seen)
         agent.terminate()
-        agent.wait(60)
+        agent.wait(PATIENCE)
         while terminal.read():
             pass
     ours = ORDERS.sub("", terminal.seen)
@@ -199,7 +200,7 @@ def test_a_terminal_that_stands_still_holds_up_nothing(remote: Cli, office: str)
     with on_a_terminal(remote, *flags, still=True, BUILDD_API_KEY=key) as (_, agent):
         done(remote, task)
         agent.terminate()
-        assert agent.wait(60) == 0
+        assert agent.wait(PATIENCE) == 0
 
 
 def test_closing_the_terminal_hands_back_what_runs(remote: Cli, office: str) -> None:
@@ -211,7 +212,7 @@ def test_closing_the_terminal_hands_back_what_runs(remote: Cli, office: str) -> 
         terminal.close()
         # The kernel tells so to whom the terminal controls, which is a shell and its jobs.
         agent.send_signal(signal.SIGHUP)
-        assert agent.wait(60) == 0
+        assert agent.wait(PATIENCE) == 0
     left = remote.json("tasks", "show", task)
     assert (left["status"], left["attempt"]) == ("pending", 0)
 
@@ -223,7 +224,7 @@ def test_a_quiet_agent_tells_nothing_while_all_is_well(remote: Cli, office: str)
     with on_a_terminal(remote, *flags, BUILDD_API_KEY=key) as (terminal, agent):
         done(remote, task)
         agent.terminate()
-        agent.wait(60)
+        agent.wait(PATIENCE)
         while terminal.read():
             pass
     assert terminal.seen == ""

@@ -15,6 +15,7 @@ import buildd
 from buildd.models import ArtifactType, Claimed, QuestionType, Task, Workspace
 from buildd.routing import AccountType
 from tests.cli.conftest import ADMIN_KEY, Cli
+from tests.patience import PATIENCE
 
 
 class Team:
@@ -69,7 +70,7 @@ def test_a_task_is_watched_from_its_creation_to_its_end(remote: Cli) -> None:
             agent.messages.create(worker_id=claimed.id, content="I see")
             until(watch.stderr, "assistant: I see")
             agent.workers.complete(id=claimed.id, result={"ok": True})
-            out, _ = watch.communicate(timeout=60)
+            out, _ = watch.communicate(timeout=PATIENCE)
         assert watch.returncode == 0
         assert json.loads(out)["result"] == {"ok": True}
 
@@ -82,7 +83,7 @@ def test_a_task_that_fails_is_a_failure(remote: Cli) -> None:
             until(watch.stderr, "task:created")
             claimed, agent = there.claim()
             agent.workers.fail(id=claimed.id, error="it cannot be done", retryable=False)
-            out, _ = watch.communicate(timeout=60)
+            out, _ = watch.communicate(timeout=PATIENCE)
         assert watch.returncode == 1
         assert out.decode().startswith(f"{task.id} failed")
 
@@ -134,7 +135,7 @@ def test_events_are_followed_until_interrupted(remote: Cli) -> None:
             there.bd.tasks.cancel(id=task.id)
             until(follow.stdout, "task:cancelled")
             follow.send_signal(2)
-            _, err = follow.communicate(timeout=60)
+            _, err = follow.communicate(timeout=PATIENCE)
         assert follow.returncode == 130
         assert b"Traceback" not in err
 
@@ -190,7 +191,7 @@ def test_a_terminal_shows_the_question_and_how_to_answer_it(remote: Cli) -> None
             )
             there.bd.tasks.cancel(id=task.id)
             until_drawn(drawn, f"{task.id} cancelled")
-            assert process.wait(timeout=60) == 1
+            assert process.wait(PATIENCE) == 1
 
 
 def test_a_terminal_shows_all_tasks(remote: Cli) -> None:
@@ -202,4 +203,4 @@ def test_a_terminal_shows_all_tasks(remote: Cli) -> None:
             there.bd.tasks.cancel(id=task.id)
             until_drawn(drawn, "cancelled")
             process.send_signal(2)
-            assert process.wait(timeout=60) == 130
+            assert process.wait(PATIENCE) == 130

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from tests.patience import PATIENCE
+
 
 class Held(bytes):
     """Sent, and then nothing more until the client gives up."""
@@ -79,7 +81,7 @@ class ScriptedServer:
 
     def close(self) -> None:
         """Stop; an error if some reply was never asked for."""
-        self._thread.join(timeout=10)
+        self._thread.join(PATIENCE)
         left_over = self._thread.is_alive()
         if left_over:
             self._listener.shutdown(socket.SHUT_RDWR)

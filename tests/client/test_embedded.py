@@ -13,6 +13,7 @@ import pytest
 import buildd
 from buildd.client import as_async
 from buildd.events import EventType
+from tests.patience import PATIENCE
 
 
 def test_a_database_url_is_all_it_takes(tmp_path: Path) -> None:
@@ -64,9 +65,9 @@ def test_closing_ends_what_listens(database_url: str) -> None:
     listener = threading.Thread(target=listen)
     listener.start()
     task = bd.tasks.create(workspace_id=workspace.id, title="Fix it")
-    assert first.wait(30)
+    assert first.wait(PATIENCE)
     bd.close()
-    listener.join(30)
+    listener.join(PATIENCE)
     assert not listener.is_alive()
     assert seen == [task.id]
 
@@ -191,9 +192,9 @@ def test_a_claim_that_waits_is_answered_when_the_client_closes(database_url: str
 
     claiming = threading.Thread(target=claim)
     claiming.start()
-    assert begun.wait(30)
+    assert begun.wait(PATIENCE)
     bd.close()
-    claiming.join(30)
+    claiming.join(PATIENCE)
     assert not claiming.is_alive()
     assert answers == []
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from buildd.agent.handlers import find_handler
+from tests.patience import PATIENCE
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 SAYS = {
@@ -38,7 +39,7 @@ def test_an_example_runs_to_its_end(name: str, tmp_path: Path) -> None:
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE,
         check=False,
     )
     assert done.returncode == 0, done.stderr

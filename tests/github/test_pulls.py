@@ -25,6 +25,7 @@ from buildd.roles import PullRequestOrder
 from buildd_runners.github.pulls import GitHubForge, repository_of
 from tests.far_end import Answer, Asked
 from tests.github.far_end import APP, TOKEN, GitHub
+from tests.patience import PATIENCE
 
 
 @pytest.fixture
@@ -80,7 +81,7 @@ def test_the_pull_request_of_a_strangers_fork_is_not_ours(
 def test_two_that_ask_at_once_get_the_same(
     github: GitHub, forge: GitHubForge, order: PullRequestOrder
 ) -> None:
-    both = threading.Barrier(2, timeout=30)
+    both = threading.Barrier(2, timeout=PATIENCE)
 
     def meet(asked: Asked) -> None:
         if asked.method == "POST":

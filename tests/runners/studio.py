@@ -21,6 +21,7 @@ from buildd.testing.messages import FakeModel, ToolUse
 from buildd_runners.claude.executor import ClaudeExecutor
 from buildd_runners.claude.settings import ClaudeSettings
 from tests.agent.office import Office
+from tests.patience import PATIENCE
 
 KEY = "sk-ant-a-key-that-nobody-may-see"
 
@@ -29,8 +30,8 @@ def bash(command: str, **more: Any) -> ToolUse:
     return ToolUse("bash", {"command": command, **more})
 
 
-def until(condition: Callable[[], object], seconds: float = 90) -> None:
-    deadline = time.monotonic() + seconds
+def until(condition: Callable[[], object]) -> None:
+    deadline = time.monotonic() + PATIENCE
     while not condition():
         assert time.monotonic() < deadline, "it did not happen in time"
         time.sleep(0.02)

@@ -17,6 +17,7 @@ from buildd.models import Role
 from buildd.states import ErrorCode, TaskStatus, WorkerStatus
 from buildd.testing.messages import FakeModel, Fault, Gate, ModelRequest, Reply, ToolUse, Usage
 from tests.agent.office import Office, git
+from tests.patience import PATIENCE
 from tests.runners.studio import KEY, Studio, bash, marked, until
 
 DONE = Reply("Done.")
@@ -213,7 +214,7 @@ def test_a_paused_conversation_goes_on_word_for_word(office: Office) -> None:
     with FakeModel(script) as model:
         studio = Studio(office, model)
         with studio.working():
-            assert gate.reached.wait(60)
+            assert gate.reached.wait(PATIENCE)
             office.owner.workers.pause(id=office.worker(task).id)
         paused = office.worker(task)
         assert paused.status is WorkerStatus.PAUSED
@@ -260,7 +261,7 @@ def test_without_its_transcript_an_attempt_goes_on_from_what_was_said(office: Of
     with FakeModel([Reply("I paint it.", [bash("true")]), Reply(gate=gate), DONE]) as model:
         studio = Studio(office, model)
         with studio.working():
-            assert gate.reached.wait(60)
+            assert gate.reached.wait(PATIENCE)
             office.owner.workers.pause(id=office.worker(task).id)
         shutil.rmtree(office.state / "sessions")
         office.owner.workers.start(id=office.worker(task).id)

@@ -21,6 +21,7 @@ from buildd.states import ErrorCode, TaskStatus, WorkerStatus
 from buildd.testing.messages import FakeModel, Fault, Gate, ModelRequest, Reply, ToolUse, Usage
 from tests.agent.office import Office, git
 from tests.agent.test_agent_process import Agents, serving, until
+from tests.patience import PATIENCE
 
 pytestmark = pytest.mark.real
 
@@ -65,8 +66,8 @@ def begin(agents: Agents, model: FakeModel, *flags: str) -> subprocess.Popen[str
 
 def worker_in(office: Office, task: Task, *statuses: WorkerStatus) -> Worker:
     """The last attempt, as soon as it is in one of these."""
-    until(lambda: office.owner.workers.list(task_id=task.id), 60)
-    until(lambda: office.worker(task).status in statuses, 60)
+    until(lambda: office.owner.workers.list(task_id=task.id))
+    until(lambda: office.worker(task).status in statuses)
     return office.worker(task)
 
 
@@ -215,7 +216,7 @@ def _wait_for_wish(office: Office, task: Task, about: str) -> None:
         waiting = workers[0].waiting_for if workers else None
         return waiting is not None and about in waiting.prompt
 
-    until(wishes, 60)
+    until(wishes)
 
 
 def test_a_pause_keeps_the_session_for_the_resume(agents: Agents) -> None:
@@ -229,7 +230,7 @@ def test_a_pause_keeps_the_session_for_the_resume(agents: Agents) -> None:
     with FakeModel(script, api_key=KEY) as model:
         task = office.task()
         start(agents, model)
-        assert gate.reached.wait(60)
+        assert gate.reached.wait(PATIENCE)
         office.owner.workers.pause(id=office.worker(task).id)
         paused = worker_in(office, task, WorkerStatus.PAUSED)
         assert marked(paused) == []
@@ -253,7 +254,7 @@ def test_without_its_session_it_is_told_what_was_said(agents: Agents) -> None:
     with FakeModel(script) as model:
         task = office.task()
         agent = start(agents, model)
-        assert gate.reached.wait(60)
+        assert gate.reached.wait(PATIENCE)
         office.owner.workers.pause(id=office.worker(task).id)
         paused = worker_in(office, task, WorkerStatus.PAUSED)
         agent.terminate()
@@ -277,7 +278,7 @@ def test_nothing_is_left_of_it(agents: Agents, how: str) -> None:
     with FakeModel([Reply("I wait.", tools=[bash(begun)], usage=Usage(9000, 900))]) as model:
         task = office.task()
         agent = start(agents, model)
-        until(lambda: any((office.state / "worktrees").glob("*/begun")), 60)
+        until(lambda: any((office.state / "worktrees").glob("*/begun")))
         worker = office.worker(task)
         until(lambda: len(marked(worker)) >= 3)
         until(lambda: office.read(task).cost_usd > 0)  # also of what will not say so any more
@@ -287,7 +288,7 @@ def test_nothing_is_left_of_it(agents: Agents, how: str) -> None:
             agent.send_signal(signal.SIGKILL)
             agents.end(agent)
             start(agents, model)  # the next agent here clears up
-        until(lambda: not marked(worker), 15)
+        until(lambda: not marked(worker))
 
 
 def test_the_budget_stops_it_for_good(agents: Agents) -> None:
@@ -345,7 +346,7 @@ def test_a_key_that_is_refused_ends_the_agent_and_not_the_task(agents: Agents) -
     with FakeModel(lambda _: Fault(401, "no such key")) as model:
         task = office.task()
         agent = begin(agents, model)
-        assert agent.wait(60) == 2
+        assert agent.wait(PATIENCE) == 2
         assert agent.stderr is not None
         last = agent.stderr.readlines()[-1]
     assert "check ANTHROPIC_API_KEY where this agent runs" in last
@@ -360,7 +361,7 @@ def test_the_example_can_be_rehearsed(tmp_path: Path) -> None:
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=PATIENCE,
         check=False,
     )
     assert (done.returncode, done.stderr) == (0, "")

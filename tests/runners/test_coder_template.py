@@ -22,6 +22,7 @@ from buildd.states import TaskStatus
 from buildd_runners.coder import launches
 from tests.agent.office import Office
 from tests.conftest import serving
+from tests.patience import PATIENCE
 from tests.runners.coder_world import runner_of
 from tests.runners.fake_coder import Coder
 
@@ -77,7 +78,7 @@ class Machine:
 
     def _run(self, script: str) -> None:
         environment = {"PATH": f"{self.path}:{os.environ['PATH']}", "HOME": str(self.home)}
-        subprocess.run(["sh"], input=script.encode(), env=environment, check=True, timeout=60)
+        subprocess.run(["sh"], input=script.encode(), env=environment, check=True, timeout=PATIENCE)
 
 
 @pytest.fixture

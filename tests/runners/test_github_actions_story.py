@@ -20,6 +20,7 @@ from buildd.states import TaskStatus
 from tests.agent.office import Office
 from tests.conftest import serving
 from tests.github.workflows import WorkflowRun
+from tests.patience import PATIENCE
 from tests.runners.actions_world import WORKFLOW, ActionsWorld
 
 pytestmark = pytest.mark.anyio
@@ -61,7 +62,7 @@ class Machine:
 
     def work(self, run: WorkflowRun) -> None:
         """Let the step of the run end."""
-        code = self.agents.pop().wait(60)
+        code = self.agents.pop().wait(PATIENCE)
         self.world.actions.end(run, "failure" if code else "success")
 
 

@@ -16,6 +16,7 @@ from buildd.testing.messages import FakeModel, Fault, Gate, Reply
 from buildd_runners.claude_code.settings import ClaudeCodeSettings, PermissionMode
 from buildd_runners.model_api import ModelApi
 from buildd_runners.model_proxy import Door, model_proxy
+from tests.patience import PATIENCE
 
 pytestmark = pytest.mark.anyio
 
@@ -114,7 +115,7 @@ async def test_closed_in_the_middle_of_an_answer_it_leaves_nothing_behind() -> N
     # The event loop watches no socket of it any more, so that a new one of its number is heard.
     async with await anyio.open_process(["echo", "heard"]) as process:
         assert process.stdout is not None
-        with anyio.fail_after(30):
+        with anyio.fail_after(PATIENCE):
             assert await process.stdout.receive() == b"heard\n"
 
 

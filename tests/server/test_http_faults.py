@@ -15,6 +15,7 @@ from buildd_server.listening import listen
 from buildd_server.problems import HANDLERS
 from buildd_server.serving import Server
 from buildd_server.waiting import Shutdown
+from tests.patience import PATIENCE
 from tests.server.serving import problem
 
 
@@ -30,7 +31,7 @@ def test_an_unexpected_error(caplog: pytest.LogCaptureFixture) -> None:
         thread = threading.Thread(target=server.run, args=(sockets,))
         thread.start()
         url = f"http://127.0.0.1:{socket.getsockname()[1]}/fail"
-        response = httpx2.get(url, trust_env=False, timeout=60)
+        response = httpx2.get(url, trust_env=False, timeout=PATIENCE)
         server.should_exit = True
         thread.join()
     problem(response, 500, "internal")

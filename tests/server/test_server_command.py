@@ -17,6 +17,7 @@ import httpx2
 import pytest
 
 from buildd.cli._exits import ExitCode
+from tests.patience import PATIENCE
 
 ADDRESS = re.compile(r"http://\S+:\d+")
 
@@ -64,7 +65,7 @@ class Launch:
     ) -> str:
         """What a server says that does not start."""
         process = self.popen(*arguments, before=before, **environ)
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=PATIENCE)
         assert process.returncode == code, err
         assert "Traceback" not in err
         assert out == ""
@@ -92,7 +93,7 @@ def test_a_signal_ends_it_well_even_with_a_stream_open(launch: Launch, number: i
     ):
         process.send_signal(number)
         assert list(events) == []
-    _, err = process.communicate(timeout=30)
+    _, err = process.communicate(timeout=PATIENCE)
     assert process.returncode == 0
     assert "local mode" in err
     assert len(err.strip().splitlines()) == 1
@@ -104,7 +105,7 @@ def test_it_says_nothing_of_local_mode_with_an_admin_key(launch: Launch) -> None
     assert httpx2.get(f"{url}/api/accounts", headers=key, trust_env=False).status_code == 200
     assert httpx2.get(f"{url}/api/accounts", trust_env=False).status_code == 401
     process.terminate()
-    assert process.communicate(timeout=30)[1] == ""
+    assert process.communicate(timeout=PATIENCE)[1] == ""
 
 
 def test_settings_come_from_the_environment_and_the_env_file(launch: Launch) -> None:

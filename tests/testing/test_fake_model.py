@@ -12,6 +12,7 @@ import httpx2
 import pytest
 
 from buildd.testing.messages import FakeModel, Fault, Gate, ModelRequest, Reply, ToolUse, Usage
+from tests.patience import PATIENCE
 
 ASK: dict[str, Any] = {"model": "claude-test", "max_tokens": 100}
 
@@ -122,7 +123,7 @@ def test_a_reply_waits_at_a_gate() -> None:
     with FakeModel([Reply("a long story", gate=gate)]) as model:
         thread = threading.Thread(target=listen, args=[model])
         thread.start()
-        assert gate.reached.wait(30)
+        assert gate.reached.wait(PATIENCE)
         assert "".join(said) != "a long story"
         gate.open()
         thread.join()
@@ -140,7 +141,7 @@ def test_closing_the_fake_ends_what_stands_at_a_gate() -> None:
     with FakeModel([Reply("a long story", gate=gate)]) as model:
         thread = threading.Thread(target=listen, args=[model])
         thread.start()
-        assert gate.reached.wait(30)
+        assert gate.reached.wait(PATIENCE)
     thread.join()
     assert ended.is_set()
 
