@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, datetime
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import ROUND_CEILING, ROUND_HALF_UP, Decimal
 
 _MICRO = Decimal(1_000_000)
 ZERO = Decimal(0)
@@ -17,6 +17,11 @@ def to_micro(dollars: Decimal) -> int:
 def to_dollars(micro: int) -> Decimal:
     """Whole micro-dollars as US dollars."""
     return Decimal(micro) / _MICRO
+
+
+def rounded_up(dollars: Decimal) -> Decimal:
+    """US dollars in whole micro-dollars, never less than they are."""
+    return dollars.quantize(1 / _MICRO, ROUND_CEILING)
 
 
 def left(cap: Decimal | None, spent: Decimal) -> Decimal | None:

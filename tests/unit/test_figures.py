@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from buildd.broker.claims import branch_of
-from buildd.budget import estimate, to_dollars, to_micro
+from buildd.budget import estimate, rounded_up, to_dollars, to_micro
 from buildd.errors import ConfigError
 from buildd.lease import JITTER, LeaseTimes
 from buildd.routing import AccountType, RunnerPreference, capable, prefers
@@ -19,6 +19,13 @@ from buildd.routing import AccountType, RunnerPreference, capable, prefers
 def test_micro_dollars_survive_the_way_there_and_back(micro: int) -> None:
     assert to_micro(to_dollars(micro)) == micro
     assert to_micro(Decimal(str(float(to_dollars(micro))))) == micro
+
+
+@given(st.decimals(0, 10**6, places=9))
+def test_what_is_rounded_up_is_whole_and_never_less(dollars: Decimal) -> None:
+    rounded = rounded_up(dollars)
+    assert dollars <= rounded < dollars + to_dollars(1)
+    assert rounded == to_dollars(to_micro(rounded))
 
 
 def test_the_estimate_is_the_tasks_limit_then_the_accounts_then_nothing() -> None:

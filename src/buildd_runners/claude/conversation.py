@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
-from decimal import ROUND_UP, Decimal
+from decimal import Decimal
 from typing import Any
 
 import anyio
@@ -18,6 +18,7 @@ from anthropic.lib.streaming import BetaAsyncMessageStream
 from anthropic.types.beta import BetaMessage, BetaUsage
 
 from buildd.agent.retry import Backoff
+from buildd.budget import rounded_up
 from buildd.roles import OUT_OF_BUDGET, Completed, Failed, Outcome, Session
 from buildd_runners.claude import prompt
 from buildd_runners.claude.prices import Tokens
@@ -29,7 +30,6 @@ from buildd_runners.claude.transcript import Transcript
 
 log = logging.getLogger(__name__)
 
-_MICRODOLLAR = Decimal("0.000001")
 _BREAKS = 5
 """Replies in a row that may break off half-way before the attempt gives up."""
 
@@ -177,8 +177,7 @@ class Conversation:
             return
         self._turns += reply.stop_reason is not None
         self._cost += sum(map(self._settings.price.of, _tokens(reply.usage)), Decimal(0))
-        cost = self._cost.quantize(_MICRODOLLAR, ROUND_UP)
-        await self._session.report(cost_usd=cost, turns=self._turns)
+        await self._session.report(cost_usd=rounded_up(self._cost), turns=self._turns)
 
 
 def _so_far(stream: BetaAsyncMessageStream[Any]) -> BetaMessage | None:

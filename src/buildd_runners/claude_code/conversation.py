@@ -9,7 +9,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
-from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+from decimal import Decimal
 from typing import Any
 
 import anyio
@@ -22,14 +22,13 @@ from claude_agent_sdk import (
     UserMessage,
 )
 
+from buildd.budget import rounded_up
 from buildd.errors import ConfigError
 from buildd.models import Message
 from buildd.roles import Session
 from buildd_runners.claude import prompt
 from buildd_runners.claude.prices import Prices, Tokens
 from buildd_runners.claude_code.telling import Teller
-
-_MICRO = Decimal("0.000001")
 
 
 class Conversation:
@@ -94,8 +93,8 @@ class Conversation:
                 if isinstance(message, AssistantMessage) and message.message_id:
                     await self._count(message)
             case ResultMessage(total_cost_usd=cost) if cost is not None:
-                self._spent = max(_dollars(cost) - self._before, self._spent)
-                await self._session.report(cost_usd=self._spent, turns=len(self._turns))
+                self._spent = max(Decimal(str(cost)) - self._before, self._spent)
+                await self._report()
 
     async def _count(self, message: AssistantMessage) -> None:
         """Report each turn as it begins, with what its prompt costs; its reply is not known yet.
@@ -106,7 +105,10 @@ class Conversation:
         self._turns.add(str(message.message_id))
         if len(self._turns) > known:
             self._spent += self._at_least(message)
-            await self._session.report(cost_usd=self._spent, turns=len(self._turns))
+            await self._report()
+
+    async def _report(self) -> None:
+        await self._session.report(cost_usd=rounded_up(self._spent), turns=len(self._turns))
 
     def _at_least(self, message: AssistantMessage) -> Decimal:
         usage = message.usage or {}
@@ -116,7 +118,7 @@ class Conversation:
             cache_read=usage.get("cache_read_input_tokens") or 0,
         )
         try:
-            return self._prices.of(message.model).of(tokens).quantize(_MICRO, ROUND_FLOOR)
+            return self._prices.of(message.model).of(tokens)
         except ConfigError:  # a model without a price
             return Decimal(0)
 
@@ -134,11 +136,6 @@ class Conversation:
         name = str(uuid.uuid4())
         self._under_way.add(name)
         await self._client.query(_as_stream(name, text))
-
-
-def _dollars(cost: float) -> Decimal:
-    """Money in whole micro-dollars, as the server counts it; never less than it is."""
-    return Decimal(str(cost)).quantize(_MICRO, ROUND_CEILING)
 
 
 async def _as_stream(name: str, text: str) -> AsyncIterator[dict[str, Any]]:
