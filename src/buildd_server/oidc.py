@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -108,15 +109,16 @@ class SigningKeys:
 
 
 def _usable(listed: list[Any]) -> Mapping[str, RSAPublicKey]:
-    """The RSA keys by name. A name that two have is nobody's."""
+    """The RSA keys by name. A name that two have is nobody's; one that is broken spoils no other."""
     found: dict[str, RSAPublicKey] = {}
     names = [each["kid"] for each in listed]
     for each in listed:
         fits = each.get("kty") == "RSA" and each.get("alg", _ALGORITHM) == _ALGORITHM
         if fits and each.get("use", "sig") == "sig" and names.count(each["kid"]) == 1:
-            key = jwt.PyJWK(each, _ALGORITHM).key
-            if isinstance(key, RSAPublicKey):
-                found[each["kid"]] = key
+            with suppress(jwt.PyJWTError):
+                key = jwt.PyJWK(each, _ALGORITHM).key
+                if isinstance(key, RSAPublicKey):
+                    found[each["kid"]] = key
     return found
 
 

@@ -13,7 +13,8 @@ from buildd_server.sse import POSITION_HEADER
 
 WHO = {
     Access.ADMIN: "an administrator",
-    Access.ACCOUNT: "an account, with its own key",
+    Access.ACCOUNT: "an account with its own key, or a launch's acquisition token",
+    Access.ENROLMENT: "an enrolment token, once",
     Access.MEMBER: "an administrator, or an account with the grant it takes",
     Access.READER: "an administrator, an account with a grant, or the attempt's lease token",
     Access.LEASE: "the worker's lease token",
@@ -66,7 +67,12 @@ def document_json(schemas: Schemas) -> bytes:
             "openapi": "3.1.1",
             "info": {"title": "buildd", "version": buildd.__version__, "description": _ABOUT},
             "security": [{"bearer": []}],
-            "paths": {**_operation_paths(schemas), **_event_paths(schemas), **_open_paths()},
+            "paths": {
+                **_operation_paths(schemas),
+                **_event_paths(schemas),
+                **_login_path(),
+                **_open_paths(),
+            },
             "components": _components(schemas),
         }
     )
@@ -159,6 +165,34 @@ def _stream(name: str, summary: str, query: Any, path: list[Json]) -> Json:
         ],
         "responses": {"200": answer, **_problems(_OF_WRITES)},
     }
+
+
+def _login_path() -> Json:
+    text = {"type": "string"}
+    asked = {"token": {**text, "description": "What GitHub signed for the run."}, "launchId": text}
+    made = {"token": text, "taskId": text, "expiresAt": {**text, "format": "date-time"}}
+    said = "A run of GitHub Actions logs in by its identity"
+    about = (
+        f"{said}, once for each token that GitHub signs for it with this server's URL as audience. "
+        "It gets the acquisition token of its launch. Every refusal is the same."
+    )
+    return {
+        "/api/auth/github-oidc": {
+            "post": {
+                "operationId": "logInRun",
+                "summary": said,
+                "description": about,
+                "tags": ["auth"],
+                "security": [],
+                "requestBody": {"required": True, "content": _json("", _object(asked))["content"]},
+                "responses": {"200": _json("Done.", _object(made)), **_problems({403, 404, 409})},
+            }
+        }
+    }
+
+
+def _object(properties: Json) -> Json:
+    return {"type": "object", "properties": properties, "required": list(properties)}
 
 
 def _open_paths() -> Json:

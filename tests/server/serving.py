@@ -43,7 +43,7 @@ class Running:
 
 
 @contextmanager
-def running(database: str, admin_key: str | None = ADMIN_KEY) -> Iterator[Running]:
+def running(database: str, admin_key: str | None = ADMIN_KEY, **more: Any) -> Iterator[Running]:
     """A server on a database, in a thread of its own."""
     with ExitStack() as held:
         broker = held.enter_context(
@@ -52,7 +52,7 @@ def running(database: str, admin_key: str | None = ADMIN_KEY) -> Iterator[Runnin
         (socket,) = sockets = listen("127.0.0.1", 0)
         held.enter_context(socket)
         started = threading.Event()
-        settings = Settings(database=database, admin_key=admin_key)
+        settings = Settings(database=database, admin_key=admin_key, **more)
         server = Server(create_app(broker, settings), started.set)
         port = socket.getsockname()[1]
         thread = threading.Thread(target=server.run, args=(sockets,))

@@ -115,7 +115,7 @@ MOVE_LAUNCH: dict[LaunchVerb, Statement] = {
         # Its run may have come in, and said its number, before GitHub has answered.
         external_id=sa.case((_NUMBERED, launch.c.external_id), else_=optional("external")),
         url=optional("at"),
-        realm=optional("within"),
+        realm=sa.func.coalesce(optional("within"), launch.c.realm),
         **_STARTED,
     ),
     LaunchVerb.RUN: _move(LaunchVerb.RUN, **_STARTED),
