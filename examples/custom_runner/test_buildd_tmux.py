@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -71,8 +73,12 @@ class Tmux(World):
                 continue
 
     def agents(self, order_id: str) -> int:
-        """Those that work in its place."""
-        return [each.cwd() for each in self.processes()].count(str(self.place(order_id)))
+        """Those that work in its place. What they fork leads no session, but looks like them at first."""
+        found, place = 0, str(self.place(order_id))
+        for each in self.processes():
+            with suppress(psutil.Error, ProcessLookupError):
+                found += each.cwd() == place and os.getsid(each.pid) == each.pid
+        return found
 
     def never(self) -> ExternalRef:
         """A session that nobody made."""
@@ -81,7 +87,8 @@ class Tmux(World):
     def public(self) -> Iterator[str]:
         """What `ps` shows, what the session shows, and what tmux knows."""
         for each in self.processes():
-            yield from (*each.cmdline(), *each.environ().values())
+            with suppress(psutil.Error):
+                yield from (*each.cmdline(), *each.environ().values())
         for name in self.tmux("list-sessions", "-F", "#{session_name}").splitlines():
             yield self.tmux("capture-pane", "-p", "-t", f"={name}:")
         yield self.tmux("show-environment", "-g")

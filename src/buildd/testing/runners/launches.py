@@ -43,7 +43,7 @@ class LaunchSuite(StageSuite):
         order = stage.order()
         first = await stage.runner.ensure(order)
         assert await stage.runner.ensure(order) == first
-        await stage.until(first, LaunchState.RUNNING)
+        await stage.at_work(first)
         again = await stage.runner.ensure(order)
         assert again.external_id == first.external_id
         assert stage.world.agents(order.id) == 1
@@ -75,7 +75,7 @@ class LaunchSuite(StageSuite):
             for runner in runners:
                 tasks.start_soon(ensure, runner)
         assert len({ref.external_id for ref in made}) == 1
-        await stage.until(made[0], LaunchState.RUNNING)
+        await stage.at_work(made[0])
         assert stage.world.agents(order.id) == 1
 
     async def test_two_orders_are_two_agents(self, stage: Stage) -> None:
@@ -108,7 +108,7 @@ class LaunchSuite(StageSuite):
             await stage.runner.ensure(order)
         stage.restart()
         ref = await stage.runner.ensure(order)
-        await stage.until(ref, LaunchState.RUNNING)
+        await stage.at_work(ref)
         assert stage.world.agents(order.id) == 1
 
     async def test_what_nobody_wrote_down_is_found_and_stopped(self, stage: Stage) -> None:
@@ -137,7 +137,7 @@ class LaunchSuite(StageSuite):
             tasks.cancel_scope.cancel()
         stage.restart()
         ref = await stage.runner.ensure(order)
-        await stage.until(ref, LaunchState.RUNNING)
+        await stage.at_work(ref)
         assert stage.world.agents(order.id) == 1
 
     async def test_a_refusal_is_told_as_one_that_stays(self, stage: Stage) -> None:

@@ -49,9 +49,13 @@ class Stage:
         """An order whose agent is at work."""
         order = order or self.order()
         ref = await self.runner.ensure(order)
-        await self.until(ref, LaunchState.RUNNING)
-        self.world.ready(order.id)
+        await self.at_work(ref)
         return order, ref
+
+    async def at_work(self, ref: ExternalRef) -> None:
+        """Return when its agent runs, and can be counted and asked to end."""
+        await self.until(ref, LaunchState.RUNNING)
+        self.world.ready(ref.order_id)
 
     async def until(self, ref: ExternalRef, *states: LaunchState) -> Observation:
         """Observe it until it is in one of the states."""

@@ -53,7 +53,7 @@ class World(ABC):
         """All that others could read: arguments and environments of processes, logs, URLs, names."""
 
     def ready(self, order_id: str) -> None:  # noqa: B027 - nothing to do in most worlds
-        """Return when the agent of an order, which runs, can be asked to end; most always can."""
+        """Return when the agent of an order, which runs, can be counted and asked to end; most always can."""
 
     def befall(self, trouble: Trouble) -> None:
         """Have it befall the next call that is to start, extend or stop something; only that one."""
