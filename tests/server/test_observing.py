@@ -38,7 +38,7 @@ def workspace(broker: Broker) -> str:
 
 def create(broker: Broker, where: str, count: int) -> list[str]:
     """The ids of that many new tasks."""
-    made = []
+    made: list[str] = []
     while count > len(made):
         batch = [
             BatchedTask(workspace_id=where, title="Mine")
