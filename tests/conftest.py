@@ -22,8 +22,10 @@ from buildd_server.serving import Server
 from buildd_server.settings import Settings
 from tests.postgres import Postgres
 
-# Whatever starts the tests in the background ignores Ctrl-C, and children would inherit that.
+# Whatever starts the tests in the background ignores Ctrl-C, or like `nohup` the end of the terminal,
+# and children would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 TOGETHER = {
     "tests/agent/test_hostile.py",  # one agent meets all the attacks, which takes a minute
@@ -112,11 +114,11 @@ def broker(database_url: str) -> Iterator[Broker]:
 
 
 @contextmanager
-def serving(broker: Broker) -> Iterator[str]:
+def serving(broker: Broker, settings: Settings | None = None) -> Iterator[str]:
     """A real server of a broker on a free loopback port, in local mode; gives its address."""
     [listener] = listen("127.0.0.1", 0)
     with listener:
-        server = Server(create_app(broker, Settings()))
+        server = Server(create_app(broker, settings or Settings()))
         thread = threading.Thread(target=server.run, args=[[listener]])
         thread.start()
         try:
