@@ -1,99 +1,155 @@
-"""A task, a run of the workflow that we ship, and in it a real agent that takes the task."""
+"""A task is made, the server has GitHub start a run for it, and in it a real agent does the task."""
 
 from __future__ import annotations
 
-import json
-import os
 import re
-import subprocess
-import sys
 from collections.abc import Iterator
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-import anyio
-import anyio.to_thread
 import pytest
-import yaml  # type: ignore[import-untyped]
 
-from buildd.roles import LaunchOrder, LaunchState
-from buildd.states import TaskStatus
-from tests.agent.office import Office
+from buildd import Client, connect, plugins
+from buildd.broker import Broker, BrokerSettings
+from buildd.broker.dispatch import Means
+from buildd.models import Task
+from buildd.roles import Runner
+from buildd.states import CLOSED, TaskStatus
+from buildd_runners.github import actions
+from buildd_server.settings import Settings
 from tests.conftest import serving
-from tests.github.workflows import WorkflowRun
-from tests.patience import PATIENCE
+from tests.github.far_end import TOKEN
+from tests.github.issuer import Issuer
+from tests.runners.actions_machine import JOB_TOKEN, Machine
 from tests.runners.actions_world import WORKFLOW, ActionsWorld
 
-pytestmark = pytest.mark.anyio
+KEYLESS = WORKFLOW.with_name("keyless.yml")
+SEED = """\
+name: buildd worker
+on:
+  repository_dispatch:
+    types: [buildd-task]
+  workflow_dispatch:
+jobs:
+  work:
+    runs-on: ubuntu-latest
+    steps:
+      - uses: actions/checkout@v4
+      - name: Run agent
+        env:
+          BUILDD_SERVER: ${{ secrets.BUILDD_SERVER }}
+          BUILDD_API_KEY: ${{ secrets.BUILDD_API_KEY }}
+          ANTHROPIC_API_KEY: ${{ secrets.ANTHROPIC_API_KEY }}
+        run: buildd-agent --max-tasks=1
+"""
 
-_SECRET = re.compile(r"\$\{\{ secrets\.(\w+) \}\}")
 
+@dataclass
+class Story:
+    """A server whose dispatcher has GitHub start runs, and what they leave."""
 
-class Machine:
-    """What runs the last step of the workflow, with the repository's secrets."""
+    bd: Client
+    world: ActionsWorld
+    machine: Machine
+    issuer: Issuer
+    workspace: str
+    server: str
 
-    def __init__(self, world: ActionsWorld, directory: Path, secrets: dict[str, str]) -> None:
-        [*_, self.step] = yaml.safe_load(WORKFLOW.read_text())["jobs"]["work"]["steps"]
-        self.world, self.directory, self.secrets = world, directory, secrets
-        self.agents: list[subprocess.Popen[bytes]] = []
-        world.actions.started = self.begin
-
-    def begin(self, run: WorkflowRun) -> None:
-        place = "inputs" if run.event == "workflow_dispatch" else "client_payload"
-        event = self.directory / "event.json"
-        event.write_text(json.dumps({place: run.payload}))
-        variables = {
-            name: _SECRET.sub(lambda found: self.secrets[found[1]], value)
-            for name, value in self.step["env"].items()
-        }
-        environment = {
-            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-            "HOME": str(self.directory),
-            "GITHUB_ACTIONS": "true",
-            "GITHUB_RUN_ID": str(run.id),
-            "GITHUB_EVENT_PATH": str(event),
-        }
-        self.agents.append(
-            subprocess.Popen(
-                ["bash", "-e", "-c", self.step["run"]],
-                cwd=self.directory,
-                env={**environment, **variables, "BUILDD_COMMAND": "true"},
-            )
+    def task(self, title: str = "deploy", **more: Any) -> Task:
+        return self.bd.tasks.create(
+            workspace_id=self.workspace, title=title, runner_preference="action", **more
         )
 
-    def work(self, run: WorkflowRun) -> None:
-        """Let the step of the run end."""
-        code = self.agents.pop().wait(PATIENCE)
-        self.world.actions.end(run, "failure" if code else "success")
+    def done(self, task: Task) -> Task:
+        """The task as it is when it is over, which the feed tells."""
+        with closing(self.bd.events(after=0, task_id=task.id)) as events:
+            for _ in events:
+                now = self.bd.tasks.get(id=task.id)
+                if now.status in CLOSED:
+                    return now
+        raise AssertionError("the feed has ended")
 
 
 @pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
+def story(
+    sqlite_url: str, tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Story]:
+    text, event = request.param
+    monkeypatch.setattr(actions, "_PAUSES", (0, 0.01))
+    with ExitStack() as held:
+        world = held.enter_context(ActionsWorld(tmp_path / "remotes", event))
+        issuer = held.enter_context(Issuer())
+        world.actions.text = text
+
+        def runner(name: str, config: Any) -> Runner:
+            own = {"token": TOKEN, "api": world.github.api}
+            return plugins.load().runners.make(name, {**own, **config})
+
+        broker = Broker.open(sqlite_url, BrokerSettings(means=Means(runners=runner)))
+        held.callback(broker.close)
+        server = held.enter_context(serving(broker, Settings(github_issuer=issuer.address)))
+        bd = held.enter_context(connect(server))
+        machine = Machine(world, tmp_path / "machine", issuer=issuer)
+        held.callback(machine.wait)
+        workspace = bd.workspaces.create(name="shop")
+        account = bd.accounts.create(type="action", name="ci", github_id="acme/shop")
+        bd.accounts.grant(account_id=account.id, workspace_id=workspace.id)
+        [pool] = bd.pools.list()
+        bd.pools.update(
+            id=pool.id, server=server, config={"repository": "acme/shop", "event": event}
+        )
+        machine.known = {
+            "vars.BUILDD_SERVER": server,
+            "secrets.BUILDD_SERVER": server,
+            "secrets.BUILDD_API_KEY": account.api_key,
+        }
+        machine.extra = {"BUILDD_COMMAND": "env >$HOME/seen; true"}
+        yield Story(bd, world, machine, issuer, workspace.id, server)
 
 
-@pytest.fixture(params=["workflow_dispatch", "repository_dispatch"])
-def world(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[ActionsWorld]:
-    with ActionsWorld(tmp_path / "remotes", request.param) as world:
-        yield world
+def each(*events: str, text: str | None = None, file: Path = WORKFLOW) -> list[Any]:
+    name = "seed" if text else file.stem
+    return [pytest.param((text or file.read_text(), e), id=f"{name}-{e}") for e in events]
 
 
-async def test_a_task_is_done_in_a_run(world: ActionsWorld, office: Office, tmp_path: Path) -> None:
-    account = office.owner.accounts.create(type="action", name="ci", github_id="acme/shop")
-    office.owner.accounts.grant(account_id=account.id, workspace_id=office.workspace_id)
-    other, wanted = office.task("other", priority=9), office.task("wanted")
-    directory = tmp_path / "checkout"
-    directory.mkdir()
-    with serving(office.broker) as server:
-        secrets = {"BUILDD_SERVER": server, "BUILDD_API_KEY": account.api_key}
-        machine = Machine(world, directory, secrets)
-        runner = world.runner()
-        order = LaunchOrder("lch_1", server, account.api_key, task_id=wanted.id)
-        ref = await runner.ensure(order)
-        assert (await runner.observe(ref)).state is LaunchState.RUNNING
-        [run] = world.actions.runs.values()
-        await anyio.to_thread.run_sync(machine.work, run)
-    seen = await runner.observe(ref)
-    assert (seen.state, seen.exit_code) == (LaunchState.EXITED, 0)
-    assert office.read(wanted).status is TaskStatus.COMPLETED
-    assert office.read(other).status is TaskStatus.PENDING
-    assert not [text for text in world.public() if account.api_key in text]
+BOTH = ("workflow_dispatch", "repository_dispatch")
+
+
+@pytest.mark.parametrize(
+    "story",
+    [*each(*BOTH, file=KEYLESS), *each(*BOTH), *each("repository_dispatch", text=SEED)],
+    indirect=True,
+)
+def test_a_task_is_done_in_a_run_that_the_server_has_started(
+    story: Story, record_property: Any
+) -> None:
+    task = story.task()
+    assert story.done(task).status is TaskStatus.COMPLETED
+    story.machine.wait()
+    [launch] = story.bd.launches.list()
+    [worker] = story.bd.workers.list(task_id=task.id)
+    [run] = story.world.actions.runs.values()
+    assert (launch.task_id, launch.worker_id) == (task.id, worker.id)
+    assert launch.external_id == str(run.id)
+    assert run.payload["task_id"] == task.id
+    assert worker.started_at is not None
+    record_property("created_to_running", str(worker.started_at - task.created_at))
+
+
+@pytest.mark.parametrize("story", each("repository_dispatch", file=KEYLESS), indirect=True)
+def test_nothing_secret_shows(story: Story) -> None:
+    assert story.done(story.task()).status is TaskStatus.COMPLETED
+    story.machine.wait()
+    assert story.issuer.audiences == [story.server]
+    log = story.machine.said()
+    masks = re.findall(r"^::add-mask::(\S+)$", log, re.MULTILINE)
+    assert [mask[:15] for mask in masks] == [masks[0][:15], "buildd_acquire_"]
+    shown = re.sub(r"^::add-mask::.*$", "", log, flags=re.MULTILINE)
+    for secret in (*masks, JOB_TOKEN, "a-bearer-for-run"):
+        assert secret not in shown
+        assert secret not in "".join(story.world.public())
+    seen = (story.machine.directory / "seen").read_text()
+    for secret in (*masks, JOB_TOKEN, "ACTIONS_ID_TOKEN", "BUILDD_API_KEY", "GIT_CONFIG"):
+        assert secret not in seen

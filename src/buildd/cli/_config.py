@@ -63,6 +63,7 @@ SETTINGS = (
     Setting("github_app_id", "the GitHub App that the server is, instead of a token"),
     Setting("github_app_key_file", "where that App's private key is (PEM)"),
     Setting("github_api", "GitHub's API, if it is an installation of your own"),
+    Setting("github_oidc_issuer", "who signs for the runs of an installation of your own"),
     Setting("max_tasks", "how many tasks an agent works on at once"),
     Setting("executor", "what does an agent's work"),
     Setting("command", "the program of the `command` executor"),

@@ -143,8 +143,9 @@ def agent(settings: _config.Settings, /, **flags: Any) -> None:
 
     The key is BUILDD_API_KEY, in the environment or in .env, or a systemd credential of that name;
     it is never a flag. It may be an enrolment token, which is swapped for a key and need not be
-    good any more at the next start. SIGTERM drains: no new task is taken, and what does not finish
-    in time is handed back; a second SIGTERM hands it back at once.
+    good any more at the next start; a job of GitHub Actions with `id-token: write` needs none.
+    SIGTERM drains: no new task is taken, and what does not finish in time is handed back; a second
+    SIGTERM hands it back at once.
 
     Without --executor and --command a model works on the tasks, with the key ANTHROPIC_API_KEY.
 
@@ -158,10 +159,16 @@ def agent(settings: _config.Settings, /, **flags: Any) -> None:
     if shutil.which("git") is None:
         raise ConfigError("git is not installed, or not in PATH: the agent works in git worktrees")
     server = flags["server"]
-    key = settings.key_for(server) or _credential()
+    key = settings.key_for(server) or _credential() or _key_of_run(server)
     if key is None:
         raise ConfigError("BUILDD_API_KEY is not set: the agent needs an account's key")
     _serve(server, key, executor, _options(flags, key), quiet=flags["quiet"])
+
+
+def _key_of_run(server: str) -> str | None:
+    from buildd.agent.oidc import key_of_run
+
+    return key_of_run(server)
 
 
 def _credential() -> str | None:
