@@ -1,11 +1,9 @@
 from __future__ import annotations
 
-import base64
 import os
 import re
 import shutil
 import threading
-from decimal import Decimal
 from pathlib import Path
 
 import anyio
@@ -15,7 +13,6 @@ from buildd.agent import AgentOptions, serve_async
 from buildd.client import as_async
 from buildd.errors import ConfigError
 from buildd.events import EventType
-from buildd.models import Role
 from buildd.states import TaskStatus, WorkerStatus
 from buildd_runners.command import CommandExecutor
 from tests.agent.office import Office, OfficeMaker, git
@@ -351,168 +348,6 @@ def test_what_was_said_before_a_pause_is_told_to_the_next_run(office: Office) ->
     assert told.endswith("\nTake red.\nhalf")
 
 
-SECRET = "wJalrXUtnFEMIK7MDENGbPxRfiCYEXAMPLEKEY"  # noqa: S105 - it opens nothing
-
-
-@pytest.mark.parametrize(
-    "command",
-    [
-        "printf %s $APP_KEY",
-        "for i in $(seq 1 38); do printf %s $(printf %s $APP_KEY | cut -c$i); sleep 0.01; done",
-        "head -c 7990 /dev/zero | tr '\\0' x; echo $APP_KEY",  # at the border of a broken line
-        "head -c 480 /dev/zero | tr '\\0' x; echo $APP_KEY; exit 1",  # where an error is cut
-        "head -c 65520 /dev/zero | tr '\\0' x; echo $APP_KEY",  # at the border of a read
-        r"printf '%s\033[31m%s\033[0m\n' $(echo $APP_KEY | cut -c1-9) $(echo $APP_KEY | cut -c10-)",
-        "echo $APP_KEY | base64",
-        'echo "{\\"key\\": \\"$APP_KEY\\"}" > $BUILDD_RESULT_FILE',
-        "echo $APP_KEY > key.txt; git add .; git commit -qm $APP_KEY",
-        'buildd agent say "$APP_KEY"; echo $APP_KEY | buildd agent attach - --title "$APP_KEY"',
-        "echo $APP_KEY >&2; exit 3",
-    ],
-)
-def test_a_secret_that_a_command_shows_does_not_reach_the_server(
-    office: Office, monkeypatch: pytest.MonkeyPatch, command: str
-) -> None:
-    monkeypatch.setenv("APP_KEY", SECRET)
-    task = office.task()
-    run(office, command, pass_env=("APP_KEY",))
-    worker = office.worker(task)
-    events = office.owner.events(0, task_id=task.id)
-    told = [office.said(worker), str(office.artifacts(worker)), str(worker), str(office.read(task))]
-    for event in events:
-        told.append(str(event))
-        if event.type in (EventType.WORKER_COMPLETED, EventType.WORKER_ERROR):
-            break
-    for text in told:
-        assert SECRET[:12] not in text
-        assert SECRET[-12:] not in text
-        assert base64.b64encode(SECRET.encode())[:12].decode() not in text
-    assert "[redacted]" in "".join(told)
-
-
-def stand_in(tmp_path: Path, name: str, script: str) -> None:
-    """A small program of that name, where the PATH finds it first."""
-    program = tmp_path / "bin" / name
-    program.parent.mkdir(exist_ok=True)
-    program.write_text(f"#!/bin/sh\n{script}")
-    program.chmod(0o755)
-
-
-RECORDED = Path(__file__).parent / "recorded"
-
-
-@pytest.mark.parametrize(
-    ("name", "arguments", "said", "cost", "turns"),
-    [
-        (
-            "codex",
-            "exec --json --sandbox workspace-write -c sandbox_workspace_write.network_access=true -",
-            ["I look around.", "command_execution", "There it is."],
-            "0",
-            1,
-        ),
-        (
-            "gemini",
-            "--output-format stream-json --approval-mode yolo --skip-trust",
-            ["I look around.", "run_shell_command", "tool_result", "There it is."],
-            "0",
-            0,
-        ),
-        (
-            "opencode",
-            "run --format json --auto",
-            ["I look around.", "bash", "There it is."],
-            "0.0012",
-            2,
-        ),
-    ],
-)
-def test_a_template_runs_a_program_and_reads_what_it_prints(  # noqa: PLR0917 - pytest gives them by name
-    office: Office,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    name: str,
-    arguments: str,
-    said: list[str],
-    cost: str,
-    turns: int,
-) -> None:
-    stand_in(
-        tmp_path,
-        name,
-        f'printf "%s\\n" "$*" > argv.txt; cat > prompt.md; cat {RECORDED}/{name}.jsonl\n',
-    )
-    monkeypatch.setenv("PATH", f"{tmp_path}/bin{os.pathsep}{os.environ['PATH']}")
-    task = office.task(HOSTILE, description=HOSTILE)
-    execute(office, CommandExecutor.from_config({"template": name, "model": "a model's"}))
-    worker = office.worker(task)
-    assert office.read(task).status is TaskStatus.COMPLETED
-    listed = office.owner.messages.list(worker_id=worker.id, limit=200)[::-1]
-    assert [message.content for message in listed] == said
-    used = next(message for message in listed if message.role is Role.TOOL)
-    assert "made.txt" in str(used.tool_input)
-    assert (worker.cost_usd, worker.turns) == (Decimal(cost), turns)
-    repository = Path(str(office.owner.workspaces.get(id=office.workspace_id).local_path))
-    argv = git(repository, "show", f"{worker.branch}:argv.txt")
-    assert argv == f"{arguments} --model a model's"
-    prompt = git(repository, "show", f"{worker.branch}:prompt.md")
-    assert HOSTILE in prompt
-    assert "buildd agent ask" in prompt
-    assert not list(tmp_path.rglob("pwned"))
-
-
-def test_aider_gets_the_prompt_by_file(
-    office: Office, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    stand_in(
-        tmp_path, "aider", 'for last; do :; done; head -1 "$last"; echo \'{"type": "x"}\' $OTHER\n'
-    )
-    monkeypatch.setenv("PATH", f"{tmp_path}/bin{os.pathsep}{os.environ['PATH']}")
-    monkeypatch.setenv("OTHER", "passed")
-    task = office.task()
-    execute(office, CommandExecutor.from_config({"template": "aider", "pass_env": ["OTHER"]}))
-    assert office.said(office.worker(task)) == '# Fix the login test\n{"type": "x"} passed'
-
-
-def test_a_program_that_says_why_it_fails_is_quoted(
-    office: Office, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    failed = '{"type": "turn.failed", "error": {"message": "no credit left"}}'
-    stand_in(tmp_path, "codex", f"echo 'a warning' >&2; echo '{failed}'; exit 1\n")
-    monkeypatch.setenv("PATH", f"{tmp_path}/bin{os.pathsep}{os.environ['PATH']}")
-    task = office.task()
-    execute(office, CommandExecutor.from_config({"template": "codex"}))
-    assert office.worker(task).error == "exit code 1: a warning\nno credit left"
-
-
-def test_lines_that_are_too_long_or_strange_do_no_harm(
-    office: Office, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    strange = tmp_path / "strange.jsonl"
-    cost = '{"type": "step_finish", "part": {"cost": %s}}\n'
-    strange.write_text(
-        "[" * 100_000
-        + "\n[1]\n{}\n"
-        + '{"type": "tool_use", "part": {"tool": "deep", "state": {"input": %s}}}\n'
-        % ("[" * 600 + "]" * 600)
-        + "".join(cost % value for value in ("-1", "NaN", "1e400", '"5"', "true", "null", "0.5"))
-        + '{"type": "text", "part": {"text": 5}}\n{"type": "tool_use", "part": []}\n'
-        + '{"type": "text", "part": {"text": "'
-        + "x" * 1_100_000
-        + '"}}\n'
-        + '{"type": "text", "part": {"text": "the end"}}'
-    )
-    stand_in(tmp_path, "opencode", f"cat {strange}\n")
-    monkeypatch.setenv("PATH", f"{tmp_path}/bin{os.pathsep}{os.environ['PATH']}")
-    task = office.task()
-    execute(office, CommandExecutor.from_config({"template": "opencode"}))
-    worker = office.worker(task)
-    assert (worker.cost_usd, worker.turns) == (Decimal("0.5"), 7)
-    said = office.said(worker)
-    assert said.endswith("… a line that is too long is not shown …\nthe end")
-    assert "xxxx" not in said
-
-
 @pytest.mark.parametrize(
     ("config", "told"),
     [
@@ -526,11 +361,3 @@ def test_lines_that_are_too_long_or_strange_do_no_harm(
 def test_a_wrong_setting_is_told_in_one_line(config: dict[str, object], told: str) -> None:
     with pytest.raises(ConfigError, match=re.escape(told)):
         CommandExecutor.from_config(config)
-
-
-def test_a_template_whose_program_is_missing_is_refused_before_any_task_is_claimed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(ConfigError, match="runs codex: it is not installed, or not in PATH"):
-        CommandExecutor.from_config({"template": "codex"})

@@ -14,6 +14,7 @@ from buildd.agent import BlockingSession, Completed, Failed
 from buildd.events import EventType
 from buildd.models import ArtifactType, Role
 from tests.agent.office import Office
+from tests.agent.test_command import run
 
 SECRET = "wJalrXUtnFEMIK7MDENG+bPxRfiCY/EXAMPLE"  # noqa: S105 - it opens nothing
 
@@ -87,16 +88,43 @@ def test_a_secret_does_not_reach_the_database(
         state_dir=office.state,
     )
     assert office.worker(task).completed_at is not None
-    stored = b"".join(path.read_bytes() for path in database_files(sqlite_url))
+    it_is_nowhere(sqlite_url)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "printf %s $THE_KEY",
+        "for i in $(seq 1 38); do printf %s $(printf %s $THE_KEY | cut -c$i); sleep 0.01; done",
+        "head -c 7990 /dev/zero | tr '\\0' x; echo $THE_KEY",  # at the border of a broken line
+        "head -c 480 /dev/zero | tr '\\0' x; echo $THE_KEY; exit 1",  # where an error is cut
+        "head -c 65520 /dev/zero | tr '\\0' x; echo $THE_KEY",  # at the border of a read
+        r"printf '%s\033[31m%s\033[0m\n' $(echo $THE_KEY | cut -c1-9) $(echo $THE_KEY | cut -c10-)",
+        "echo $THE_KEY | base64",
+        'echo "{\\"key\\": \\"$THE_KEY\\"}" > $BUILDD_RESULT_FILE',
+        "echo $THE_KEY > key.txt; git add .; git commit -qm $THE_KEY",
+        'buildd agent say "$THE_KEY"; echo $THE_KEY | buildd agent attach - --title "$THE_KEY"',
+        "echo $THE_KEY >&2; exit 3",
+    ],
+)
+def test_a_secret_that_a_command_shows_does_not_reach_the_database(
+    office: Office, sqlite_url: str, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    monkeypatch.setenv("THE_KEY", SECRET)
+    task = office.task()
+    run(office, command, pass_env=("THE_KEY",))
+    assert office.worker(task).completed_at is not None
+    it_is_nowhere(sqlite_url)
+
+
+def it_is_nowhere(url: str) -> None:
+    """Search the files of the database."""
+    path = Path(url.removeprefix("sqlite:///"))
+    stored = b"".join(each.read_bytes() for each in path.parent.glob(f"{path.name}*"))
     encoded = base64.b64encode(SECRET.encode())
     assert b"[redacted]" in stored
-    for part in (SECRET[:15].encode(), SECRET[-15:].encode(), encoded[:15], encoded[-15:]):
+    for part in (SECRET[:12].encode(), SECRET[-12:].encode(), encoded[:12], encoded[-15:]):
         assert part not in stored
-
-
-def database_files(url: str) -> list[Path]:
-    path = Path(url.removeprefix("sqlite:///"))
-    return [each for each in path.parent.glob(f"{path.name}*") if each.is_file()]
 
 
 def test_the_lease_token_and_keys_of_ours_are_secret_too(office: Office) -> None:
