@@ -21,7 +21,7 @@ demo: .make/run  ## a whole system at work, on an empty machine
 test: .make/dev  ## the tests, on SQLite and on Postgres
 	@$(BIN)/pytest -m "not real" --numprocesses 4
 
-test-real: .make/real .make/sshd  ## the tests that need big parts of the outside world: the real Claude Code, sshd
+test-real: .make/real .make/sshd .make/specs  ## the tests that need big parts of others: Claude Code, sshd, GitHub's API
 	@$(BIN)/pytest -m real --numprocesses 4
 
 smoke-claude: .make/real  ## a real model fixes a test, by itself and as Claude Code (some cents; needs ANTHROPIC_API_KEY)
@@ -85,6 +85,19 @@ install = { $(BIN)/uv pip install --quiet --python $(BIN)/python $(1) \
 	    apt-get install -qq -y --no-install-recommends openssh-server >/dev/null 2>&1 || { apt-get update -qq \
 	        && apt-get install -qq -y --no-install-recommends openssh-server >/dev/null; }; }
 	@touch $@
+
+# What GitHub says of its API is GitHub's to publish: it is fetched from wherever npm looks, and never kept.
+.make/specs: requirements/specs.txt
+	@command -v npm >/dev/null || { \
+	    echo "buildd: what GitHub says of its API comes by npm: install Node.js, which has it" >&2; exit 1; }
+	@echo "buildd: fetching what GitHub says of its API" >&2
+	@rm -rf $@ $@.part && mkdir -p $@.part
+	@read -r package sum < requirements/specs.txt; cd $@.part; \
+	    tarball="$$(npm pack --loglevel=error "$$package")"; \
+	    echo "$$sum  $$tarball" | sha512sum --check --quiet; \
+	    tar -xzf "$$tarball" --strip-components=2 package/generated/api.github.com.json; \
+	    mv api.github.com.json github.json; rm "$$tarball"
+	@mv $@.part $@
 
 .make/dev: .make/run requirements/dev.txt
 	@echo "buildd: installing what the tests need" >&2

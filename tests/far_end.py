@@ -6,11 +6,13 @@ import json
 import threading
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 from urllib.parse import parse_qs, urlsplit
+
+from tests.contracts.contract import Contract, Exchange
 
 
 @dataclass(frozen=True)
@@ -38,8 +40,11 @@ class FarEnd(AbstractContextManager["FarEnd"]):
     """Serves from `with` to its end."""
 
     prefix = ""
+    contract: ClassVar[Contract | None] = None
+    """What requests and answers must keep to."""
 
     def __init__(self) -> None:
+        self.exchanges: list[Exchange] = []
         self._server = _Server(("127.0.0.1", 0), _Handler)
         self._server.far_end = self
         self._thread = threading.Thread(target=self._server.serve_forever, args=[0.05])
@@ -52,6 +57,10 @@ class FarEnd(AbstractContextManager["FarEnd"]):
         self._server.shutdown()
         self._thread.join()
         self._server.server_close()
+        # Only now: a comparison takes time, which somebody who waits for an answer may not have.
+        if self.contract:
+            strayed = [fault for each in self.exchanges for fault in self.contract.faults(each)]
+            assert not strayed, "\n".join(strayed)
 
     @property
     def url(self) -> str:
@@ -60,6 +69,13 @@ class FarEnd(AbstractContextManager["FarEnd"]):
     def respond(self, asked: Asked) -> Answer | None:
         """Answer a request, in a thread of its own; None: the connection breaks."""
         raise NotImplementedError
+
+    def compare(self, asked: Asked, answer: Answer | None = None) -> None:
+        """Hold a request to the contract, and what this far end itself has to answer."""
+        call = Exchange(asked.method, f"/{asked.path.lstrip('/')}", asked.query, asked.body)
+        if answer:
+            call = replace(call, status=answer.status, answered=answer.body)
+        self.exchanges.append(call)
 
 
 class _Server(ThreadingHTTPServer):

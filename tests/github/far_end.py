@@ -19,16 +19,17 @@ from typing import Any
 import jwt
 
 from tests.far_end import Answer, Asked, FarEnd
+from tests.github import shapes
 from tests.github.workflows import Actions, Refusal
 
 TOKEN = "ghp_a_token_that_no_agent_may_ever_see"  # noqa: S105 - opens nothing but this
 APP = "12345"
-REPOSITORY_ID = 1296269
-"""What every repository here stays known by."""
 
 
 def _refuse(status: int, message: str, **more: Any) -> Answer:
-    return Answer(status, {"message": message, **more})
+    link = "https://docs.github.com/rest"
+    told = {"message": message, "documentation_url": link, "status": str(status)}
+    return Answer(status, {**told, **more})
 
 
 _BAD_CREDENTIALS = _refuse(401, "Bad credentials")
@@ -77,7 +78,12 @@ class GitHub(FarEnd):
         with self._lock:
             self.asked.append(asked)
             trouble = self.troubles.popleft() if self.troubles else None
-        return trouble or self._route(asked)
+        if trouble:
+            self.compare(asked)
+            return trouble
+        answer = self._route(asked)
+        self.compare(asked, answer)
+        return answer
 
     def _route(self, asked: Asked) -> Answer:
         if asked.path == "/app/installations/7/access_tokens":
@@ -86,7 +92,8 @@ class GitHub(FarEnd):
         name, rest = (found[1], found[2] or "") if found else ("", "")
         known = (self.remotes / f"{name}.git").is_dir() if name else False
         if rest == "/installation" and self._is_app(asked):
-            return Answer(200, {"id": 7, "app_id": int(APP)}) if known else _NOT_FOUND
+            shown = shapes.installation(self.api, int(APP), name.partition("/")[0])
+            return Answer(200, shown) if known else _NOT_FOUND
         may = self._may(asked)
         if may is None:
             return _BAD_CREDENTIALS
@@ -140,16 +147,7 @@ class GitHub(FarEnd):
         return Answer(201, {"token": token, "expires_at": ends})
 
     def _shown_repo(self, name: str) -> dict[str, Any]:
-        owner, _, short = name.partition("/")
-        return {
-            "id": REPOSITORY_ID,
-            "name": short,
-            "full_name": name,
-            "owner": {"login": owner},
-            "default_branch": "main",
-            "permissions": {"pull": True, "push": True, "admin": False},
-            "url": f"{self.api}/repos/{name}",
-        }
+        return shapes.repository(f"{self.api}/repos/{name}", f"{self.url}/{name}")
 
     def _listed(self, name: str, query: dict[str, str]) -> list[dict[str, Any]]:
         return [
@@ -171,25 +169,13 @@ class GitHub(FarEnd):
         with self._lock:
             if any(pull["head"]["label"] == label for pull in self._listed(name, {})):
                 said = f"A pull request already exists for {label}."
-                return _refuse(422, "Validation Failed", errors=[{"message": said}])
-            pull = self._made(name, label, body)
+                wrong = {"resource": "PullRequest", "code": "custom"}
+                return _refuse(422, "Validation Failed", errors=[{**wrong, "message": said}])
+            number = len(self.pulls) + 1
+            pull = shapes.pull(self._shown_repo(name), number, head, base, body)
             self.pulls.append(pull)
         self.opened()
         return Answer(201, pull)
-
-    def _made(self, name: str, label: str, body: dict[str, Any]) -> dict[str, Any]:
-        number = len(self.pulls) + 1
-        return {
-            "url": f"{self.api}/repos/{name}/pulls/{number}",
-            "html_url": f"{self.url}/{name}/pull/{number}",
-            "number": number,
-            "state": "open",
-            "title": body["title"],
-            "body": body["body"],
-            "draft": body["draft"],
-            "head": {"ref": body["head"], "label": label},
-            "base": {"ref": body["base"], "label": body["base"]},
-        }
 
     def _tip(self, name: str, branch: str) -> str | None:
         done = subprocess.run(

@@ -15,6 +15,8 @@ from typing import Any
 
 import yaml  # type: ignore[import-untyped]
 
+from tests.github import shapes
+
 LIVE = ("queued", "in_progress", "requested", "waiting", "pending")
 _EXPRESSION = re.compile(r"\$\{\{(.*?)\}\}")
 
@@ -233,16 +235,14 @@ class Actions:
         return 200, {"total_count": len(wanted), "workflow_runs": shown}, headers
 
     def _shown(self, run: WorkflowRun) -> dict[str, Any]:
-        return {
-            "id": run.id,
+        told = {
             "name": run.title,
             "display_title": run.title,
             "event": run.event,
             "status": run.status,
             "conclusion": run.conclusion,
-            "url": f"{self.url}/actions/runs/{run.id}",
-            "html_url": f"{self.page}/actions/runs/{run.id}",
         }
+        return shapes.run(shapes.repository(self.url, self.page), run.id, self.file, told)
 
     def _settings(self) -> dict[str, Any]:
         if not self.administers:
@@ -257,18 +257,31 @@ class Actions:
             "state": self.state,
             "url": f"{self.url}/actions/workflows/161335",
             "html_url": f"{self.page}/blob/main/.github/workflows/{self.file}",
+            "node_id": "W_161335",
+            "badge_url": f"{self.page}/workflows/buildd/badge.svg",
+            "created_at": shapes.DAY,
+            "updated_at": shapes.DAY,
         }
 
     def _content(self, ref: str) -> dict[str, Any]:
         if ref not in self.branches:
             raise Refusal(404, f"No commit found for the ref {ref}")
+        path = f".github/workflows/{self.file}"
+        url, raw = f"{self.url}/contents/{path}?ref={ref}", self.text.encode()
+        page, blob = f"{self.page}/blob/{ref}/{path}", f"{self.url}/git/blobs/{shapes.sha(path)}"
         return {
             "type": "file",
             "encoding": "base64",
             "name": self.file,
-            "path": f".github/workflows/{self.file}",
-            "content": base64.b64encode(self.text.encode()).decode(),
-            "url": f"{self.url}/contents/.github/workflows/{self.file}?ref={ref}",
+            "path": path,
+            "content": base64.encodebytes(raw).decode(),
+            "sha": shapes.sha(path),
+            "size": len(raw),
+            "url": url,
+            "html_url": page,
+            "git_url": blob,
+            "download_url": f"{self.page}/raw/{ref}/{path}",
+            "_links": {"self": url, "html": page, "git": blob},
         }
 
 

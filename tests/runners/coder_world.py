@@ -14,7 +14,8 @@ from buildd_runners.coder import launches
 from buildd_runners.coder.runner import CoderRunner
 from buildd_runners.coder.settings import OnStop, Settings
 from tests.far_end import Answer, Asked
-from tests.runners.fake_coder import BROKEN, TOKEN, Coder, Workspace, refuse
+from tests.runners.coder_workspace import Workspace
+from tests.runners.fake_coder import BROKEN, TOKEN, Coder, refuse
 
 
 class Clock:

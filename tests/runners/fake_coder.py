@@ -14,19 +14,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
+from tests.contracts.contract import coder
 from tests.far_end import Answer, Asked, FarEnd
+from tests.runners.coder_workspace import ACTIVE, ME, TEMPLATE, Workspace
 
 TOKEN = "xxxxxxxxxx-a-token-of-coder-that-nobody-sees"  # noqa: S105 - opens nothing but this
-ME = {"id": "8826ee2e-7933-4665-aef2-2393f84a0d05", "username": "buildd"}
-_TEMPLATE = {
-    "id": "template-1",
-    "name": "buildd",
-    "organization_id": "org-1",
-    "active_version_id": "version-1",
-}
 _NAME = re.compile(r"[a-zA-Z0-9]+(?:-[a-zA-Z0-9]+)*")
-_ZERO = "0001-01-01T00:00:00Z"
-_ACTIVE = ("pending", "starting", "stopping", "deleting", "canceling")
 _ENDS = {"start": "running", "stop": "stopped", "delete": "deleted"}
 _UNDER_WAY = {"start": "starting", "stop": "stopping", "delete": "deleting"}
 
@@ -36,37 +29,11 @@ BROKEN = Answer(0)
 
 def refuse(status: int, message: str, detail: str = "", **fields: str) -> Answer:
     wrong = [{"field": name, "detail": why} for name, why in fields.items()]
-    return Answer(status, {"message": message, "detail": detail, "validations": wrong or None})
+    more = {"detail": detail, "validations": wrong}
+    return Answer(status, {"message": message, **{k: v for k, v in more.items() if v}})
 
 
 _NOT_FOUND = refuse(404, "Resource not found or you do not have access to this resource")
-
-
-@dataclass
-class Workspace:
-    """One workspace and its latest build."""
-
-    name: str
-    parameters: dict[str, str]
-    owner: str = ME["username"]
-    id: str = field(default_factory=lambda: str(uuid4()))
-    build_id: str = ""
-    transition: str = "start"
-    status: str = "pending"
-    error: str = ""
-    error_code: str = ""
-    log: list[str] = field(default_factory=list)
-    agent: str = "connecting"
-    lifecycle: str = "created"
-    deadline: datetime | None = None
-    builds: int = 0
-
-    @property
-    def alive(self) -> bool:
-        """Whether an agent of buildd is at work in it, or may yet be."""
-        return self.lifecycle not in {"off", "start_error"} and (
-            self.status == "running" or (self.transition == "start" and self.status in _ACTIVE[:2])
-        )
 
 
 @dataclass
@@ -95,6 +62,7 @@ class Coder(FarEnd):
     """One Coder with one template, `buildd`, in the organization `default`."""
 
     prefix = "/api/v2/"
+    contract = coder()
 
     def __init__(self) -> None:
         super().__init__()
@@ -113,13 +81,13 @@ class Coder(FarEnd):
         self.ending: Callable[[Workspace], None] = lambda workspace: None
         """Called before a workspace goes, when its last script would run."""
         self.lock = threading.RLock()
-        user = f"users/(?:me|{ME['username']})"
+        user, version = f"users/(?:me|{ME['username']})", TEMPLATE["active_version_id"]
         self._routes: list[tuple[str, str, Callable[..., Answer]]] = [
             ("GET", user, lambda _: Answer(200, ME)),
             ("GET", f"{user}/workspace/([^/]+)", self._named),
             ("POST", f"{user}/workspaces", self._create),
-            ("GET", "organizations/default/templates/buildd", lambda _: Answer(200, _TEMPLATE)),
-            ("GET", "templateversions/version-1/rich-parameters", self._taken),
+            ("GET", "organizations/default/templates/buildd", lambda _: Answer(200, TEMPLATE)),
+            ("GET", f"templateversions/{version}/rich-parameters", self._taken),
             ("POST", "authcheck", self._check),
             ("GET", "workspaces", self._listed),
             ("*", "workspaces/([^/]+)(/.*)?", self._of_workspace),
@@ -143,12 +111,18 @@ class Coder(FarEnd):
             self.asked.append(asked)
         early = self.before(asked)
         if early is not None:
+            self.compare(asked)
             return None if early is BROKEN else early
         with self.lock:
             return self.route(asked)
 
     def route(self, asked: Asked) -> Answer:
         """What Coder says."""
+        answer = self._answer(asked)
+        self.compare(asked, answer)
+        return answer
+
+    def _answer(self, asked: Asked) -> Answer:
         if asked.headers.get("Coder-Session-Token") != TOKEN:
             return refuse(401, "You are signed out or your session has expired.")
         for method, pattern, answer in self._routes:
@@ -158,8 +132,18 @@ class Coder(FarEnd):
         return _NOT_FOUND
 
     def _taken(self, _: Asked) -> Answer:
-        taken = self.rules.parameters.items()
-        return Answer(200, [{"name": name, "ephemeral": short} for name, short in taken])
+        shown = [
+            {
+                "name": name,
+                "type": "string",
+                "default_value": "",
+                "required": False,
+                "mutable": short,
+                "ephemeral": short,
+            }
+            for name, short in self.rules.parameters.items()
+        ]
+        return Answer(200, shown)
 
     def _check(self, asked: Asked) -> Answer:
         return Answer(200, dict.fromkeys(asked.body["checks"], self.rules.may_create))
@@ -177,7 +161,7 @@ class Coder(FarEnd):
         body, name = asked.body, asked.body["name"]
         if not _NAME.fullmatch(name) or len(name) > 32:
             return refuse(400, "Validation failed.", name="must be alphanumeric with hyphens")
-        if body.get("template_id") != "template-1":
+        if body.get("template_id") != TEMPLATE["id"]:
             return refuse(400, "Template not found.")
         mine = [each for each in self.workspaces.values() if each.owner == ME["username"]]
         if any(each.name == name and each.status != "deleted" for each in mine):
@@ -224,7 +208,7 @@ class Coder(FarEnd):
         return _NOT_FOUND
 
     def _build(self, workspace: Workspace, body: dict[str, Any]) -> Answer:
-        if workspace.status in _ACTIVE:
+        if workspace.status in ACTIVE:
             return refuse(409, "A workspace build is already active.")
         if workspace.status == "deleted" and body["transition"] != "delete":
             return refuse(409, f"Cannot {body['transition']} a deleted workspace!")
@@ -265,7 +249,7 @@ class Coder(FarEnd):
                 given = found[0].parameters.items()
                 return Answer(200, [{"name": name, "value": value} for name, value in given])
             case "GET", "/logs":
-                return Answer(200, [{"id": 1, "output": line} for line in found[0].log])
+                return Answer(200, found[0].shown_log())
             case "PATCH", "/cancel":
                 return self._cancel(found[0])
         return _NOT_FOUND
@@ -273,7 +257,7 @@ class Coder(FarEnd):
     def _cancel(self, workspace: Workspace) -> Answer:
         if not self.rules.may_cancel:
             return refuse(403, "User is not allowed to cancel workspace builds.")
-        if workspace.status not in _ACTIVE:
+        if workspace.status not in ACTIVE:
             return refuse(400, "Job has already completed!")
         waits = workspace.status == "pending"
         workspace.status = "canceled" if waits else "canceling"
@@ -321,22 +305,4 @@ class Coder(FarEnd):
         return datetime(2026, 3, 1, tzinfo=UTC) + self.rules.longest if self.rules.longest else None
 
     def shown(self, workspace: Workspace) -> dict[str, Any]:
-        """As Coder shows it, as far as buildd looks."""
-        agent = {"status": workspace.agent, "lifecycle_state": workspace.lifecycle}
-        runs = workspace.status == "running"
-        longest = self._longest()
-        return {
-            "id": workspace.id,
-            "name": workspace.name,
-            "owner_name": workspace.owner,
-            "latest_build": {
-                "id": workspace.build_id,
-                "build_number": workspace.builds,
-                "transition": workspace.transition,
-                "status": workspace.status,
-                "job": {"error": workspace.error, "error_code": workspace.error_code},
-                "deadline": workspace.deadline.isoformat() if workspace.deadline else _ZERO,
-                "max_deadline": longest.isoformat() if longest else None,
-                "resources": [{"agents": None}, {"agents": [agent]}] if runs else None,
-            },
-        }
+        return workspace.shown(self._longest())

@@ -22,8 +22,9 @@ from buildd_runners.coder.answers import Build
 from buildd_runners.coder.runner import CoderRunner
 from buildd_runners.coder.settings import OnStop, Settings
 from tests.far_end import Answer
+from tests.runners.coder_workspace import Workspace
 from tests.runners.coder_world import runner_of, settings
-from tests.runners.fake_coder import BROKEN, TOKEN, Coder, Workspace, refuse
+from tests.runners.fake_coder import BROKEN, TOKEN, Coder, refuse
 
 pytestmark = pytest.mark.anyio
 
