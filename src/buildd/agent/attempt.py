@@ -14,7 +14,6 @@ from typing import Any, TypeVar
 
 import anyio
 import anyio.lowlevel
-from pydantic import JsonValue
 
 from buildd.agent.lease import OVER, LeaseKeeper, Listener, reason_of
 from buildd.agent.past import Past
@@ -278,21 +277,8 @@ class Attempt:
             await self._arrived.wait()
         return self._inbox.popleft()
 
-    async def attach(
-        self,
-        type: ArtifactType,  # noqa: A002 - the API's own word
-        *,
-        title: str | None = None,
-        content: str | None = None,
-        metadata: Mapping[str, JsonValue] | None = None,
-    ) -> None:
+    async def attach(self, type: ArtifactType, **shown: Any) -> None:  # noqa: A002 - the API's own word
         """Show people something the attempt made."""
-        await self.call(
-            lambda: self.client.artifacts.create(
-                worker_id=self.claimed.id,
-                type=type,
-                title=title,
-                content=content,
-                metadata=dict(metadata or {}),
-            )
-        )
+        shown = {name: value for name, value in shown.items() if value is not None}
+        create = self.client.artifacts.create
+        await self.call(lambda: create(worker_id=self.claimed.id, type=type, **shown))
