@@ -101,12 +101,12 @@ def _read(answer: httpx2.Response, who: str) -> dict[str, Any]:
         said = None
     if answer.status_code == HTTPStatus.OK and isinstance(said, dict):
         return said
-    status = HTTPStatus(answer.status_code)
-    if status.is_server_error or status is HTTPStatus.TOO_MANY_REQUESTS:
-        raise Unavailable(f"{who} cannot do that now ({status.value})")
+    status = answer.status_code
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status == HTTPStatus.TOO_MANY_REQUESTS:
+        raise Unavailable(f"{who} cannot do that now ({status})")
     if isinstance(said, dict) and "code" in said:
         raise wire.error_of(status, said)
-    raise BuilddError(f"{who} did not let this run log in ({status.value})")
+    raise BuilddError(f"{who} did not let this run log in ({status})")
 
 
 def _masked(secret: Any, who: str) -> str:
