@@ -9,9 +9,14 @@ import pytest
 
 from buildd import operations as ops
 from buildd.broker import ADMIN, Broker, BrokerSettings, Principal
-from buildd.models import Account, Claim, Claimed, Task, Worker, Workspace
+from buildd.broker.launches import launch_of, move_launch, request_launch
+from buildd.broker.tokens import mint_for_launch
+from buildd.models import Account, Claim, Claimed, Launch, Pool, Task, Worker, Workspace
 from buildd.operations import Operation
-from buildd.store import audit
+from buildd.states import LaunchVerb
+from buildd.store import Transaction, audit
+from buildd.store.sql.pools import POOL
+from buildd.store.sql.tasks import TASK_SEEN
 from buildd.testing import FrozenClock
 
 R = TypeVar("R")
@@ -50,6 +55,41 @@ class House:
         self.broker.execute(ops.StartWorker(id=claimed.id), lease)
         self.broker.execute(ops.Heartbeat(id=claimed.id, status="running"), lease)
         return claimed, lease
+
+    def pool(self, account: Principal, **fields: Any) -> Pool:
+        given = {"name": "laptops", "runner": "local", **fields}
+        return self.admin(ops.CreatePool(account_id=str(account.account_id), **given))
+
+    def launch(self, pool: Pool, task: Task | None = None) -> Launch:
+        """A launch as a dispatcher writes it down, before its runner is called."""
+
+        def make(tx: Transaction) -> str:
+            context = self.broker._context(tx, ADMIN)
+            wanted = None if task is None else tx.first(TASK_SEEN, id=task.id, viewer=None)
+            return str(request_launch(context, tx.first(POOL, id=pool.id), wanted).id)
+
+        launch_id = self.broker._store.write(make).result()
+        return self.admin(ops.GetLaunch(id=launch_id))
+
+    def token(self, launch: Launch) -> str:
+        """What the agent of a launch is given to come in with."""
+
+        def mint(tx: Transaction) -> str:
+            return mint_for_launch(self.broker._context(tx, ADMIN), launch)
+
+        return self.broker._store.write(mint).result()
+
+    def launched(self, launch: Launch) -> Principal:
+        return self.broker.authenticate(self.token(launch)).result()
+
+    def move(self, launch: Launch, verb: LaunchVerb, **step: Any) -> bool:
+        """Whether a launch takes a step."""
+
+        def step_of(tx: Transaction) -> bool:
+            context = self.broker._context(tx, ADMIN)
+            return move_launch(context, launch_of(context, launch.id), verb, **step) is not None
+
+        return self.broker._store.write(step_of).result()
 
     def see(self, task: Task) -> Task:
         return self.admin(ops.GetTask(id=task.id))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -11,12 +12,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from buildd import operations as ops
-from buildd.models import ReasonCode
+from buildd.models import ReasonCode, Task
 from buildd.store.statement import Statement
-from buildd.store.tables import agent
+from buildd.store.tables import agent, pool
 from tests.broker.conftest import House
 
 AGENTS = Statement(sa.select(agent.c.agent_id))
+TROUBLE = Statement(
+    sa.update(pool).where(pool.c.id == sa.bindparam("of")),
+    ("last_error", "retry_at", "halted"),
+)
 CAPABILITIES = st.lists(st.sampled_from(["gpu", "linux", "mac"]), unique=True)
 MONEY = st.one_of(st.none(), st.sampled_from([Decimal(0), Decimal(4), Decimal(6), Decimal(11)]))
 
@@ -171,3 +176,64 @@ def test_agents_not_seen_for_a_week_are_forgotten(house: House) -> None:
     house.broker.reaper.sweep()
     [kept] = house.broker._store.read(lambda tx: tx.all(AGENTS)).result()
     assert kept.agent_id == "new"
+
+
+def pool_reasons(house: House, task: Task) -> list[list[tuple[ReasonCode, str]]]:
+    pools = house.admin(ops.WhyTask(id=task.id)).pools
+    return [[(each.code, each.message) for each in pool.unmet] for pool in pools]
+
+
+def test_why_asks_each_pool_that_works_there(house: House) -> None:
+    service, user = house.account("service"), house.account()
+    other = house.admin(ops.CreateWorkspace(name="other"))
+    house.pool(service, name="elsewhere", workspace_id=other.id)
+    mine = house.pool(user, name="mine", workspace_id=house.workspace.id)
+    house.pool(service, capabilities=["gpu"])
+    task = house.task(required_capabilities=["gpu"], runner_preference="service")
+    [left, right] = house.admin(ops.WhyTask(id=task.id)).pools
+    assert (left.name, left.runner) == ("mine", "local")
+    assert [each.code for each in left.unmet] == ["wrong_route", "missing_capabilities"]
+    assert left.unmet[1].message == "the pool's agents do not have all required capabilities"
+    assert (right.unmet, right.launch) == ([], None)
+    [seen] = house.broker.execute(ops.WhyTask(id=task.id), user).pools
+    assert seen.pool_id == mine.id
+
+
+def test_why_shows_what_was_started_for_the_task_and_what_fills_a_pool(house: House) -> None:
+    service = house.account("service", max_concurrent_workers=2)
+    pool = house.pool(service)
+    first, second = house.task(), house.task()
+    launch = house.launch(pool, first)
+    [why] = house.admin(ops.WhyTask(id=first.id)).pools
+    assert (why.unmet, why.launch) == ([], launch)
+    [why] = house.admin(ops.WhyTask(id=second.id)).pools
+    [full] = why.unmet
+    assert (full.code, full.limit, full.current) == (ReasonCode.POOL_FULL, 1, 1)
+    assert why.launch is None
+    house.admin(ops.UpdatePool(id=pool.id, maximum=9))
+    house.launch(pool)
+    [slots] = house.admin(ops.WhyTask(id=second.id)).pools[0].unmet
+    assert (slots.code, slots.limit, slots.current) == (ReasonCode.NO_SLOT, 2, 2)
+
+
+def test_why_tells_how_a_pool_does(house: House) -> None:
+    pool, task = house.pool(house.account("service")), house.task()
+    assert pool_reasons(house, task) == [[]]
+    house.admin(ops.UpdatePool(id=pool.id, enabled=False))
+    assert pool_reasons(house, task) == [[(ReasonCode.POOL_DISABLED, "the pool is disabled")]]
+    house.admin(ops.UpdatePool(id=pool.id, enabled=True))
+    until = house.clock.now() + timedelta(minutes=5)
+    trouble = {"last_error": "no such image", "retry_at": until, "halted": True}
+    house.broker._store.write(lambda tx: tx.run(TROUBLE, of=pool.id, **trouble)).result()
+    [[halted, waits]] = pool_reasons(house, task)
+    assert halted == (
+        ReasonCode.POOL_HALTED,
+        "the pool met an error that trying again does not cure: no such image",
+    )
+    assert waits[0] is ReasonCode.POOL_WAITS
+    assert waits[1].startswith("the pool's last launches took no work: no such image; the next")
+    house.clock.advance(301)
+    assert [code for code, _ in pool_reasons(house, task)[0]] == [ReasonCode.POOL_HALTED]
+    changed = house.admin(ops.UpdatePool(id=pool.id))
+    assert (changed.halted, changed.last_error, changed.retry_at) == (False, None, None)
+    assert pool_reasons(house, task) == [[]]

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from functools import partial
 
 import pytest
 import sqlalchemy as sa
 
 from buildd import operations as ops
 from buildd.broker import ADMIN, Broker
-from buildd.store import audit, database_of
+from buildd.broker.launches import request_launch
+from buildd.broker.pools import pool_of
+from buildd.broker.tokens import mint_for_launch
+from buildd.store import Transaction, audit, database_of
 
 
 @pytest.fixture
@@ -26,8 +30,18 @@ def worked(database_url: str) -> str:
     [claimed] = broker.execute(ops.ClaimTasks(), account).workers
     lease = broker.authenticate(claimed.lease.token).result()
     broker.execute(ops.Heartbeat(id=claimed.id, cost_usd=Decimal(1)), lease)
+    pool = ops.CreatePool(name="p", account_id=made.id, runner="local")
+    row = broker.execute(pool, ADMIN)
+    launches = [broker._store.write(partial(_launch, broker, row.id)).result() for _ in range(2)]
+    broker.execute(ops.Enrol(), broker.authenticate(launches[0]).result())
+    broker.execute(ops.CreateAccount(type="user", name="b"), ADMIN)
     broker.close()
     return database_url
+
+
+def _launch(broker: Broker, pool: str, tx: Transaction) -> str:
+    context = broker._context(tx, ADMIN)
+    return mint_for_launch(context, request_launch(context, pool_of(context, pool), None))
 
 
 def test_a_sound_database_has_no_differences(worked: str) -> None:
@@ -62,11 +76,30 @@ def test_a_sound_database_has_no_differences(worked: str) -> None:
             "UPDATE task SET status = 'completed', worker_id = NULL WHERE worker_id IS NOT NULL",
             {"a worker's task", "a task that waits for what is completed"},
         ),
+        ("DELETE FROM pool", {"an open launch's pool"}),
+        (
+            "UPDATE launch SET worker_id = (SELECT id FROM worker),"
+            " account_id = (SELECT id FROM account WHERE name = 'b') WHERE key_id IS NULL",
+            {"a launch's worker"},
+        ),
+        (
+            "UPDATE launch SET worker_id = (SELECT id FROM worker)",
+            {"a worker of two launches"},
+        ),
+        (
+            "DROP INDEX launch_of_open_task; UPDATE launch SET task_id = 'task_x'",
+            {"a task's open launches"},
+        ),
+        (
+            "UPDATE launch SET status = 'ended', ended_at = created_at",
+            {"the key of a launch that is over"},
+        ),
     ],
 )
 def test_each_tampered_counter_is_found(worked: str, tamper: str, checks: set[str]) -> None:
     engine = sa.create_engine(database_of(worked).url)
     with engine.begin() as connection:
-        connection.execute(sa.text(tamper))
+        for statement in tamper.split("; "):
+            connection.execute(sa.text(statement))
     engine.dispose()
     assert {difference.check for difference in audit(worked)} == checks

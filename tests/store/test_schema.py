@@ -19,8 +19,10 @@ from buildd.models import (
     Account,
     Artifact,
     Comment,
+    Launch,
     Message,
     Model,
+    Pool,
     Source,
     Task,
     Worker,
@@ -80,12 +82,14 @@ def test_a_database_of_a_newer_buildd_is_refused(sqlite_url: str) -> None:
         (Artifact, tables.artifact),
         (Comment, tables.comment),
         (Message, tables.message),
+        (Pool, tables.pool),
+        (Launch, tables.launch),
         (Event, tables.event),
     ],
     ids=lambda each: getattr(each, "__name__", ""),
 )
 def test_every_field_of_a_model_has_its_column(model: type[Model], table: sa.Table) -> None:
-    joined = {"spent_today", "reserved_today", "expires_at", "attachments"}
+    joined = {"spent_today", "reserved_today", "expires_at", "attachments", "open_launches"}
     missing = set(model.model_fields) - {column.key for column in table.columns} - joined
     assert missing == set()
 

@@ -1,4 +1,4 @@
-"""The two machines as tables: the sets derived from them hold what they say."""
+"""The machines as tables: the sets derived from them hold what they say."""
 
 from __future__ import annotations
 
@@ -10,9 +10,15 @@ from buildd.states import (
     CLOSED,
     ENDED,
     HOLDING,
+    LAUNCH,
     LIVE,
+    OPEN_LAUNCH,
+    OVER,
     TASK,
+    WANTED,
     WORKER,
+    LaunchStatus,
+    LaunchVerb,
     Machine,
     TaskStatus,
     TaskVerb,
@@ -21,13 +27,13 @@ from buildd.states import (
 )
 
 
-@pytest.mark.parametrize("machine", [WORKER, TASK], ids=["worker", "task"])
+@pytest.mark.parametrize("machine", [WORKER, TASK, LAUNCH], ids=["worker", "task", "launch"])
 def test_each_verb_has_exactly_one_step(machine: Machine[StrEnum, StrEnum]) -> None:
     verbs = [step.verb for step in machine.steps]
     assert sorted(verbs) == sorted(type(verbs[0]))
 
 
-@pytest.mark.parametrize("machine", [WORKER, TASK], ids=["worker", "task"])
+@pytest.mark.parametrize("machine", [WORKER, TASK, LAUNCH], ids=["worker", "task", "launch"])
 def test_every_status_can_be_reached(machine: Machine[StrEnum, StrEnum]) -> None:
     reached = {machine.initial}
     for _ in machine.statuses:
@@ -54,3 +60,14 @@ def test_a_workers_statuses_are_partitioned() -> None:
 def test_only_resume_leads_out_of_a_pause_without_an_end() -> None:
     out = {step.verb for step in WORKER.steps if WorkerStatus.PAUSED in step.sources}
     assert {v for v in out if WORKER.step(v).target not in ENDED} == {WorkerVerb.RESUME}
+
+
+def test_a_launchs_statuses_are_partitioned_and_nothing_leaves_its_end() -> None:
+    assert set(LaunchStatus) == OPEN_LAUNCH | OVER
+    assert not OPEN_LAUNCH & OVER
+    assert {LaunchStatus.STOPPING} == OPEN_LAUNCH - WANTED
+    assert not any(step.sources & OVER for step in LAUNCH.steps)
+
+
+def test_what_a_platform_may_have_never_counts_as_not_come_about() -> None:
+    assert LAUNCH.step(LaunchVerb.FAIL).sources == {LaunchStatus.REQUESTED}

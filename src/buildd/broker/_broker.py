@@ -143,6 +143,7 @@ class Broker:
     ) -> Future[Subscription]:
         """Listen to what the principal may see; `notify` runs on the feed's thread when there is more."""
         self._here()
+        _policy.check_listener(principal)
         audience = Audience(principal)
 
         def join(tx: Transaction) -> Subscription:

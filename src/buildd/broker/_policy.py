@@ -13,8 +13,7 @@ _ACQUIRE, _ENROL = PrincipalKind.ACQUIRE, PrincipalKind.ENROL
 
 ALLOWED: dict[Access, frozenset[PrincipalKind]] = {
     Access.ADMIN: frozenset({_ADMIN}),
-    Access.ACCOUNT: frozenset({_ACCOUNT}),
-    Access.CLAIMER: frozenset({_ACCOUNT, _ACQUIRE}),
+    Access.ACCOUNT: frozenset({_ACCOUNT, _ACQUIRE}),
     Access.ENROLMENT: frozenset({_ENROL}),
     Access.MEMBER: frozenset({_ADMIN, _ACCOUNT}),
     Access.READER: frozenset({_ADMIN, _ACCOUNT, _LEASE}),
@@ -25,7 +24,6 @@ ALLOWED: dict[Access, frozenset[PrincipalKind]] = {
 _NEEDS = {
     Access.ADMIN: "an administrator",
     Access.ACCOUNT: "an account with its own key (make one with `buildd accounts create`)",
-    Access.CLAIMER: "an account with its own key (make one with `buildd accounts create`)",
     Access.ENROLMENT: "an enrolment token (make one with `buildd accounts enrol`)",
     Access.MEMBER: "an account key or an administrator",
     Access.READER: "an account key, an administrator, or a lease token",
@@ -38,6 +36,12 @@ def check(operation: Operation[Any], principal: Principal) -> None:
     """Raises `Forbidden` if this kind of caller may never use the verb."""
     if principal.kind not in ALLOWED[operation.access]:
         raise Forbidden(f"this needs {_NEEDS[operation.access]}")
+
+
+def check_listener(principal: Principal) -> None:
+    """Raises `Forbidden` if this kind of caller may not listen to events."""
+    if principal.kind in {_ACQUIRE, _ENROL}:
+        raise Forbidden(f"this needs {_NEEDS[Access.READER]}")
 
 
 def own(mine: str | None, asked: str) -> None:

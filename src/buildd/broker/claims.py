@@ -6,7 +6,7 @@ import re
 from contextlib import suppress
 
 from buildd import operations as ops
-from buildd.broker import attempts, fence, ledger
+from buildd.broker import attempts, fence, launches, ledger
 from buildd.broker._context import Context, handles, model
 from buildd.broker.principals import Principal, PrincipalKind
 from buildd.broker.why import no_work, reason, run_limit, unnamed_run, why_not_me
@@ -32,7 +32,9 @@ _TRIES = 3
 def claim_tasks(ctx: Context, op: ops.ClaimTasks) -> Claim:
     """Take up to as many as asked for; waiting is the waiting room's business, not this one's."""
     account = _lock_account(ctx, ctx.principal.account_id)
-    if op.agent_id is not None:
+    if ctx.principal.kind is PrincipalKind.ACQUIRE:
+        op = launches.own_task(ctx, op)
+    elif op.agent_id is not None:
         _see_agent(ctx, op, account)
     taken: list[Claimed] = []
     while len(taken) < op.max_tasks:
@@ -42,6 +44,8 @@ def claim_tasks(ctx: Context, op: ops.ClaimTasks) -> Claim:
             break
         taken.append(one)
         account = _lock_account(ctx, ctx.principal.account_id)
+    if not taken:
+        launches.check_wanted(ctx)
     return Claim(workers=taken, reason=None if taken else full or _why(ctx, op, account))
 
 
@@ -103,7 +107,7 @@ def _take(ctx: Context, op: ops.ClaimTasks, account: Row) -> Claimed | None:
         if task is None:
             return None
         with suppress(_OutranError), ctx.tx.savepoint():
-            return _lease(ctx, _engage(ctx, op, account, task), op)
+            return _lease(ctx, _engage(ctx, op, account, task), op, task.launch_id)
     return None
 
 
@@ -160,7 +164,11 @@ def _take_up(ctx: Context, op: ops.ClaimTasks) -> Claimed | None:
     return None if worker is None else _lease(ctx, worker, op)
 
 
-def _lease(ctx: Context, worker: Row, op: ops.ClaimTasks) -> Claimed:
+def _lease(ctx: Context, worker: Row, op: ops.ClaimTasks, launch_id: str | None = None) -> Claimed:
+    """Hold the worker; what its agent was launched as, or else the launch of its task, made it."""
+    launch_id = ctx.principal.launch_id or launch_id
+    if launch_id is not None:
+        launches.bind(ctx, launch_id, worker, op.run_id)
     token = new_secret(Secret.LEASE)
     task = ctx.tx.first(sql_tasks.TASK_SEEN, id=worker.task_id, viewer=None)
     held = ctx.tx.first(

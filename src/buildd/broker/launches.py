@@ -7,11 +7,13 @@ from typing import Any
 
 from buildd import operations as ops
 from buildd.broker._context import Context, handles, model
-from buildd.errors import NotClaimable, NotFound
+from buildd.broker.principals import PrincipalKind
+from buildd.errors import Forbidden, NotAuthenticated, NotClaimable, NotFound
 from buildd.events import EventType
 from buildd.ids import Kind, new_id
 from buildd.models import Launch
-from buildd.states import LAUNCH, OPEN_LAUNCH, OVER, LaunchStatus, LaunchVerb
+from buildd.routing import AccountType
+from buildd.states import LAUNCH, OVER, WANTED, LaunchStatus, LaunchVerb
 from buildd.store import Row
 from buildd.store.sql import accounts as sql_accounts
 from buildd.store.sql import pools as sql
@@ -112,25 +114,44 @@ def tell(ctx: Context, launch: Row, previous: str | None) -> None:
     )
 
 
-def bind(ctx: Context, launch_id: str, worker: Row, run_id: str | None) -> bool:
-    """Note which attempt a launch made; False if it made one before, or is not wanted any more."""
-    bound = ctx.tx.first(
-        sql.BIND_LAUNCH, of=launch_id, worker=worker.id, run=run_id, now=ctx.tx.now
-    )
+def own_task(ctx: Context, op: ops.ClaimTasks) -> ops.ClaimTasks:
+    """What an acquisition token may ask for: the task of its launch, and nothing else.
+
+    Raises `Forbidden` for another one, and `NotAuthenticated` once its time is over.
+    """
+    mine = ctx.principal
+    assert mine.expires_at is not None
+    if mine.expires_at <= ctx.tx.now:
+        raise NotAuthenticated("this acquisition token has expired")
+    asked = (op.task_id or mine.task_id, op.workspace_id or mine.workspace_id)
+    if asked != (mine.task_id, mine.workspace_id):
+        raise Forbidden("an acquisition token claims the task of its launch, and no other")
+    return op.model_copy(update={"task_id": mine.task_id, "max_tasks": 1})
+
+
+def bind(ctx: Context, launch_id: str, worker: Row, run_id: str | None) -> None:
+    """Note which attempt a launch has made.
+
+    Raises `NotClaimable` if the caller is a launch's agent and may make none (any more).
+    """
+    run = run_id if ctx.principal.account_type is AccountType.ACTION else None
+    bound = ctx.tx.first(sql.BIND_LAUNCH, of=launch_id, worker=worker.id, run=run, now=ctx.tx.now)
     if bound is not None:
         tell(ctx, bound, bound.status)
-    return bound is not None
+    else:
+        check_wanted(ctx)
 
 
-def refusal(ctx: Context, launch_id: str) -> NotClaimable | None:
-    """Why a launch takes no work any more, or None if it may."""
-    launch = launch_of(ctx, launch_id)
-    if launch.worker_id is not None:
-        return NotClaimable(
+def check_wanted(ctx: Context) -> None:
+    """Raises `NotClaimable` if the caller is a launch's agent that is to take no work (any more)."""
+    if ctx.principal.launch_id is None:
+        return
+    launch = launch_of(ctx, ctx.principal.launch_id)
+    by_token = ctx.principal.kind is PrincipalKind.ACQUIRE
+    if by_token and launch.worker_id is not None:
+        raise NotClaimable(
             f"this token was used: launch {launch.id} has made worker {launch.worker_id}"
         )
-    status = LaunchStatus(launch.status)
-    if status in OPEN_LAUNCH and status is not LaunchStatus.STOPPING:
-        return None
-    why = f": {launch.stop_reason}" if launch.stop_reason else ""
-    return NotClaimable(f"launch {launch.id} is {status.value}{why}")
+    if LaunchStatus(launch.status) not in WANTED:
+        why = f": {launch.stop_reason}" if launch.stop_reason else ""
+        raise NotClaimable(f"launch {launch.id} is {launch.status}{why}")

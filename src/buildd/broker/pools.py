@@ -28,7 +28,7 @@ _FRESH: dict[str, Any] = {"failures": 0, "retry_at": None, "halted": False, "las
 def create_pool(ctx: Context, op: ops.CreatePool) -> Pool:
     """A pool."""
     if ctx.tx.first(sql_accounts.ACCOUNT_STANDS, id=op.account_id) is None:
-        raise Invalid.field("accountId", "there is no such account")
+        raise NotFound("there is no such account")
     _check(ctx, op)
     pool_id = new_id(Kind.POOL)
     ctx.tx.run(sql.INSERT_POOL, **_row(ctx, pool_id, op))
@@ -137,7 +137,7 @@ def _check(ctx: Context, pool: ops.CreatePool | ops.UpdatePool) -> None:
     if pool.workspace_id is not None and not ctx.tx.all(
         sql_workspaces.WORKSPACE, id=pool.workspace_id, viewer=None
     ):
-        raise Invalid.field("workspaceId", "there is no such workspace")
+        raise NotFound("there is no such workspace")
 
 
 def _lock(ctx: Context, pool_id: str) -> Row:

@@ -13,6 +13,7 @@ from buildd.clock import elapsed
 from buildd.errors import NotAuthenticated
 from buildd.ids import Secret, digest, secret_kind
 from buildd.routing import AccountType
+from buildd.states import OVER
 from buildd.store import Store, Transaction
 from buildd.store.sql import accounts as sql
 from buildd.store.sql import pools as sql_pools
@@ -155,6 +156,8 @@ def _launched(tx: Transaction, kind: Secret, hashed: str) -> Principal:
         raise NotAuthenticated(f"this {_ONCE[kind]} token is unknown")
     if row.expires_at <= tx.now:
         raise NotAuthenticated(f"this {_ONCE[kind]} token has expired")
+    if row.status in OVER:
+        raise NotAuthenticated(f"launch {row.launch_id} is {row.status}, and this token with it")
     return Principal(
         PrincipalKind(kind.name.lower()),
         account_id=row.account_id,

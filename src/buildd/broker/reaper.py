@@ -30,6 +30,7 @@ from buildd.store import Store, Transaction
 from buildd.store.sql import accounts as sql_accounts
 from buildd.store.sql import events as sql_events
 from buildd.store.sql import idempotency as sql_idempotency
+from buildd.store.sql import pools as sql_pools
 from buildd.store.sql import schedules as sql_schedules
 from buildd.store.sql import tasks as sql_tasks
 from buildd.store.sql import workers as sql
@@ -38,6 +39,7 @@ Act = Callable[[Context], bool]
 
 _LAST_PASS = "reaped_at"  # noqa: S105 - the name of a setting
 _AGENTS_KEPT = timedelta(days=7)
+_TOKENS_KEPT = timedelta(days=1)
 _ROUNDS = 20
 """Transactions of pruning in one pass at most, so that leases are looked at in time."""
 
@@ -149,12 +151,18 @@ class Reaper:
         """
         tx.run(sql_idempotency.FORGET_ALL_OLD, before=tx.now - KEPT)
         tx.run(sql_accounts.FORGET_AGENTS, before=tx.now - _AGENTS_KEPT)
-        events = tasks = 0
+        tx.run(sql_pools.FORGET_TOKENS, before=tx.now - _TOKENS_KEPT)
+        events = tasks = launches = 0
         if self._keep.events is not None:
             events = tx.run(sql_events.PRUNE_EVENTS, before=tx.now - self._keep.events)
         if self._keep.tasks is not None:
             tasks = tx.run(sql_tasks.PRUNE_TASKS, before=tx.now - self._keep.tasks)
-        return events == sql_events.PRUNE_AT_ONCE or tasks == sql_tasks.PRUNE_AT_ONCE
+            launches = tx.run(sql_pools.PRUNE_LAUNCHES, before=tx.now - self._keep.tasks)
+        return (
+            events == sql_events.PRUNE_AT_ONCE
+            or tasks == sql_tasks.PRUNE_AT_ONCE
+            or launches == sql_pools.PRUNE_AT_ONCE
+        )
 
 
 def _settled(act: Future[bool]) -> bool:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
 
 from buildd import operations as ops
-from buildd.broker._context import Context, handles
+from buildd.broker._context import Context, handles, model
 from buildd.budget import budget_day
 from buildd.errors import NotFound
-from buildd.models import AccountWhy, Reason, ReasonCode, Task, Why
+from buildd.models import AccountWhy, Launch, PoolWhy, Reason, ReasonCode, Task, Why
 from buildd.store import Row
 from buildd.store.sql import claims as sql
+from buildd.store.sql import pools as sql_pools
 from buildd.store.sql import tasks as sql_tasks
 
 AGENT_LIVES = timedelta(minutes=2)
@@ -30,11 +32,22 @@ _SAID = {
     ReasonCode.NO_WORKSPACE_BUDGET: "the workspace's budget for today does not allow it",
 }
 
+_SAID_OF_POOL = {
+    **_SAID,
+    ReasonCode.MISSING_CAPABILITIES: "the pool's agents do not have all required capabilities",
+    ReasonCode.NO_SLOT: "the account's worker slots are taken, or will be by what is starting",
+    ReasonCode.POOL_DISABLED: "the pool is disabled",
+    ReasonCode.POOL_HALTED: "the pool met an error that trying again does not cure",
+    ReasonCode.POOL_WAITS: "the pool's last launches took no work",
+    ReasonCode.POOL_FULL: "the pool has as many launches as it may",
+}
+
 _FIGURES = {
     ReasonCode.NO_SLOT: ("max_concurrent_workers", "live_workers"),
     ReasonCode.NO_WORKSPACE_SLOT: ("workspace_slots", "workspace_live"),
     ReasonCode.NO_BUDGET: ("max_cost_per_day", "used_today"),
     ReasonCode.NO_WORKSPACE_BUDGET: ("workspace_cap", "workspace_used"),
+    ReasonCode.POOL_FULL: ("maximum", "launches"),
 }
 """Which columns hold the limit that was met, and how much of it is used."""
 
@@ -43,7 +56,7 @@ _NAMED_AT_MOST = 3
 
 @handles(ops.WhyTask)
 def why_task(ctx: Context, op: ops.WhyTask) -> Why:
-    """For every account (or, for an account, itself) what is not met."""
+    """For every account and pool (or, for an account, itself and its own) what is not met."""
     task = ctx.tx.first(sql_tasks.TASK_SEEN, id=op.id, viewer=ctx.viewer)
     if task is None:
         raise NotFound("there is no such task")
@@ -66,7 +79,33 @@ def why_task(ctx: Context, op: ops.WhyTask) -> Why:
         status=Task.model_validate(task).status,
         claimable=any(not account.unmet for account in accounts),
         accounts=accounts,
+        pools=_pools(ctx, op.id),
     )
+
+
+def _pools(ctx: Context, task_id: str) -> list[PoolWhy]:
+    about = {"task": task_id, "account": ctx.viewer}
+    rows = ctx.tx.all(sql.WHY_POOLS, **about, now=ctx.tx.now, day=budget_day(ctx.tx.now))
+    launch = ctx.tx.first(sql_pools.LAUNCH_OF_TASK, task=task_id) if rows else None
+    return [
+        PoolWhy(
+            pool_id=row.id,
+            name=row.name,
+            runner=row.runner,
+            unmet=[_of_pool(reason, row) for reason in _unmet(ctx, task_id, row, _SAID_OF_POOL)],
+            launch=model(Launch, launch) if launch and launch.pool_id == row.id else None,
+        )
+        for row in rows
+    ]
+
+
+def _of_pool(unmet: Reason, row: Row) -> Reason:
+    """The reason with what the pool knows more about it."""
+    known = {
+        ReasonCode.POOL_HALTED: f": {row.last_error}",
+        ReasonCode.POOL_WAITS: f": {row.last_error}; the next one may start at {row.retry_at}",
+    }
+    return unmet.model_copy(update={"message": unmet.message + known.get(unmet.code, "")})
 
 
 def why_not_me(ctx: Context, op: ops.ClaimTasks, task_id: str) -> Reason:
@@ -113,10 +152,12 @@ def run_limit(account: Row, run: Row) -> Reason | None:
     return None
 
 
-def _unmet(ctx: Context, task_id: str, row: Row) -> list[Reason]:
-    unmet = (code for code in _SAID if not getattr(row, code.value))
+def _unmet(
+    ctx: Context, task_id: str, row: Row, said: Mapping[ReasonCode, str] = _SAID
+) -> list[Reason]:
+    unmet = (code for code in said if not getattr(row, code.value))
     return [
-        _not_ready(ctx, task_id) if code is ReasonCode.NOT_READY else reason(code, row)
+        _not_ready(ctx, task_id) if code is ReasonCode.NOT_READY else reason(code, row, said)
         for code in unmet
     ]
 
@@ -131,9 +172,9 @@ def _not_ready(ctx: Context, task_id: str) -> Reason:
     return Reason(code=ReasonCode.NOT_READY, message=message)
 
 
-def reason(code: ReasonCode, row: Row) -> Reason:
+def reason(code: ReasonCode, row: Row, said: Mapping[ReasonCode, str] = _SAID) -> Reason:
     """A reason with the limit that was met, from a row that has the figures."""
     if code not in _FIGURES:
-        return Reason(code=code, message=_SAID[code])
+        return Reason(code=code, message=said[code])
     limit, current = (float(getattr(row, name)) for name in _FIGURES[code])
-    return Reason(code=code, message=_SAID[code], limit=limit, current=current)
+    return Reason(code=code, message=said[code], limit=limit, current=current)

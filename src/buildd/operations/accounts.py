@@ -54,7 +54,7 @@ class GetMe(Operation[Account]):
     """The account whose key this is."""
 
     http = get("/api/accounts/me")
-    access = Access.CLAIMER
+    access = Access.ACCOUNT
 
 
 class UpdateAccount(Operation[Account]):

@@ -33,7 +33,7 @@ class ClaimTasks(Operation[Claim]):
     """Take up to `maxTasks` tasks that this account may work on, waiting for the first if asked to."""
 
     http = post("/api/workers/claim")
-    access = Access.CLAIMER
+    access = Access.ACCOUNT
     workspace_id: Id | None = None
     task_id: Id | None = None
     capabilities: Capabilities = []

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 
 from buildd.errors import ConfigError
-from buildd.states import HELD, HOLDING, LIVE, TaskStatus
+from buildd.states import HELD, HOLDING, LIVE, OPEN_LAUNCH, TaskStatus
 from buildd.store.columns import Money, among
 from buildd.store.dialects import Sqlite, database_of
 from buildd.store.schema import check_schema
@@ -16,11 +16,14 @@ from buildd.store.sql.events import EVENT_SEQ
 from buildd.store.statement import Statement
 from buildd.store.tables import (
     account,
+    api_key,
     budget_day,
     counter,
     dependency,
     event,
+    launch,
     ledger,
+    pool,
     task,
     worker,
     workspace,
@@ -98,6 +101,7 @@ def _owns(table: sa.Table) -> sa.ColumnElement[bool]:
 _live = among(worker.c.status, LIVE)
 _holder = worker.alias("holder")
 _parent = task.alias("parent")
+_open = among(launch.c.status, OPEN_LAUNCH)
 _LAST = sa.select(sa.func.max(event.c.seq)).scalar_subquery()
 
 CHECKS: dict[str, Statement] = {
@@ -177,6 +181,51 @@ CHECKS: dict[str, Statement] = {
     ),
     "a worker's cost": _compare(
         worker, worker.c.cost_usd, _sum(ledger.c.spent, ledger.c.worker_id == worker.c.id)
+    ),
+    "an open launch's pool": Statement(
+        sa.select(
+            launch.c.id.label("id"), launch.c.pool_id.label("counter"), pool.c.id.label("found")
+        )
+        .outerjoin(pool, pool.c.id == launch.c.pool_id)
+        .where(_open, pool.c.id.is_(None))
+    ),
+    "a launch's worker": Statement(
+        sa.select(
+            launch.c.id.label("id"),
+            launch.c.account_id.label("counter"),
+            worker.c.account_id.label("found"),
+        )
+        .join(worker, worker.c.id == launch.c.worker_id)
+        .where(worker.c.account_id != launch.c.account_id)
+    ),
+    "a worker of two launches": Statement(
+        sa.select(
+            launch.c.worker_id.label("id"),
+            sa.literal_column("1").label("counter"),
+            sa.func.count().label("found"),
+        )
+        .where(launch.c.worker_id.is_not(None))
+        .group_by(launch.c.worker_id)
+        .having(sa.func.count() > sa.literal_column("1"))
+    ),
+    "a task's open launches": Statement(
+        sa.select(
+            launch.c.task_id.label("id"),
+            sa.literal_column("1").label("counter"),
+            sa.func.count().label("found"),
+        )
+        .where(_open, launch.c.task_id.is_not(None))
+        .group_by(launch.c.task_id)
+        .having(sa.func.count() > sa.literal_column("1"))
+    ),
+    "the key of a launch that is over": Statement(
+        sa.select(
+            launch.c.id.label("id"),
+            launch.c.status.label("counter"),
+            api_key.c.id.label("found"),
+        )
+        .join(api_key, api_key.c.id == launch.c.key_id)
+        .where(sa.not_(_open), api_key.c.revoked_at.is_(None))
     ),
     "the event counter": Statement(
         sa.select(

@@ -9,12 +9,23 @@ from sqlalchemy import bindparam
 from sqlalchemy.dialects.postgresql import insert
 
 from buildd.models import ReasonCode
-from buildd.routing import RunnerPreference
-from buildd.states import LIVE, TASK
+from buildd.routing import AccountType, RunnerPreference
+from buildd.states import LIVE, OPEN_LAUNCH, TASK, WANTED
 from buildd.store.columns import JSON, Moment, Money, among
 from buildd.store.sql._parts import NOW, locked, matches, within
 from buildd.store.statement import Statement
-from buildd.store.tables import account, agent, budget_day, grant, ledger, task, worker, workspace
+from buildd.store.tables import (
+    account,
+    agent,
+    budget_day,
+    grant,
+    launch,
+    ledger,
+    pool,
+    task,
+    worker,
+    workspace,
+)
 
 _ZERO: sa.ColumnElement[Any] = sa.literal_column("0")
 _DAY = bindparam("day", type_=sa.Date())
@@ -99,6 +110,20 @@ RUN = Statement(
 
 _PAIRS = task.join(workspace, workspace.c.id == task.c.workspace_id).join(account, sa.true())
 
+# Agents of an `action` account run in Actions only. The first that claims a task, though its key
+# names no launch, is the run that the task's launch has started.
+_ITS_LAUNCH = (
+    sa.select(launch.c.id)
+    .where(
+        account.c.type == sa.literal_column(f"'{AccountType.ACTION.value}'"),
+        launch.c.task_id == task.c.id,
+        launch.c.account_id == account.c.id,
+        launch.c.worker_id.is_(None),
+        among(launch.c.status, WANTED),
+    )
+    .scalar_subquery()
+)
+
 # Everything that decides is in this WHERE. Whatever is filtered after the LIMIT starves what is
 # behind it: fifty unclaimable tasks at the head once hid sixteen good ones for six days.
 NEXT_TASK = locked(
@@ -106,6 +131,7 @@ NEXT_TASK = locked(
         task,
         sa.type_coerce(ESTIMATE, Money()).label("estimate"),
         workspace.c.max_cost_per_day.label("workspace_cap"),
+        _ITS_LAUNCH.label("launch_id"),
     )
     .select_from(_PAIRS)
     .where(
@@ -150,6 +176,48 @@ def _explain(conditions: dict[ReasonCode, sa.ColumnElement[bool]]) -> Statement:
 
 WHY_NOT_ME = _explain(CLAIMABLE)
 WHY = _explain(EXPLAINED)
+
+_others = sa.or_(launch.c.task_id.is_(None), launch.c.task_id != task.c.id)
+
+
+def _launches(*which: sa.ColumnElement[bool]) -> sa.ScalarSelect[Any]:
+    open_ = among(launch.c.status, OPEN_LAUNCH)
+    return sa.select(sa.func.count()).where(open_, _others, *which).scalar_subquery()
+
+
+# What is on its way to work will need a slot too.
+_engaged = account.c.live_workers + _launches(
+    launch.c.account_id == account.c.id, launch.c.worker_id.is_(None)
+)
+_in_pool = _launches(launch.c.pool_id == pool.c.id)
+LAUNCHED = {
+    **_COMMON,
+    ReasonCode.NO_SLOT: _engaged < account.c.max_concurrent_workers,
+    ReasonCode.MISSING_CAPABILITIES: within(task.c.required_capabilities, pool.c.capabilities),
+    ReasonCode.POOL_DISABLED: pool.c.enabled,
+    ReasonCode.POOL_HALTED: sa.not_(pool.c.halted),
+    ReasonCode.POOL_WAITS: sa.or_(pool.c.retry_at.is_(None), pool.c.retry_at <= NOW),
+    ReasonCode.POOL_FULL: _in_pool < pool.c.maximum,
+}
+"""The same for a pool that could start an agent for a task."""
+
+WHY_POOLS = Statement(
+    sa.select(
+        *(column for column in _FIGURES if column.key not in {"name", "live_workers"}),
+        _engaged.label("live_workers"),
+        _in_pool.label("launches"),
+        *(pool.c[name] for name in ("id", "name", "runner", "maximum", "retry_at", "last_error")),
+        *(met.label(code.value) for code, met in LAUNCHED.items()),
+    )
+    .select_from(_PAIRS.join(pool, pool.c.account_id == account.c.id))
+    .where(
+        task.c.id == bindparam("task"),
+        account.c.deleted_at.is_(None),
+        matches(account.c.id, "account"),
+        sa.or_(pool.c.workspace_id.is_(None), pool.c.workspace_id == task.c.workspace_id),
+    )
+    .order_by(pool.c.id)
+)
 
 _new_day = insert(budget_day)
 SPEND_ON_DAY = Statement(

@@ -14,6 +14,8 @@ from buildd.store.sql._parts import NOW, change, locked, matches, optional, page
 from buildd.store.statement import Statement
 from buildd.store.tables import account, launch, pool, single_use_token
 
+PRUNE_AT_ONCE = 500
+
 _OPEN_OF_POOL = (
     sa.select(sa.func.count())
     .where(launch.c.pool_id == pool.c.id, among(launch.c.status, OPEN_LAUNCH))
@@ -60,7 +62,7 @@ INSERT_LAUNCH = Statement(sa.insert(launch))
 LAUNCH_COLUMNS = tuple(column.name for column in launch.columns)
 LAUNCH_BY_ID = Statement(sa.select(launch).where(launch.c.id == bindparam("id")))
 LOCK_LAUNCH = locked(sa.select(launch).where(launch.c.id == bindparam("id")), launch)
-_SHOWN = bindparam("open", type_=sa.Boolean())
+_SHOWN = sa.cast(bindparam("open", type_=sa.Boolean()), sa.Boolean())
 LAUNCHES = page(
     sa.select(launch).where(
         matches(launch.c.pool_id, "pool"),
@@ -93,6 +95,7 @@ def _move(verb: LaunchVerb, **values: Any) -> Statement:
             status=sa.literal_column(f"'{step.target.value}'"),
             detail=sa.func.coalesce(optional("said"), launch.c.detail),
             busy_until=sa.case((_TURN.is_(None), launch.c.busy_until), else_=sa.null()),
+            calls=sa.literal_column("0"),
             retry_at=sa.null(),
             unknown_since=sa.null(),
             updated_at=NOW,
@@ -166,6 +169,7 @@ TOKEN_BY_DIGEST = Statement(
         account.c.type,
         launch.c.task_id,
         launch.c.workspace_id,
+        launch.c.status,
     )
     .join(account, account.c.id == single_use_token.c.account_id)
     .outerjoin(launch, launch.c.id == single_use_token.c.launch_id)
@@ -181,6 +185,13 @@ USE_TOKEN = Statement(
     .values(used_at=NOW)
     .returning(single_use_token.c.launch_id)
 )
+_FORGOTTEN = (
+    sa.select(launch.c.id)
+    .where(among(launch.c.status, OVER), launch.c.ended_at < bindparam("before", type_=Moment()))
+    .order_by(launch.c.ended_at)
+    .limit(PRUNE_AT_ONCE)
+)
+PRUNE_LAUNCHES = Statement(sa.delete(launch).where(launch.c.id.in_(_FORGOTTEN)))
 FORGET_TOKENS = Statement(
     sa.delete(single_use_token).where(
         single_use_token.c.expires_at < bindparam("before", type_=Moment())

@@ -71,6 +71,12 @@ class LaunchRow(SQLModel, table=True):
             sqlite_where=matching("status", OPEN_LAUNCH),
             postgresql_where=matching("status", OPEN_LAUNCH),
         ),
+        sa.Index(
+            "launch_over",
+            "ended_at",
+            sqlite_where=matching("status", OVER),
+            postgresql_where=matching("status", OVER),
+        ),
         sa.Index("launch_of_pool", "pool_id", "id"),
         sa.Index("launch_of_task", "task_id", "id"),
         sa.Index("launch_of_key", "key_id"),

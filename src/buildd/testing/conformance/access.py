@@ -31,6 +31,8 @@ class Things:
     task: str
     worker: str
     artifact: str
+    pool: str
+    launch: str
     comment: str
     lease: Client
 
@@ -51,6 +53,10 @@ def things_of(stage: Stage) -> Things:
         task=claimed.task_id,
         worker=claimed.id,
         artifact=artifact.id,
+        pool=bd.pools.create(
+            name="laptops", account_id=stage.account.id, runner="local", enabled=False
+        ).id,
+        launch="lch_nothing",  # nobody but a dispatcher makes one
         comment=bd.comments.create(artifact_id=artifact.id, content="Better so").id,
         lease=lease,
     )
@@ -123,6 +129,18 @@ CALLS: dict[type[Operation[Any]], Call] = {
     ops.ReportWorkers: lambda it: ops.ReportWorkers(
         reports=[BatchedStart(verb="start", id=it.worker, token=new_secret(Secret.LEASE))]
     ),
+    ops.CreateEnrolment: lambda it: ops.CreateEnrolment(account_id=it.account),
+    ops.Enrol: lambda _: ops.Enrol(),
+    ops.CreatePool: lambda it: ops.CreatePool(name="mine", account_id=it.account, runner="local"),
+    ops.ListPools: lambda _: ops.ListPools(),
+    ops.GetPool: lambda it: ops.GetPool(id=it.pool),
+    ops.UpdatePool: lambda it: ops.UpdatePool(id=it.pool, maximum=2),
+    ops.DeletePool: lambda it: ops.DeletePool(id=it.pool),
+    ops.CheckPool: lambda it: ops.CheckPool(id=it.pool),
+    ops.ReapPool: lambda it: ops.ReapPool(id=it.pool),
+    ops.ListLaunches: lambda _: ops.ListLaunches(),
+    ops.GetLaunch: lambda it: ops.GetLaunch(id=it.launch),
+    ops.StopLaunch: lambda it: ops.StopLaunch(id=it.launch),
     ops.CreateArtifact: lambda it: ops.CreateArtifact(worker_id=it.worker, type=ArtifactType.DIFF),
     ops.OpenPullRequest: lambda it: ops.OpenPullRequest(id=it.worker, title="Mine"),
     ops.ListArtifacts: lambda it: ops.ListArtifacts(worker_id=it.worker),
@@ -144,6 +162,7 @@ LISTS: set[type[Operation[Any]]] = {
 """What anybody may ask: it shows to each what is theirs."""
 
 BY_ACCOUNTS = {Access.ACCOUNT, Access.MEMBER, Access.READER, Access.MEMBER_OR_LEASE}
+NOT_BY_ADMINS = {Access.ACCOUNT, Access.LEASE, Access.ENROLMENT}
 BY_LEASES = {Access.LEASE, Access.READER, Access.MEMBER_OR_LEASE}
 
 
@@ -169,13 +188,26 @@ class AccessSuite(StageSuite):
         """A new operation must say here how it is refused."""
         assert set(CALLS) == set(OPERATIONS)
 
-    @pytest.mark.parametrize("secret", [Secret.KEY, Secret.LEASE])
+    @pytest.mark.parametrize("secret", list(Secret))
     def test_an_unknown_key_opens_nothing(self, stage: Stage, secret: Secret) -> None:
         """Whether something is there or not, and whatever is asked."""
         things = things_of(stage)
         nobody = stage.bd.with_key(new_secret(secret))
         found = refused(nobody, things, set(Access))
         assert found == dict.fromkeys(found, NotAuthenticated)
+
+    def test_an_enrolment_token_enrols_once_and_does_nothing_else(self, stage: Stage) -> None:
+        """What it is swapped for is a key of its account."""
+        things = things_of(stage)
+        enrolment = stage.bd.accounts.create_enrolment(account_id=stage.account.id)
+        machine = stage.bd.with_key(enrolment.token)
+        found = refused(machine, things, set(Access) - {Access.ENROLMENT})
+        assert found == dict.fromkeys(found, Forbidden)
+        enrolled = machine.accounts.enrol()
+        assert enrolled.account_id == stage.account.id
+        assert stage.bd.with_key(enrolled.api_key).accounts.me().id == stage.account.id
+        with pytest.raises(NotAuthenticated, match="was used"):
+            machine.accounts.enrol()
 
     def test_what_is_no_key_at_all_opens_nothing(self, stage: Stage) -> None:
         """A typo is refused as an unknown key is."""
@@ -211,7 +243,7 @@ class AccessSuite(StageSuite):
 
     def test_an_administrator_has_no_account_and_no_lease(self, stage: Stage) -> None:
         """The owner neither claims nor reports."""
-        found = refused(stage.bd, things_of(stage), {Access.ACCOUNT, Access.LEASE})
+        found = refused(stage.bd, things_of(stage), NOT_BY_ADMINS)
         assert found == dict.fromkeys(found, Forbidden)
 
     def test_what_a_stranger_may_not_see_does_not_exist(self, stage: Stage) -> None:
@@ -261,6 +293,8 @@ class AccessSuite(StageSuite):
             task="task_nothing",
             worker="wkr_nothing",
             artifact="art_nothing",
+            pool="pool_nothing",
+            launch="lch_nothing",
             comment="cmt_nothing",
             lease=stage.bd,
         )
@@ -270,12 +304,14 @@ class AccessSuite(StageSuite):
             ops.CreateWorkspace,
             ops.CreateWorker,  # an administrator names the account first
             ops.ListAccounts,
+            ops.ListLaunches,
+            ops.ListPools,
             ops.ReportWorkers,
         }
         asked = {
             kind.__name__: make(nothing)
             for kind, make in CALLS.items()
-            if kind not in LISTS | unnamed and kind.access not in {Access.ACCOUNT, Access.LEASE}
+            if kind not in LISTS | unnamed and kind.access not in NOT_BY_ADMINS
         }
         found = {name: refusal(stage.bd, operation) for name, operation in asked.items()}
         assert found == dict.fromkeys(found, NotFound)

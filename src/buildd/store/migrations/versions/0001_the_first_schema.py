@@ -287,6 +287,14 @@ def _capacity() -> None:
         sqlite_where=still_open,
         postgresql_where=still_open,
     )
+    op.create_index(
+        "launch_over",
+        "launch",
+        ["ended_at"],
+        unique=False,
+        sqlite_where=sa.text("status IN ('ended', 'failed')"),
+        postgresql_where=sa.text("status IN ('ended', 'failed')"),
+    )
     op.create_index("launch_of_pool", "launch", ["pool_id", "id"], unique=False)
     op.create_index("launch_of_task", "launch", ["task_id", "id"], unique=False)
     op.create_index("launch_of_key", "launch", ["key_id"], unique=False)
