@@ -24,6 +24,8 @@ from tests.github.workflows import Actions, Refusal
 
 TOKEN = "ghp_a_token_that_no_agent_may_ever_see"  # noqa: S105 - opens nothing but this
 APP = "12345"
+REPOSITORY_ID = shapes.REPOSITORY_ID
+"""What every repository here stays known by."""
 
 
 def _refuse(status: int, message: str, **more: Any) -> Answer:

@@ -20,8 +20,7 @@ from buildd.testing.runners import RunnerSuite, Trouble
 from buildd_runners.github import actions, credentials
 from buildd_runners.github.actions import ActionsRunner
 from tests.far_end import Answer, Asked
-from tests.github.far_end import APP
-from tests.github.shapes import REPOSITORY_ID
+from tests.github.far_end import APP, REPOSITORY_ID
 from tests.runners.actions_world import WORKFLOW, ActionsWorld
 
 pytestmark = pytest.mark.anyio
