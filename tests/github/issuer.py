@@ -5,23 +5,19 @@ Both halves are over real HTTP: what a job asks for its token, and what a server
 
 from __future__ import annotations
 
-import json
-import threading
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import cache
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import count
-from typing import Any, Self
-from urllib.parse import parse_qs, urlsplit
+from typing import Any
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric import rsa
 from jwt.algorithms import RSAAlgorithm
 
-from tests.github.far_end import REPOSITORY_ID
+from tests.far_end import Answer, Asked, FarEnd
+from tests.github.shapes import REPOSITORY_ID
 
 KID = "cc413527-173f-5a05-976e-9c52b1d7b431"
 _JTI = count(1)
@@ -84,10 +80,11 @@ class Job:
     more: dict[str, Any] = field(default_factory=dict)
 
 
-class Issuer(AbstractContextManager["Issuer"]):
+class Issuer(FarEnd):
     """One provider on loopback."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.keys: list[dict[str, Any]] = [published()]
         self.jobs: dict[str, Job] = {}
         self.fetched = 0
@@ -97,62 +94,27 @@ class Issuer(AbstractContextManager["Issuer"]):
         """How many more requests get no answer that helps."""
         self.made: Callable[[str], str] = lambda token: token
         """What becomes of a token before it is handed out."""
-        handler = type("Handler", (_Handler,), {"issuer": self})
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-        self._server.daemon_threads = True
-        self._thread = threading.Thread(target=self._server.serve_forever, args=[0.05])
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
-
-    @property
-    def address(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_address[1]}"
 
     def environment(self, run_id: int, **more: Any) -> dict[str, str]:
         """What a job of a run with `id-token: write` finds in its environment."""
         job = Job(f"a-bearer-for-run-{run_id}", run_id, more)
         self.jobs[job.bearer] = job
         return {
-            "ACTIONS_ID_TOKEN_REQUEST_URL": f"{self.address}/token?api-version=2.0",
+            "ACTIONS_ID_TOKEN_REQUEST_URL": f"{self.url}/token?api-version=2.0",
             "ACTIONS_ID_TOKEN_REQUEST_TOKEN": job.bearer,
         }
 
-    def answer(self, path: str, query: dict[str, list[str]], bearer: str) -> tuple[int, Any]:
+    def respond(self, asked: Asked) -> Answer:
         if self.away:
             self.away -= 1
-            return 503, {"message": "try again"}
-        if path == "/.well-known/jwks":
+            return Answer(503, {"message": "try again"})
+        if asked.path == "/.well-known/jwks":
             self.fetched += 1
-            return 200, {"keys": self.keys}
-        job = self.jobs.get(bearer)
-        if path != "/token" or query.get("api-version") != ["2.0"] or job is None:
-            return 401, {"message": "unauthorized"}
-        [audience] = query["audience"]
+            return Answer(200, {"keys": self.keys})
+        job = self.jobs.get(asked.headers.get("Authorization", "").removeprefix("Bearer "))
+        if asked.path != "/token" or asked.query.get("api-version") != "2.0" or job is None:
+            return Answer(401, {"message": "unauthorized"})
+        audience = asked.query["audience"]
         self.audiences.append(audience)
-        said = claims(self.address, audience, job.run_id, **job.more)
-        return 200, {"count": 1, "value": self.made(signed(said))}
-
-
-class _Handler(BaseHTTPRequestHandler):
-    issuer: Issuer
-
-    def do_GET(self) -> None:
-        parts = urlsplit(self.path)
-        bearer = self.headers.get("Authorization", "").removeprefix("Bearer ")
-        status, body = self.issuer.answer(parts.path, parse_qs(parts.query), bearer)
-        raw = json.dumps(body).encode()
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(raw)))
-        self.end_headers()
-        self.wfile.write(raw)
-
-    def log_message(self, *_: Any) -> None:
-        """Say nothing."""
+        said = claims(self.url, audience, job.run_id, **job.more)
+        return Answer(200, {"count": 1, "value": self.made(signed(said))})

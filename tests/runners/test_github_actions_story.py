@@ -89,7 +89,7 @@ def story(
 
         broker = Broker.open(sqlite_url, BrokerSettings(means=Means(runners=runner)))
         held.callback(broker.close)
-        server = held.enter_context(serving(broker, Settings(github_issuer=issuer.address)))
+        server = held.enter_context(serving(broker, Settings(github_issuer=issuer.url)))
         bd = held.enter_context(connect(server))
         machine = Machine(world, tmp_path / "machine", issuer=issuer)
         held.callback(machine.wait)

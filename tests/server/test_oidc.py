@@ -30,8 +30,8 @@ from buildd.store.sql import tasks as sql_tasks
 from buildd_runners.github.workflow import Workflow
 from buildd_server import oidc
 from buildd_server.oidc import PATH, SigningKeys
-from tests.github.far_end import REPOSITORY_ID
 from tests.github.issuer import KID, Issuer, claims, key, published, signed
+from tests.github.shapes import REPOSITORY_ID
 from tests.postgres import Postgres
 from tests.server.serving import ADMIN_KEY, Running, made, problem, running
 
@@ -91,7 +91,7 @@ class Stage:
         return row
 
     def claims(self, **more: Any) -> dict[str, Any]:
-        return claims(self.issuer.address, PUBLIC, RUN, **more)
+        return claims(self.issuer.url, PUBLIC, RUN, **more)
 
     def log_in(self, token: str, launch: str) -> httpx2.Response:
         with self.server.client() as client:
@@ -124,7 +124,7 @@ def database(
 
 @pytest.fixture(scope="module")
 def stage(database: str, issuer: Issuer) -> Iterator[Stage]:
-    with running(database, github_issuer=issuer.address) as server, server.client(ADMIN_KEY) as bd:
+    with running(database, github_issuer=issuer.url) as server, server.client(ADMIN_KEY) as bd:
         workspace = made(bd, "/api/workspaces", name="shop")["id"]
         account = made(
             bd,
@@ -429,7 +429,7 @@ def test_a_name_that_two_keys_have_is_nobodys(stage: Stage) -> None:
     before = stage.issuer.keys
     stage.issuer.keys = [published(), published("stranger", kid=KID)]
     try:
-        keys = SigningKeys(stage.issuer.address)
+        keys = SigningKeys(stage.issuer.url)
         assert anyio.run(keys.named, KID) is None
     finally:
         stage.issuer.keys = before
@@ -442,11 +442,11 @@ def test_a_key_for_something_else_is_no_key(stage: Stage, wrong: dict[str, str])
     try:
 
         async def ask() -> None:
-            keys = SigningKeys(stage.issuer.address)
+            keys = SigningKeys(stage.issuer.url)
             token = signed(stage.claims())
             with pytest.raises(Exception, match=REFUSED):
-                await oidc.verified(token, stage.issuer.address, keys)
-            await oidc.verified(signed(stage.claims(), "second"), stage.issuer.address, keys)
+                await oidc.verified(token, stage.issuer.url, keys)
+            await oidc.verified(signed(stage.claims(), "second"), stage.issuer.url, keys)
 
         anyio.run(ask)
     finally:
@@ -469,7 +469,7 @@ async def _asks(issuer: Issuer) -> None:
     def asked() -> int:
         return issuer.fetched - fetched
 
-    keys = SigningKeys(issuer.address, watch)
+    keys = SigningKeys(issuer.url, watch)
     for _ in range(3):
         assert await keys.named(KID) is not None
     assert asked() == 1
@@ -504,10 +504,10 @@ def test_an_issuer_that_is_away_is_no_refusal(tmp_path: Any) -> None:
     with Issuer() as issuer:
         issuer.away = 1
         with (
-            running(f"sqlite:///{tmp_path / 'own.db'}", github_issuer=issuer.address) as server,
+            running(f"sqlite:///{tmp_path / 'own.db'}", github_issuer=issuer.url) as server,
             server.client() as client,
         ):
-            token = signed(claims(issuer.address, PUBLIC, RUN))
+            token = signed(claims(issuer.url, PUBLIC, RUN))
             answer = client.post(PATH, json={"token": token, "launchId": "lch_1"})
             problem(answer, 503, "unavailable")
             assert "retry-after" in answer.headers
