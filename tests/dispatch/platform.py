@@ -12,6 +12,8 @@ from enum import StrEnum
 from typing import Any
 
 import anyio
+import anyio.lowlevel
+import anyio.to_thread
 
 from buildd.errors import BuilddError, Unreachable
 from buildd.roles import ExternalRef, LaunchOrder, LaunchState, Observation, Runner
@@ -117,7 +119,7 @@ class ScriptedRunner:
         await self._begin("ensure", order.id)
         if order.id not in self._far.machines:
             self._far.machines[order.id] = Machine(order, self._far.starts_as)
-        self._far.meanwhile()
+        await anyio.to_thread.run_sync(self._far.meanwhile)
         await self._end("ensure")
         return self._ref(order.id)
 

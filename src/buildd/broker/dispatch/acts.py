@@ -145,11 +145,11 @@ class Acting:
         if ref is None:
             # Should it appear yet: its token has ended, and the sweep finds it.
             return Observation(LaunchState.GONE, "nothing was started")
-        if launch.calls == 1:
+        if launch.calls == 0 or launch.unknown_since is not None:
             await runner.stop(ref, self._pace.grace)
         seen = await runner.observe(ref)
         stays = seen.state in (LaunchState.PENDING, LaunchState.RUNNING)
-        if stays and launch.calls > _PATIENT_LOOKS:
+        if stays and launch.calls >= _PATIENT_LOOKS:
             await runner.stop(ref, 0)
             seen = await runner.observe(ref)
         return seen

@@ -118,23 +118,21 @@ def _seen(ctx: Context, turn: Turn, launch: Row, outcome: Outcome, pace: Pace) -
         ctx.tx.run(sql.DOES_WELL, of=launch.pool_id)
     if seen.state in _ENDED:
         return _over(ctx, turn, launch, seen, pace)
-    waited = launch.calls
+    line, looks = None, launch.calls
     if seen.state is LaunchState.RUNNING and launch.status == LaunchStatus.STARTING:
-        launch, waited = move_launch(ctx, launch, LaunchVerb.RUN) or launch, 0
-        line = f"{turn.name}: at work"
+        launch = move_launch(ctx, launch, LaunchVerb.RUN) or launch
+        line, looks = f"{turn.name}: at work", 0
     elif launch.unknown_since is not None:
-        line, waited = f"{turn.name}: its platform answers again", 0
-    else:
-        line = None
-    if _attempt_has_ended(ctx, launch):
-        waited = 0
+        line, looks = f"{turn.name}: its platform answers again", 0
+    elif _attempt_has_ended(ctx, launch):
+        looks = 0
     _write(
         ctx,
         launch,
-        calls=waited,
+        calls=looks + 1,
         detail=seen.detail or None,
         unknown_since=None,
-        retry_at=ctx.tx.now + pace.next_look(waited),
+        retry_at=ctx.tx.now + pace.next_look(looks),
         extended_at=ctx.tx.now if outcome.extended else launch.extended_at,
     )
     return line
@@ -181,7 +179,7 @@ def _trouble(ctx: Context, turn: Turn, launch: Row, problem: BuilddError, pace: 
 def _unknown(ctx: Context, turn: Turn, launch: Row, detail: str, pace: Pace) -> str | None:
     """The status stays: what is not known is neither at work nor dead."""
     first = launch.unknown_since is None
-    calls = 0 if first else launch.calls
+    calls = 0 if first else launch.calls + 1
     _write(
         ctx,
         launch,

@@ -192,7 +192,6 @@ TAKE_TURN = Statement(
     .where(launch.c.id == bindparam("of"), _FREE)
     .values(
         turn=launch.c.turn + sa.literal_column("1"),
-        calls=launch.c.calls + sa.literal_column("1"),
         busy_until=_at("until"),
     )
     .returning(*launch.c)
