@@ -16,6 +16,7 @@ from decimal import Decimal
 from typing import Any
 
 from buildd.agent.text import one_line
+from buildd.budget import rounded_up
 from buildd.clock import elapsed
 from buildd.models import Role
 from buildd.redaction import RedactedStream
@@ -110,7 +111,7 @@ class Output:
         self._cost += event.cost
         self._turns += event.turns
         if event.cost or event.turns:
-            self._totals |= {"cost_usd": self._cost, "turns": self._turns}
+            self._totals |= {"cost_usd": rounded_up(self._cost), "turns": self._turns}
 
     def _hear(self, text: str) -> None:
         self._heard.append(text)

@@ -16,6 +16,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from buildd.errors import ConfigError
 
+_MOST = 1_000_000
+"""US dollars that no line of output is believed to tell of."""
+
 
 class _Known(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -127,6 +130,6 @@ def _at(line: Any, path: str | None) -> Any:
 def _dollars(value: object) -> Decimal:
     try:
         amount = Decimal(str(value)) if isinstance(value, (int, float)) else Decimal(0)
+        return amount if 0 < amount < _MOST else Decimal(0)
     except InvalidOperation:
         return Decimal(0)
-    return round(amount, 6) if amount.is_finite() and amount > 0 else Decimal(0)
