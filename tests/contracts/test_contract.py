@@ -2,11 +2,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import httpx2
 import pytest
 import yaml  # type: ignore[import-untyped]
 from openapi_spec_validator import validate
 
 from tests.contracts.contract import CODER, Contract, Exchange
+from tests.far_end import Answer, Asked, FarEnd
 
 DESCRIPTION = """
 paths:
@@ -111,6 +113,24 @@ def test_what_was_answered_is_counted() -> None:
     contract.faults(Exchange("GET", "/things/latest", {}, {}))
     contract.faults(Exchange("GET", "/things/latest", {}, {}, 200, {"name": "a"}))
     assert contract.calls == {"GET /things/latest": 1}
+
+
+class Things(FarEnd):
+    contract = Contract(DESCRIPTION, "Refusal")
+    answer = Answer(200, {"name": "a"})
+
+    def respond(self, asked: Asked) -> Answer:
+        self.compare(asked, self.answer)
+        return self.answer
+
+
+def test_a_far_end_that_strays_tells_at_its_end() -> None:
+    with Things() as things:
+        assert httpx2.get(f"{things.url}/things/latest").json() == {"name": "a"}
+    strayed = "GET /things/latest: query parameter deep: there is no such\n.*200: .*name: 1 is not"
+    with pytest.raises(AssertionError, match=strayed), Things() as things:
+        things.answer = Answer(200, {"name": 1})
+        assert httpx2.get(f"{things.url}/things/latest?deep=true").json() == {"name": 1}
 
 
 def test_what_we_say_of_coder_is_a_description() -> None:
