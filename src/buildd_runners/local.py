@@ -63,9 +63,10 @@ class LocalRunner:
         directory = self._directory(order.id)
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         async with exclusive(directory / "lock"):
-            known = _read(directory) or await anyio.to_thread.run_sync(_orphan, directory)
+            known = _read(directory) or await anyio.to_thread.run_sync(self._orphan, directory)
             if known is None:
-                known = await anyio.to_thread.run_sync(_start, order, directory)
+                _write(directory / ".env", handover.dotenv(order))
+                known = await anyio.to_thread.run_sync(self._start, order, directory)
             _write(directory / "process", known)
         return ExternalRef(NAME, order.id, known)
 
@@ -103,7 +104,7 @@ class LocalRunner:
         if not self._launches.is_dir():
             return []
         known = (
-            (each.name, _read(each) or _orphan(each)) for each in sorted(self._launches.iterdir())
+            (each.name, _read(each) or self._orphan(each)) for each in sorted(self._launches.iterdir())
         )
         return [ExternalRef(NAME, name, found) for name, found in known if found]
 
@@ -131,20 +132,40 @@ class LocalRunner:
             raise ConfigError(f"{order_id!r} cannot name a launch")
         return self._launches / order_id
 
+    def _start(self, order: LaunchOrder, directory: Path) -> str:
+        """Start the agent of an order, whose secrets are there; the answer names its process."""
+        try:
+            child = _spawn(agent_of(order), directory, environment_of(directory))
+        except (FileNotFoundError, PermissionError) as problem:
+            raise ConfigError(f"{sys.executable} cannot be started: {problem.strerror}") from None
+        except OSError as problem:
+            raise Unavailable(f"no agent can be started now: {problem.strerror}") from None
+        name = process.identity(child.pid)
+        _children[name] = child
+        return name
 
-def _start(order: LaunchOrder, directory: Path) -> str:
-    _write(directory / ".env", handover.dotenv(order))
-    argv = [sys.executable, "-m", "buildd.cli.agent", *handover.arguments(order)]
-    environment = {**inherited(_PASSED), _MARK: str(directory)}
-    try:
-        child = _spawn(argv, directory, environment)
-    except (FileNotFoundError, PermissionError) as problem:
-        raise ConfigError(f"{sys.executable} cannot be started: {problem.strerror}") from None
-    except OSError as problem:
-        raise Unavailable(f"no agent can be started now: {problem.strerror}") from None
-    name = process.identity(child.pid)
-    _children[name] = child
-    return name
+    def _orphan(self, directory: Path) -> str | None:
+        """The agent of a launch whose runner died before it could write down which process it is."""
+        import psutil
+
+        for each in psutil.process_iter():
+            try:
+                ours = each.environ().get(_MARK) == str(directory)
+                if ours and os.getsid(each.pid) == each.pid:
+                    return process.identity(each.pid)
+            except (psutil.Error, OSError):
+                continue
+        return None
+
+
+def agent_of(order: LaunchOrder) -> list[str]:
+    """The command line of the agent that an order asks for."""
+    return [sys.executable, "-m", "buildd.cli.agent", *handover.arguments(order)]
+
+
+def environment_of(directory: Path) -> dict[str, str]:
+    """What the agent of the launch in a directory finds in its environment."""
+    return {**inherited(_PASSED), _MARK: str(directory)}
 
 
 def _spawn(
@@ -160,19 +181,6 @@ def _spawn(
             stderr=log,
             start_new_session=True,
         )
-
-
-def _orphan(directory: Path) -> str | None:
-    """The agent of a launch whose runner died before it could write down which process it is."""
-    import psutil
-
-    for each in psutil.process_iter():
-        try:
-            if each.environ().get(_MARK) == str(directory) and os.getsid(each.pid) == each.pid:
-                return process.identity(each.pid)
-        except (psutil.Error, OSError):
-            continue
-    return None
 
 
 def _read(directory: Path) -> str | None:

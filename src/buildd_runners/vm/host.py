@@ -1,4 +1,4 @@
-"""The runner's counterpart on the host, `python -m buildd_runners.vm.host`: a `LocalRunner` by SSH.
+"""The runner's counterpart on the host, `python -m buildd_runners.vm.host`: a `UnitRunner` by SSH.
 
 It reads one request from standard input, answers it, and ends. What it starts lives on.
 """
@@ -16,14 +16,14 @@ import buildd
 from buildd.agent.options import default_state_dir
 from buildd.errors import ConfigError, Unavailable
 from buildd.roles import ExternalRef, LaunchOrder
-from buildd_runners.local import LocalRunner
+from buildd_runners.vm.units import UnitRunner
 from buildd_runners.vm.door import Answer, Request, Verb
 
 
 async def answer(request: Request) -> Answer:
     """Do what is asked. Raises `ConfigError`, `Unavailable` and `OSError`."""
     here = buildd.__version__
-    runner = LocalRunner(_state_dir(request))
+    runner = UnitRunner(_state_dir(request))
     match request:
         case Request(verb=Verb.CHECK):
             await _check(runner)
@@ -49,7 +49,7 @@ def _state_dir(request: Request) -> Path:
     return Path(given).expanduser() if given else default_state_dir() / "vm"
 
 
-async def _check(runner: LocalRunner) -> None:
+async def _check(runner: UnitRunner) -> None:
     await runner.check()
     if shutil.which("git") is None:
         raise ConfigError("git is not installed, or not in the PATH that programs get by SSH")
