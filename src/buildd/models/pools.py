@@ -89,7 +89,7 @@ class Launch(Model):
     worker_id: Id | None = None
     """The attempt that its agent made."""
     calls: Count = 0
-    """How often its runner was called about it."""
+    """How often its runner was called about it since it last changed."""
     retry_at: Time | None = None
     unknown_since: Time | None = None
     """Since when its platform does not answer."""

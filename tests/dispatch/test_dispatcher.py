@@ -1,0 +1,109 @@
+"""The dispatcher as part of an open broker: woken by what happens, asked by people, closed in mid-call."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from buildd import operations as ops
+from buildd.broker import ADMIN, Broker, BrokerSettings, Means, Pace
+from buildd.errors import ConfigError, Forbidden, NotConfigured, NotFound
+from buildd.models import Pool
+from buildd.testing import FrozenClock
+from tests.broker.conftest import House
+from tests.dispatch.platform import NAME, Platform, When
+
+_FAR = 3600.0
+"""A tick that never comes: whatever happens was caused by an event."""
+
+
+@contextmanager
+def opened(url: str, platform: Platform, pace: Pace) -> Iterator[House]:
+    means = Means(platform.make, "http://127.0.0.1:3000")
+    clock = FrozenClock()
+    broker = Broker.open(url, BrokerSettings(means=means, pace=pace, clock=clock))
+    try:
+        yield House(broker, clock)
+    finally:
+        broker.close()
+
+
+def pool(house: House, **fields: object) -> Pool:
+    account = house.account("service")
+    given = {"name": "p", "runner": NAME, **fields}
+    return house.admin(ops.CreatePool(account_id=str(account.account_id), **given))  # type: ignore[arg-type]
+
+
+def until(condition: Callable[[], object]) -> None:
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline, "it never happened"
+        time.sleep(0.01)
+
+
+def test_events_are_reason_enough(database_url: str) -> None:
+    platform = Platform()
+    with opened(database_url, platform, Pace(tick=_FAR)) as house:
+        made = pool(house, enabled=False)
+        house.task()
+        house.admin(ops.UpdatePool(id=made.id, enabled=True))
+        until(platform.alive)
+        [launch] = house.admin(ops.ListLaunches())
+        house.admin(ops.StopLaunch(id=launch.id))
+        until(lambda: launch.id not in platform.alive())
+
+
+def test_time_is_reason_enough(sqlite_url: str) -> None:
+    platform = Platform()
+    with opened(sqlite_url, platform, Pace(tick=0.01)) as house:
+        pool(house)
+        house.task(not_before=house.clock.now().replace(year=2030))
+        house.clock.advance(5 * 365 * 86_400)
+        until(platform.alive)
+
+
+def test_people_check_and_reap_pools_through_the_broker(database_url: str) -> None:
+    platform = Platform()
+    with opened(database_url, platform, Pace(tick=_FAR)) as house:
+        made = pool(house)
+        assert house.admin(ops.CheckPool(id=made.id)).passed
+        platform.broken = ConfigError("no such template")
+        assert house.admin(ops.CheckPool(id=made.id)).detail == "no such template"
+        assert house.admin(ops.ReapPool(id=made.id, dry_run=True)) == []
+        with pytest.raises(NotFound):
+            house.admin(ops.CheckPool(id="pool_none"))
+        with pytest.raises(Forbidden):
+            house.broker.execute(ops.CheckPool(id=made.id), house.account())
+
+
+def test_a_broker_without_means_starts_nothing_and_says_so(house: House) -> None:
+    made = pool(house)
+    house.task()
+    with pytest.raises(NotConfigured, match="ask a server"):
+        house.admin(ops.CheckPool(id=made.id))
+    assert house.admin(ops.ListLaunches()) == []
+
+
+def test_a_broker_that_closes_in_the_middle_of_a_call_leaves_the_launch_to_the_next_one(
+    database_url: str,
+) -> None:
+    platform, reached = Platform(), threading.Event()
+    platform.meanwhile = reached.set
+    platform.hang("ensure", When.DURING)
+    with opened(database_url, platform, Pace(tick=_FAR)) as house:
+        pool(house)
+        house.task()
+        assert reached.wait(60)
+    with opened(database_url, platform, Pace(tick=0.01)) as house:
+
+        def started() -> bool:
+            [launch] = house.broker.execute(ops.ListLaunches(), ADMIN)
+            return launch.external_id is not None
+
+        until(started)
+    assert len(platform.machines) == 1
+    assert platform.count("ensure") == 2
