@@ -78,6 +78,7 @@ def test_the_function_that_is_marked_is_found_and_stays_as_it_is(modules: Path) 
         (None, "solve.py", "give the module's name, solve"),
         ("import nothing_here_too", "broken_a", "there is no module 'nothing_here_too'"),
         ("1/0", "broken_b", "it cannot be imported: ZeroDivisionError"),
+        ("import sys; sys.exit()", "broken_d", "it cannot be imported: SystemExit"),
         ("def (", "broken_c", "it cannot be imported: SyntaxError"),
         ("x = 1", "unmarked", "one function must be marked with @agent.handler, and there is none"),
         ("x = 1", "unmarked_b:x", "there is no function 'x' in unmarked_b"),

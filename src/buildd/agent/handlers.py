@@ -54,11 +54,9 @@ def _import(name: str) -> ModuleType:
         return importlib.import_module(name)
     except ModuleNotFoundError as problem:
         raise ConfigError(f"--handler {name}: there is no module {problem.name!r}") from None
-    except Exception as problem:
-        kind = type(problem).__name__
-        raise ConfigError(
-            f"--handler {name}: it cannot be imported: {kind}: {problem}"
-        ) from problem
+    except (Exception, SystemExit) as problem:
+        said = f"{type(problem).__name__}: {problem}".removesuffix(": ")
+        raise ConfigError(f"--handler {name}: it cannot be imported: {said}") from problem
 
 
 def _marked(module: ModuleType) -> Handler:

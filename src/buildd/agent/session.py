@@ -58,7 +58,6 @@ class Desk:
 
 async def attend(attempt: Attempt, desk: Desk) -> Outcome:
     """Work on one claimed task until its outcome is known to the server, or the lease is lost."""
-    began = elapsed()
     claimed = attempt.claimed
     log.info(
         "%s started on %s: %s", claimed.task_id, claimed.branch, one_line(claimed.task.title, 60)
@@ -71,7 +70,7 @@ async def attend(attempt: Attempt, desk: Desk) -> Outcome:
     await _leave(attempt, keep=isinstance(wanted, Paused) or outcome == Lost(WorkerStatus.PAUSED))
     if _has_ended(outcome):
         places.forget(claimed.id, desk.options.state_dir)
-    log.info("%s %s after %s", claimed.task_id, _said(outcome), duration(elapsed() - began))
+    log.info("%s %s after %s", claimed.task_id, _said(outcome), duration(elapsed() - attempt.began))
     return outcome
 
 
