@@ -16,7 +16,7 @@ from buildd.client import connect_async
 from buildd.errors import LeaseLost, Unavailable
 from buildd.models import Beat, Lease, Order
 from tests.agent.office import Office
-from tests.agent.test_agent_process import serving
+from tests.agent.test_agent_process import serving, until
 from tests.patience import PATIENCE
 
 pytestmark = pytest.mark.anyio
@@ -77,11 +77,8 @@ async def test_an_ear_that_found_no_server_listens_as_soon_as_there_is_one(
     [claimed] = office.account.workers.claim(task_id=task.id).workers
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    rings = 0
 
     def ring() -> None:
-        nonlocal rings
-        rings += 1
         rung.set()
 
     async with (
@@ -91,10 +88,7 @@ async def test_an_ear_that_found_no_server_listens_as_soon_as_there_is_one(
         group.start_soon(partial(listen.listen, client, claimed.id, ring))
         await rung.wait()  # it could not listen, so the next heartbeat must bring what there is
         with serving(office.broker, port):
-            before = -1
-            while rings > before:  # each ring is one more try that failed
-                before = rings
-                await anyio.sleep(1)
+            await anyio.to_thread.run_sync(until, office.broker._feed.listeners)
             rung = anyio.Event()
             await anyio.to_thread.run_sync(partial(office.owner.workers.pause, id=claimed.id))
             with anyio.fail_after(PATIENCE):
