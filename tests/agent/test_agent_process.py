@@ -377,7 +377,7 @@ def test_the_local_runner_starts_an_agent_that_works(
     task = office.task()
     monkeypatch.setattr("buildd_runners.local._PASSED", (*_PASSED, "PYTHONPATH"))
     flags = ("--executor=command", "--command=echo hi > hi.txt")
-    order = LaunchOrder("lch_1", agents.address, office.key, office.workspace_id, 1, flags)
+    order = LaunchOrder("lch_1", agents.address, office.key, office.workspace_id, arguments=flags)
 
     async def launch() -> Observation:
         runner = LocalRunner(office.state)
