@@ -39,6 +39,14 @@ def repository(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
+def remote(repository: Path, tmp_path: Path) -> Path:
+    """A repository to clone from and push to, with that commit."""
+    bare = tmp_path / "shop.git"
+    git(tmp_path, "clone", "--quiet", "--bare", str(repository), str(bare))
+    return bare
+
+
+@pytest.fixture
 def open_office(sqlite_url: str, tmp_path: Path) -> Iterator[OfficeMaker]:
     """Makes an office; its leases live `ttl` seconds."""
     brokers: list[Broker] = []

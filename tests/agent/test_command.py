@@ -172,27 +172,21 @@ def test_bytes_that_are_no_text_are_shown_somehow(office: Office) -> None:
     assert said == "a�b�cred\n100%\nno newline"
 
 
-def test_a_repo_is_cloned_and_pushed_to(
-    open_office: OfficeMaker, repository: Path, tmp_path: Path
-) -> None:
-    bare = tmp_path / "shop.git"
-    git(tmp_path, "clone", "--quiet", "--bare", str(repository), str(bare))
-    office = open_office(repo=str(bare))
+def test_a_repo_is_cloned_and_pushed_to(open_office: OfficeMaker, remote: Path) -> None:
+    office = open_office(repo=str(remote))
     task = office.task()
     run(office, "echo new > new.txt")
     assert office.read(task).status is TaskStatus.COMPLETED
-    assert git(bare, "show", f"{office.worker(task).branch}:new.txt") == "new"
+    assert git(remote, "show", f"{office.worker(task).branch}:new.txt") == "new"
 
 
 def test_a_push_that_is_refused_is_a_retryable_failure_and_loses_nothing(
-    open_office: OfficeMaker, repository: Path, tmp_path: Path
+    open_office: OfficeMaker, remote: Path
 ) -> None:
-    bare = tmp_path / "shop.git"
-    git(tmp_path, "clone", "--quiet", "--bare", str(repository), str(bare))
-    hook = bare / "hooks" / "pre-receive"
+    hook = remote / "hooks" / "pre-receive"
     hook.write_text("#!/bin/sh\necho 'no pushing on Fridays' >&2\nexit 1\n")
     hook.chmod(0o755)
-    office = open_office(repo=str(bare))
+    office = open_office(repo=str(remote))
     task = office.task()
     run(office, "echo new > new.txt")
     worker = office.worker(task)

@@ -146,13 +146,6 @@ def office(open_office: OfficeMaker, remote: Path) -> Office:
 
 
 @pytest.fixture
-def remote(repository: Path, tmp_path: Path) -> Path:
-    bare = tmp_path / "shop.git"
-    git(tmp_path, "clone", "--quiet", "--bare", str(repository), str(bare))
-    return bare
-
-
-@pytest.fixture
 def scene(office: Office, remote: Path, tmp_path: Path) -> Iterator[Scene]:
     with _scene(office, remote, tmp_path) as made:
         yield made

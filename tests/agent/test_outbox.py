@@ -238,11 +238,9 @@ async def test_a_drain_leaves_the_report_that_no_server_hears(
 
 
 def test_a_killed_agent_s_report_is_told_by_the_next_one(
-    open_office: OfficeMaker, repository: Path, tmp_path: Path
+    open_office: OfficeMaker, remote: Path, tmp_path: Path
 ) -> None:
-    bare, gate = tmp_path / "shop.git", tmp_path / "gate"
-    git(tmp_path, "clone", "--quiet", "--bare", str(repository), str(bare))
-    office = open_office(repo=str(bare))
+    office, gate = open_office(repo=str(remote)), tmp_path / "gate"
     task = office.task()
     with ExitStack() as stack:
         with serving(office.broker) as port:
@@ -254,13 +252,13 @@ def test_a_killed_agent_s_report_is_told_by_the_next_one(
         first.send_signal(signal.SIGKILL)
         agents.end(first)
         branch = office.worker(task).branch
-        assert git(bare, "branch", "--list", branch) == "", "no word of the server, no push"
+        assert git(remote, "branch", "--list", branch) == "", "no word of the server, no push"
         stack.enter_context(serving(office.broker, port))
         code, told = agents.end(agents.start("false", GITHUB_ACTIONS="true"))
     assert (code, "told an earlier agent's report (complete)" in told) == (0, True)
     done = office.read(task)
     assert (done.status, done.attempt) == (TaskStatus.COMPLETED, 1)
-    assert git(bare, "show", f"{branch}:work.txt") == "work"
+    assert git(remote, "show", f"{branch}:work.txt") == "work"
     shown = office.owner.artifacts.list(worker_id=office.worker(task).id)
     assert sorted(each.type for each in shown) == ["diff", "summary"]
     assert not any((office.state / "outbox").iterdir())

@@ -174,13 +174,6 @@ def test_an_attempt_that_left_no_work_is_no_earlier_one(office: Office) -> None:
     assert done.result["earlier"] is None
 
 
-@pytest.fixture
-def remote(repository: Path, tmp_path: Path) -> Path:
-    bare = tmp_path / "shop.git"
-    git(tmp_path, "clone", "--quiet", "--bare", str(repository), str(bare))
-    return bare
-
-
 def test_another_machine_goes_on_from_the_pushed_branch_and_the_first_one_after_it(
     open_office: OfficeMaker, remote: Path, tmp_path: Path
 ) -> None:
