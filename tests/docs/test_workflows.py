@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -75,3 +77,26 @@ def test_the_inputs_of_the_action_are_kebab_case_and_used() -> None:
         assert re.fullmatch(r"[a-z]+(-[a-z]+)*", name)
         assert text.count(f"${{{{ inputs.{name} }}}}") == 1
         assert given["description"]
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
+@pytest.mark.parametrize("changed", [False, True])
+def test_an_installer_that_is_another_is_not_run(path: Path, changed: bool, tmp_path: Path) -> None:
+    installer = b'touch "$RUNNER_TEMP/ran"\n'
+    (tmp_path / "published").write_bytes(installer + b"\n" * changed)
+    curl = tmp_path / "curl"
+    curl.write_text(f'#!/bin/sh\nexec cp {tmp_path}/published "$RUNNER_TEMP/install-agent.sh"\n')
+    curl.chmod(0o755)
+    environment = {
+        "PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}",
+        "RUNNER_TEMP": str(tmp_path),
+        "INSTALLER": "https://get.example.com/install-agent.sh",
+        "SHA256": hashlib.sha256(installer).hexdigest(),
+    }
+    done = subprocess.run(
+        ["bash", "-e", "-c", steps(path)[0]["run"]],
+        env=environment,
+        capture_output=True,
+        check=False,
+    )
+    assert (done.returncode == 0, (tmp_path / "ran").exists()) == (not changed, not changed)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
@@ -10,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml  # type: ignore[import-untyped]
 
 from buildd import Client, connect, plugins
 from buildd.broker import Broker, BrokerSettings
@@ -26,6 +29,7 @@ from tests.runners.actions_machine import JOB_TOKEN, Machine
 from tests.runners.actions_world import WORKFLOW, ActionsWorld
 
 KEYLESS = WORKFLOW.with_name("keyless.yml")
+ACTION = WORKFLOW.with_name("action.yml")
 SEED = """\
 name: buildd worker
 on:
@@ -153,3 +157,22 @@ def test_nothing_secret_shows(story: Story) -> None:
     seen = (story.machine.directory / "seen").read_text()
     for secret in (*masks, JOB_TOKEN, "ACTIONS_ID_TOKEN", "BUILDD_API_KEY", "GIT_CONFIG"):
         assert secret not in seen
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("story", each("workflow_dispatch", file=KEYLESS), indirect=True)
+def test_the_action_installs_the_agent_of_its_own_commit_and_runs_it(story: Story) -> None:
+    install, run = yaml.safe_load(ACTION.read_text())["runs"]["steps"]
+    temporary = {"RUNNER_TEMP": str(story.machine.directory)}
+    subprocess.run(
+        ["bash", "-e", "-c", install["run"]],
+        env={**os.environ, **temporary, "GITHUB_ACTION_PATH": str(ACTION.parent)},
+        check=True,
+    )
+    workflow = yaml.safe_load(story.world.actions.text)
+    workflow["jobs"]["work"]["steps"] = [run]
+    story.world.actions.text = yaml.safe_dump(workflow)
+    story.machine.known |= {"inputs.server": story.server, "inputs.max-tasks": "1"}
+    assert story.done(story.task()).status is TaskStatus.COMPLETED
+    story.machine.wait()
+    assert (story.machine.directory / "buildd-agent" / "bin" / "buildd-agent").exists()
