@@ -73,6 +73,8 @@ class Platform:
     broken: BuilddError | None = None
     """What `check` finds."""
     realm: str | None = None
+    luck: Callable[[str, str], Fault | None] = lambda _method, _order: None
+    """Chooses what befalls a call for which there is no other fault."""
     meanwhile: Callable[[], None] = lambda: None
     """What happens between the effect of `ensure` and its answer."""
 
@@ -96,13 +98,19 @@ class Platform:
     def hang(self, method: str, when: When) -> None:
         self.faults.append(Fault(method, when))
 
-    async def meet(self, method: str, when: When) -> None:
-        if self.faults and (self.faults[0].method, self.faults[0].when) == (method, when):
-            error = self.faults.popleft().error
-            if error is None:
-                await anyio.sleep_forever()
-            else:
-                raise error
+    def fault(self, method: str, order_id: str) -> Fault | None:
+        self.calls.append((method, order_id))
+        if self.faults and self.faults[0].method == method:
+            return self.faults.popleft()
+        return self.luck(method, order_id)
+
+
+async def _meet(fault: Fault | None, when: When) -> None:
+    if fault is None or fault.when is not when:
+        return
+    if fault.error is not None:
+        raise fault.error
+    await anyio.sleep_forever()
 
 
 class ScriptedRunner:
@@ -116,16 +124,16 @@ class ScriptedRunner:
         return frozenset({AccountType.USER, AccountType.SERVICE})
 
     async def ensure(self, order: LaunchOrder) -> ExternalRef:
-        await self._begin("ensure", order.id)
+        fault = await self._begin("ensure", order.id)
         if order.id not in self._far.machines:
             self._far.machines[order.id] = Machine(order, self._far.starts_as)
         await anyio.to_thread.run_sync(self._far.meanwhile)
-        await self._end("ensure")
+        await self._end(fault)
         return self._ref(order.id)
 
     async def observe(self, ref: ExternalRef) -> Observation:
-        await self._begin("observe", ref.order_id)
-        await self._end("observe")
+        fault = await self._begin("observe", ref.order_id)
+        await self._end(fault)
         if self._far.blind:
             return Observation(LaunchState.UNKNOWN, "the platform does not answer")
         machine = self._far.machines.get(ref.order_id)
@@ -134,37 +142,38 @@ class ScriptedRunner:
         return Observation(machine.state, f"it is {machine.state.value}", machine.exit_code)
 
     async def stop(self, ref: ExternalRef, grace: float) -> None:
-        await self._begin("stop", ref.order_id)
+        fault = await self._begin("stop", ref.order_id)
         machine = self._far.machines.get(ref.order_id)
         if machine is not None:
             machine.grace = grace
             if not self._far.stubborn or grace == 0:
                 machine.state = LaunchState.EXITED
-        await self._end("stop")
+        await self._end(fault)
 
     async def list_owned(self) -> list[ExternalRef]:
-        await self._begin("list_owned", "")
-        await self._end("list_owned")
+        fault = await self._begin("list_owned", "")
+        await self._end(fault)
         return [self._ref(each) for each in self._far.alive()]
 
     async def extend(self, ref: ExternalRef, seconds: float) -> None:
-        await self._begin("extend", ref.order_id)
+        fault = await self._begin("extend", ref.order_id)
         self._far.extended.append(seconds)
-        await self._end("extend")
+        await self._end(fault)
 
     async def check(self) -> None:
         await self._begin("check", "")
         if self._far.broken:
             raise self._far.broken
 
-    async def _begin(self, method: str, order_id: str) -> None:
-        self._far.calls.append((method, order_id))
-        await self._far.meet(method, When.BEFORE)
+    async def _begin(self, method: str, order_id: str) -> Fault | None:
+        fault = self._far.fault(method, order_id)
+        await _meet(fault, When.BEFORE)
+        return fault
 
-    async def _end(self, method: str) -> None:
-        await self._far.meet(method, When.DURING)
+    async def _end(self, fault: Fault | None) -> None:
+        await _meet(fault, When.DURING)
         await anyio.lowlevel.checkpoint()
-        await self._far.meet(method, When.AFTER)
+        await _meet(fault, When.AFTER)
 
     def _ref(self, order_id: str) -> ExternalRef:
         return ExternalRef(

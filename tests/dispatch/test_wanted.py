@@ -100,6 +100,7 @@ def test_an_agent_is_told_what_it_needs(depot: Depot) -> None:
     assert (order.id, order.task_id, order.max_tasks) == (depot.launch().id, task.id, 1)
     assert order.arguments == (
         "--once",
+        "--drain-timeout=20",
         "--capability=gpu",
         "--capability=x=y",
         "--executor=command",

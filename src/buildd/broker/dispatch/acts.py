@@ -21,6 +21,8 @@ from buildd.routing import AccountType
 from buildd.states import LaunchStatus
 from buildd.store import Row
 
+_LAST_WORDS = 10.0
+"""Seconds of its grace that an agent needs to hand back what it could not finish."""
 _PATIENT_LOOKS = 5
 """So often is an agent that drains looked at, until it is ended."""
 
@@ -119,6 +121,7 @@ class Acting:
             task_id=launch.task_id,
             arguments=(
                 "--once",
+                f"--drain-timeout={max(self._pace.grace - _LAST_WORDS, 0):g}",
                 *(f"--capability={each}" for each in pool.capabilities),
                 *pool.arguments,
             ),
