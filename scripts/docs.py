@@ -35,7 +35,10 @@ ABOUT_API = """\
 Every operation of buildd is a method of the Python client and, with the same fields and the same
 errors, a request. JSON is camelCase. A `field?` may be left out. Fields in the path travel there,
 those of a GET in the query, all others in a JSON body. Events travel by another road:
-[Events](events.md).\
+[Events](events.md). One request stands outside of the table, because whoever sends it has no key
+yet: with `POST /api/auth/github-oidc` `{token, launchId}` a run of
+[GitHub Actions](../how-to/use-github-actions.md) logs in, and is answered
+`{token, taskId, expiresAt}`.\
 """
 ABOUT_EVENTS = """\
 `client.events(…)` in Python; `GET /api/events` as `text/event-stream`, with `?workspaceId=`,

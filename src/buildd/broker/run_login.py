@@ -31,9 +31,6 @@ EVENTS = frozenset({"repository_dispatch", EVENT})
 REFUSED = "this run may not log in: the server's log says why"
 """All that a run which is refused is told."""
 
-_REMEMBERED = timedelta(hours=1)
-"""How long beyond its end a token of GitHub's is known to have been used."""
-
 log = logging.getLogger(__name__)
 
 
@@ -135,14 +132,14 @@ def _of_place(run: RunIdentity, launch: Row, address: str | None) -> Mapping[str
 
 
 def _first_use(ctx: Context, run: RunIdentity, launch: Row) -> bool:
-    """Note that the run's token was used; False if it was before."""
+    """Note that the run's token was used, until long after its end; False if it was before."""
     noted = ctx.tx.run(
         sql.REMEMBER_TOKEN,
         digest=digest(f"github-oidc {run.token_id}", ctx.pepper),
         kind="run",
         account_id=launch.account_id,
         launch_id=launch.id,
-        expires_at=run.expires_at + _REMEMBERED,
+        expires_at=run.expires_at,
         used_at=ctx.tx.now,
         created_at=ctx.tx.now,
     )
