@@ -28,9 +28,10 @@ smoke-claude: .make/real  ## a real model fixes a test, by itself and as Claude 
 	@$(BIN)/python examples/claude/fix_a_test.py
 	@$(BIN)/python examples/claude/fix_a_test.py --claude-code
 
-chaos: model  ## the whole proof: the model, then die at every statement, lose every guard, kill -9 everything (CHAOS=--help)
+chaos: model  ## the whole proof: the model, then die at every statement, lose every guard, break every launch, kill -9 everything (CHAOS=--help)
 	@$(BIN)/python -m tests.faults
 	@$(BIN)/python -m tests.mutants
+	@$(BIN)/python -m tests.dispatch
 	@$(BIN)/python -m tests.agent.day
 	@$(BIN)/python -m tests.chaos $(CHAOS)
 

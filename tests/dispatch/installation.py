@@ -19,7 +19,6 @@ import psutil
 from buildd import connect
 from buildd.client import Client
 from buildd.models import Launch, Task
-from buildd.states import OPEN_LAUNCH
 
 ADMIN_KEY = "the-key-of-the-dispatch-tests"
 _PATIENCE = 100.0
@@ -88,7 +87,7 @@ class Installation:
                     found.append(each)
         return found
 
-    def pool(self, runner: str, config: dict[str, Any], **more: Any) -> str:
+    def pool(self, runner: str, config: dict[str, Any], command: str = "true", **more: Any) -> str:
         """A workspace, an account and a pool; gives the workspace's id."""
         account_type = {"coder": "user"}.get(runner, "service")
         account = self.bd.accounts.create(
@@ -101,15 +100,15 @@ class Installation:
             account_id=account.id,
             runner=runner,
             config=config,
-            arguments=["--executor=command", "--command=true", "--quiet"],
+            arguments=["--executor=command", f"--command={command}"],
             **more,
         )
         return workspace.id
 
-    def done(self, task: Task) -> Task:
-        """The task when it is over."""
-        until(lambda: self.bd.tasks.get(id=task.id).result is not None or self._is_over(task))
-        return self.bd.tasks.get(id=task.id)
+    def said(self) -> str:
+        """What the agents said that were started on this machine."""
+        logs = self.directory.glob("state/buildd/launches/*/log")
+        return "".join(log.read_text() for log in logs)
 
     def quiet(self) -> list[Launch]:
         """All launches, when none is open any more."""
@@ -121,9 +120,6 @@ class Installation:
         [worker] = self.bd.workers.list(task_id=task.id)
         assert worker.started_at is not None
         return (worker.started_at - task.created_at).total_seconds()
-
-    def _is_over(self, task: Task) -> bool:
-        return self.bd.tasks.get(id=task.id).status.value in {"completed", "failed", "cancelled"}
 
     def _answers(self) -> bool:
         assert not self.has_died(), self.log.read_text()
@@ -149,6 +145,3 @@ def open_installation(
         directory, database or f"sqlite:///{directory}/buildd.db", environment
     ) as made:
         yield made
-
-
-__all__ = ["OPEN_LAUNCH", "Installation", "open_installation", "until"]

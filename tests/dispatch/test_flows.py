@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 
 import pytest
 
 from buildd.states import TaskStatus
-from tests.dispatch.installation import until
+from tests.dispatch.installation import open_installation, until
 from tests.dispatch.places import PLACES
 
 
@@ -29,3 +30,42 @@ def test_a_task_is_done_where_its_pool_starts_agents(name: str, tmp_path: Path) 
         True,
     ]
     assert "buildd_acquire_" not in "".join(told)
+
+
+def test_an_idle_agent_is_ready_and_another_one_takes_its_place(tmp_path: Path) -> None:
+    with open_installation(tmp_path / "buildd") as made:
+        workspace_id = made.pool("local", {}, minimum=1, maximum=2)
+        until(lambda: "ready, as" in made.said())
+        task = made.bd.tasks.create(workspace_id=workspace_id, title="work")
+        until(lambda: made.bd.tasks.get(id=task.id).status is TaskStatus.COMPLETED)
+        [worker] = made.bd.workers.list(task_id=task.id)
+
+        def another() -> bool:
+            *new, first = made.bd.launches.list()
+            return first.status == "ended" and [each.status for each in new] == ["running"]
+
+        until(another)
+        first = made.bd.launches.list()[-1]
+        assert (first.task_id, first.worker_id) == (None, worker.id)
+        [pool] = made.bd.pools.list()
+        made.bd.pools.update(id=pool.id, enabled=False)
+        made.quiet()
+        until(lambda: not made.agents())
+
+
+def test_an_agent_outlives_its_server_and_is_known_to_the_next_one(tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
+    with open_installation(tmp_path / "buildd") as made:
+        command = f"until [ -e {gate} ]; do sleep 0.05; done"
+        workspace_id = made.pool("local", {}, command=command)
+        task = made.bd.tasks.create(workspace_id=workspace_id, title="work")
+        until(lambda: made.bd.tasks.get(id=task.id).status is TaskStatus.RUNNING)
+        [agent] = made.agents()
+        made.end(signal.SIGKILL)
+        made.start()
+        gate.touch()
+        until(lambda: made.bd.tasks.get(id=task.id).status is TaskStatus.COMPLETED)
+        [launch] = made.quiet()
+        [worker] = made.bd.workers.list(task_id=task.id)
+        assert (launch.worker_id, launch.status) == (worker.id, "ended")
+        agent.wait(30)

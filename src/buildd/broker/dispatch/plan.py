@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from itertools import groupby
 from typing import Any
@@ -31,15 +31,32 @@ class Wish:
     task_id: str | None = None
 
 
-def wishes(tx: Transaction, pace: Pace, prefer: Prefer | None) -> list[Wish]:
-    """What is missing. Each task is in it once, whichever pools could serve it."""
+@dataclass(frozen=True)
+class Choice:
+    """Pools of which one is to launch something, the first by default."""
+
+    wishes: list[Wish]
+    task: Task | None = None
+    pools: list[Pool] = field(default_factory=list)
+    """What a plugin that prefers one must see."""
+
+
+def choices(tx: Transaction, pace: Pace, *, named: bool) -> list[Choice]:
+    """What is missing. Each task is in it once; `named` if somebody is to choose for it."""
     found = []
-    rows = tx.all(sql.PLAN, **_asked(tx, pace))
-    for task_id, pairs in groupby(rows, key=lambda row: row.id):
-        chosen = _choose(tx, task_id, list(pairs), prefer)
-        found.append(Wish(chosen.pool_id, chosen.account_id, task_id))
+    for task_id, rows in groupby(tx.all(sql.PLAN, **_asked(tx, pace)), key=lambda row: row.id):
+        wishes = [Wish(row.pool_id, row.account_id, task_id) for row in rows]
+        several = named and len(wishes) > 1
+        found.append(_to_choose(tx, task_id, wishes) if several else Choice(wishes))
     short = tx.all(sql.SHORT, pool=None, now=tx.now)
-    return found + [Wish(row.id, row.account_id) for row in short]
+    return found + [Choice([Wish(row.id, row.account_id)]) for row in short]
+
+
+def choose(choice: Choice, prefer: Prefer | None) -> Wish:
+    """The pool that a plugin prefers, else the one that was made first."""
+    name = prefer(choice.task, choice.pools) if prefer and choice.task else None
+    preferred = [pool.id for pool in choice.pools if pool.name == name]
+    return next((wish for wish in choice.wishes if wish.pool_id in preferred), choice.wishes[0])
 
 
 def fulfil(ctx: Context, wish: Wish, pace: Pace) -> str | None:
@@ -92,12 +109,8 @@ def _since(tx: Transaction, pace: Pace) -> dict[str, Any]:
     return {"now": tx.now, "over": tx.now - timedelta(seconds=pace.over)}
 
 
-def _choose(tx: Transaction, task_id: str, pairs: list[Row], prefer: Prefer | None) -> Row:
-    if prefer is None or len(pairs) == 1:
-        return pairs[0]
-    rows = [tx.first(sql_pools.POOL, id=pair.pool_id) for pair in pairs]
+def _to_choose(tx: Transaction, task_id: str, wishes: list[Wish]) -> Choice:
+    task = tx.first(sql_tasks.TASK_SEEN, id=task_id, viewer=None)
+    rows = [tx.first(sql_pools.POOL, id=wish.pool_id) for wish in wishes]
     pools = [model(Pool, row) for row in rows if row is not None]
-    task = model(Task, tx.first(sql_tasks.TASK_SEEN, id=task_id, viewer=None))
-    name = prefer(task, pools)
-    ids = [pool.id for pool in pools if pool.name == name]
-    return next((pair for pair in pairs if pair.pool_id in ids), pairs[0])
+    return Choice(wishes, None if task is None else model(Task, task), pools)

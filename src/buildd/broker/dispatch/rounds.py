@@ -61,7 +61,6 @@ class Rounds:
             pass
         for pool_id in await self._read(self._to_sweep):
             tasks.start_soon(self._sweep, pool_id)
-        await self._write(lambda ctx: ctx.tx.run(sql.HURRY, now=ctx.tx.now, soon=ctx.tx.now))
         for row in await self._read(lambda tx: tx.all(sql.DUE, now=tx.now)):
             if row.id not in self._taken:
                 self._taken.add(row.id)
@@ -88,7 +87,12 @@ class Rounds:
 
     async def _fulfil(self) -> bool:
         """Write down what is wanted; tell whether that was anything."""
-        wishes = await self._read(lambda tx: plan.wishes(tx, self._pace, self._means.prefer))
+        prefer = self._means.prefer
+        choices = await self._read(
+            lambda tx: plan.choices(tx, self._pace, named=prefer is not None)
+        )
+        # Here, and not in the database's thread: a plugin is asked.
+        wishes = [plan.choose(choice, prefer) for choice in choices]
         # All at once, so that they share a commit.
         written = [
             self._submit(partial(plan.fulfil, wish=wish, pace=self._pace), wish.account_id)

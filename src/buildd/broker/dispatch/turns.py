@@ -16,7 +16,7 @@ from buildd.broker.launches import move_launch
 from buildd.broker.tokens import mint_for_launch
 from buildd.errors import BuilddError, RateLimited, Unavailable
 from buildd.roles import ExternalRef, LaunchState, Observation
-from buildd.states import OVER, TASK, LaunchStatus, LaunchVerb
+from buildd.states import LAUNCH, OVER, TASK, LaunchStatus, LaunchVerb
 from buildd.store import Row
 from buildd.store.sql import launches as sql
 from buildd.store.sql import pools as sql_pools
@@ -26,6 +26,7 @@ from buildd.store.sql import workers as sql_workers
 TRANSIENT = (Unavailable, RateLimited)
 """What trying again may mend."""
 _ENDED = (LaunchState.EXITED, LaunchState.GONE)
+_NOT_SEEN = LAUNCH.step(LaunchVerb.RUN).sources
 
 
 @dataclass(frozen=True)
@@ -106,7 +107,16 @@ def _still_ours(ctx: Context, turn: Turn) -> Row | None:
 def _started(ctx: Context, launch: Row, ref: ExternalRef) -> Row:
     named = {"external": ref.external_id, "at": ref.url, "within": ref.realm}
     moved = move_launch(ctx, launch, LaunchVerb.ENSURE, **named)
-    return moved or _write(ctx, launch, external_id=ref.external_id, url=ref.url, realm=ref.realm)
+    if moved is not None:
+        return moved
+    # It is no longer wanted, or its run has come in before its platform's answer, and said who it is.
+    return _write(
+        ctx,
+        launch,
+        external_id=launch.external_id or ref.external_id,
+        url=launch.url or ref.url,
+        realm=launch.realm or ref.realm,
+    )
 
 
 def _seen(ctx: Context, turn: Turn, launch: Row, outcome: Outcome, pace: Pace) -> str | None:
@@ -119,7 +129,7 @@ def _seen(ctx: Context, turn: Turn, launch: Row, outcome: Outcome, pace: Pace) -
     if seen.state in _ENDED:
         return _over(ctx, turn, launch, seen, pace)
     line, looks = None, launch.calls
-    if seen.state is LaunchState.RUNNING and launch.status == LaunchStatus.STARTING:
+    if seen.state is LaunchState.RUNNING and launch.status in _NOT_SEEN:
         launch = move_launch(ctx, launch, LaunchVerb.RUN) or launch
         line, looks = f"{turn.name}: at work", 0
     elif launch.unknown_since is not None:

@@ -180,7 +180,16 @@ UNWANTED = Statement(
 )
 """The launches that should not go on, with why."""
 
-_FREE = sa.and_(_OPEN, _due(launch.c.busy_until, NOW), _due(launch.c.retry_at, NOW))
+# After an attempt its agent ends within moments, and its pool may need the room.
+_ATTEMPT_ENDED = (
+    launch.c.updated_at
+    < sa.select(worker.c.completed_at).where(worker.c.id == launch.c.worker_id).scalar_subquery()
+)
+_FREE = sa.and_(
+    _OPEN,
+    _due(launch.c.busy_until, NOW),
+    sa.or_(_due(launch.c.retry_at, NOW), sa.and_(launch.c.unknown_since.is_(None), _ATTEMPT_ENDED)),
+)
 DUE = Statement(
     sa.select(launch.c.id, launch.c.pool_id).where(_FREE).order_by(launch.c.id).limit(AT_ONCE)
 )
@@ -212,22 +221,6 @@ TURN_COLUMNS = (
     "extended_at",
 )
 END_TURN = change(launch, (*TURN_COLUMNS, "busy_until", "updated_at"))
-# After an attempt its agent ends within moments, and its pool may need the room.
-HURRY = Statement(
-    sa.update(launch)
-    .where(
-        _OPEN,
-        launch.c.busy_until.is_(None),
-        launch.c.unknown_since.is_(None),
-        launch.c.retry_at > _at("soon"),
-        launch.c.updated_at
-        < sa.select(worker.c.completed_at)
-        .where(worker.c.id == launch.c.worker_id)
-        .scalar_subquery(),
-    )
-    .values(retry_at=NOW, calls=sa.literal_column("0"), updated_at=NOW)
-)
-
 SWEEP = Statement(
     sa.update(pool)
     .where(pool.c.id == bindparam("of"), _due(pool.c.swept_at, _at("before")))
@@ -235,8 +228,13 @@ SWEEP = Statement(
     .returning(*pool.c)
 )
 TO_SWEEP = Statement(
-    sa.select(pool.c.id).where(sa.not_(pool.c.halted), _due(pool.c.swept_at, _at("before")))
+    sa.select(pool.c.id).where(
+        sa.not_(pool.c.halted),
+        _due(pool.c.swept_at, _at("before")),
+        sa.exists().where(launch.c.pool_id == pool.c.id),
+    )
 )
+"""The pools that have launched something, and whose platforms nobody has looked at for a while."""
 TOOK_NO_WORK = Statement(
     sa.update(pool)
     .where(pool.c.id == bindparam("of"))
