@@ -20,6 +20,7 @@ from buildd.broker.dispatch import Means
 from buildd.models import Task
 from buildd.roles import Runner
 from buildd.states import CLOSED, TaskStatus
+from buildd.testing.runners import Trouble
 from buildd_runners.github import actions
 from buildd_server.settings import Settings
 from tests.conftest import serving
@@ -157,6 +158,33 @@ def test_nothing_secret_shows(story: Story) -> None:
     seen = (story.machine.directory / "seen").read_text()
     for secret in (*masks, JOB_TOKEN, "ACTIONS_ID_TOKEN", "BUILDD_API_KEY", "GIT_CONFIG"):
         assert secret not in seen
+
+
+@pytest.mark.parametrize("story", each("repository_dispatch", file=KEYLESS), indirect=True)
+def test_an_answer_of_githubs_that_is_lost_costs_no_second_run(story: Story) -> None:
+    story.world.befall(Trouble.ANSWER_LOST)
+    task = story.task()
+    assert story.done(task).status is TaskStatus.COMPLETED
+    story.machine.wait()
+    assert len(story.world.actions.runs) == 1
+    assert [launch.task_id for launch in story.bd.launches.list()] == [task.id]
+
+
+@pytest.mark.parametrize("story", each("repository_dispatch", file=KEYLESS), indirect=True)
+def test_a_run_that_is_no_launchs_takes_nothing(story: Story) -> None:
+    """Somebody who may write starts the workflow with the name of a launch that is not theirs."""
+    task = story.task()
+    story.done(task)
+    story.machine.wait()
+    [launch] = story.bd.launches.list()
+    stranger = {"launch": f"buildd/{launch.id}", "task_id": task.id}
+    story.bd.pools.update(id=launch.pool_id, enabled=False)
+    waiting = story.task("another")
+    run = story.world.actions.add("repository_dispatch", stranger)
+    story.machine.wait()
+    assert run.conclusion == "failure"
+    assert "this run may not log in: the server's log says why" in story.machine.said()
+    assert story.bd.tasks.get(id=waiting.id).status is TaskStatus.PENDING
 
 
 @pytest.mark.real

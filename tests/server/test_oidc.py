@@ -7,6 +7,7 @@ import json
 import logging
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -343,6 +344,13 @@ def test_a_token_works_once(stage: Stage) -> None:
     same = stage.claims()
     assert stage.log_in(signed(same), launch).is_success
     refuse(stage, signed({**same, "iat": same["iat"] - 1}), launch)
+
+
+def test_of_many_at_once_one_gets_in(stage: Stage) -> None:
+    token, launch = signed(stage.claims()), stage.launch()
+    with ThreadPoolExecutor(8) as threads:
+        answers = [*threads.map(lambda _: stage.log_in(token, launch), range(8))]
+    assert sorted(answer.status_code for answer in answers) == [200] + 7 * [401]
 
 
 @pytest.mark.parametrize("verb", [LaunchVerb.STOP, LaunchVerb.END])

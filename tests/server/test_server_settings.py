@@ -35,6 +35,30 @@ def test_credentials_at_github_are_read_and_not_shown() -> None:
     assert of({"BUILDD_GITHUB_API": api}).github == {}
 
 
+def test_runs_are_signed_for_by_github_or_an_installation_of_ones_own() -> None:
+    assert of({}).github_issuer == "https://token.actions.githubusercontent.com"
+    own = "https://github.example.com/_services/token"
+    assert of({"BUILDD_GITHUB_OIDC_ISSUER": f"{own}/"}).github_issuer == own
+    here = "http://127.0.0.1:9"
+    assert of({"BUILDD_GITHUB_OIDC_ISSUER": here}).github_issuer == here
+
+
+@pytest.mark.parametrize(
+    "issuer",
+    [
+        "http://github.example.com",
+        "github.example.com",
+        "https://me@h",
+        "https://h?x",
+        "https://[",
+        "file:///keys",
+    ],
+)
+def test_an_issuer_that_others_could_speak_for_is_refused(issuer: str) -> None:
+    with pytest.raises(ConfigError, match="BUILDD_GITHUB_OIDC_ISSUER must look like"):
+        of({"BUILDD_GITHUB_OIDC_ISSUER": issuer})
+
+
 def test_a_lease_is_set_in_seconds() -> None:
     assert of({"BUILDD_LEASE_TTL": "12.5"}).lease.ttl == 12.5
 
