@@ -397,6 +397,17 @@ def test_a_pool_can_ask_for_a_branch_and_a_workflow_of_its_own(stage: Stage) -> 
         assert stage.admin.patch(url, json={"config": before}).is_success
 
 
+def test_no_pool_can_ask_for_what_strangers_cause(stage: Stage) -> None:
+    url, event = f"/api/pools/{stage.pool}", "pull_request_target"
+    before = stage.admin.get(url).json()["config"]
+    config = {"repository": "acme/shop", "event": event}
+    assert stage.admin.patch(url, json={"config": config}).is_success
+    try:
+        refuse(stage, signed(stage.claims(event_name=event)), stage.launch())
+    finally:
+        assert stage.admin.patch(url, json={"config": before}).is_success
+
+
 def test_a_server_that_does_not_know_its_address_lets_nobody_in(
     stage: Stage, caplog: pytest.LogCaptureFixture
 ) -> None:
