@@ -179,9 +179,9 @@ class ActionsRunner:
         return False
 
     async def _repository_id(self) -> str:
-        realm = self._realm or await _call(self._runs.repository_id)
-        self._realm = realm
-        return realm
+        if self._realm is None:
+            self._realm = await _call(self._runs.repository_id)
+        return self._realm
 
 
 def _ref(order_id: str, run: Run, realm: str) -> ExternalRef:
