@@ -36,7 +36,7 @@ class Settings:
     """The server's credentials at GitHub, if it has any: what the forge `github` is made from."""
     public_url: str | None = None
     """The URL at which agents elsewhere reach the server; None: as this machine does."""
-    environ: Mapping[str, str] = field(default_factory=dict, repr=False)
+    environ: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
     """The server's environment, of which pools hand on to their agents what they name."""
     github_issuer: str = GITHUB_ISSUER
     """Who signs the tokens by which runs of GitHub Actions log in."""
@@ -60,6 +60,8 @@ class Settings:
                 tasks=_days(environ, "BUILDD_KEEP_TASKS_DAYS", None),
             ),
             github=_github(environ),
+            public_url=_url(environ, "BUILDD_PUBLIC_URL"),
+            environ=dict(environ),
             github_issuer=_issuer(environ),
         )
 

@@ -87,7 +87,7 @@ class Installation:
                     found.append(each)
         return found
 
-    def pool(self, runner: str, config: dict[str, Any], command: str = "true", **more: Any) -> str:
+    def pool(self, runner: str, config: dict[str, Any], *flags: str, **more: Any) -> str:
         """A workspace, an account and a pool; gives the workspace's id."""
         account_type = {"coder": "user"}.get(runner, "service")
         account = self.bd.accounts.create(
@@ -100,7 +100,7 @@ class Installation:
             account_id=account.id,
             runner=runner,
             config=config,
-            arguments=["--executor=command", f"--command={command}"],
+            arguments=["--executor=command", *(flags or ["--command=true"])],
             **more,
         )
         return workspace.id

@@ -53,11 +53,14 @@ def test_an_idle_agent_is_ready_and_another_one_takes_its_place(tmp_path: Path) 
         until(lambda: not made.agents())
 
 
-def test_an_agent_outlives_its_server_and_is_known_to_the_next_one(tmp_path: Path) -> None:
+def test_an_agent_with_its_secrets_outlives_its_server_and_is_known_to_the_next_one(
+    tmp_path: Path,
+) -> None:
     gate = tmp_path / "gate"
-    with open_installation(tmp_path / "buildd") as made:
-        command = f"until [ -e {gate} ]; do sleep 0.05; done"
-        workspace_id = made.pool("local", {}, command=command)
+    with open_installation(tmp_path / "buildd", MODEL_KEY="sk-1") as made:
+        command = f'until [ -e {gate} ]; do sleep 0.05; done; [ "$MODEL_KEY" = sk-1 ]'
+        flags = (f"--command={command}", "--pass-env=MODEL_KEY")
+        workspace_id = made.pool("local", {}, *flags, pass_env=["MODEL_KEY"])
         task = made.bd.tasks.create(workspace_id=workspace_id, title="work")
         until(lambda: made.bd.tasks.get(id=task.id).status is TaskStatus.RUNNING)
         [agent] = made.agents()

@@ -88,3 +88,14 @@ def test_every_address_of_a_name_gets_the_same_port() -> None:
 def test_a_url_that_is_none_is_refused_in_words() -> None:
     with pytest.raises(ConfigError, match="--database must be a URL such as sqlite:///"):
         shown("nonsense")
+
+
+@pytest.mark.parametrize("url", ["https://buildd.example.com/", "http://10.0.0.1:3000/under"])
+def test_the_url_at_which_agents_reach_the_server(url: str) -> None:
+    assert of({"BUILDD_PUBLIC_URL": url}).public_url == url.rstrip("/")
+
+
+@pytest.mark.parametrize("url", ["buildd.example.com", "ftp://x", "https://", "https://x/?key=1"])
+def test_what_is_no_url_is_refused_by_its_name(url: str) -> None:
+    with pytest.raises(ConfigError, match="BUILDD_PUBLIC_URL"):
+        of({"BUILDD_PUBLIC_URL": url})
