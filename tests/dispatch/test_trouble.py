@@ -8,7 +8,7 @@ from itertools import product
 import pytest
 
 from buildd import operations as ops
-from buildd.errors import ConfigError, OutcomeUnknown, RateLimited, Unreachable
+from buildd.errors import BuilddError, ConfigError, OutcomeUnknown, RateLimited, Unreachable
 from buildd.models import Launch
 from buildd.roles import LaunchState
 from buildd.states import TaskStatus
@@ -195,27 +195,29 @@ def test_the_fault_of_a_plugin_is_one_line_and_ends_nothing(
     assert depot.statuses() == ["running"]
 
 
-def test_a_late_answer_of_an_old_turn_changes_nothing(depot: Depot) -> None:
-    depot.pool()
+@pytest.mark.parametrize("problem", [None, Unreachable("late"), ConfigError("late")])
+def test_a_late_answer_of_an_old_turn_changes_nothing(
+    depot: Depot, problem: BuilddError | None
+) -> None:
+    pool, other = depot.pool(), depot.another_server()
     depot.task()
-    other = depot.another_server()
 
     def meanwhile() -> None:
-        # This server is stopped for longer than its turn; another one acts, and sees the end.
+        # This server is stopped for longer than its turn, and another one acts.
         depot.platform.meanwhile = lambda: None
         depot.house.clock.advance(121)
         other.round()
-        depot.platform.end(depot.launch().id)
-        depot.house.clock.advance(1)
         other.round()
-        assert depot.statuses() == ["ended"]
+        seen.append(depot.launch())
 
+    seen: list[Launch] = []
     depot.platform.meanwhile = meanwhile
-    depot.platform.realm = "late"
+    if problem is not None:
+        depot.platform.fail("ensure", When.AFTER, problem)
     depot.server.round()
-    launch = depot.launches()[0]
-    assert launch.status == "ended"
-    assert depot.platform.count("ensure") >= 2
+    assert [each.status for each in seen] == ["running"]
+    assert depot.launches() == seen
+    assert not depot.see(pool).halted
 
 
 def test_nobody_acts_while_another_server_does(depot: Depot) -> None:
