@@ -5,6 +5,7 @@ from __future__ import annotations
 from buildd.roles import LaunchState
 from buildd.states import TaskStatus
 from tests.dispatch.depot import Depot
+from tests.dispatch.platform import When
 
 
 def test_a_task_gets_an_agent_that_does_it_and_ends(depot: Depot) -> None:
@@ -31,3 +32,30 @@ def test_what_waits_at_its_platform_is_not_running(depot: Depot) -> None:
     depot.platform.machines[depot.launch().id].state = LaunchState.RUNNING
     depot.rounds(1)
     assert depot.statuses() == ["running"]
+
+
+def test_an_agent_may_tell_which_run_it_is_before_its_platform_does(depot: Depot) -> None:
+    depot.pool(depot.house.account("action"))
+    depot.task()
+    depot.platform.realm = "4711"
+    depot.platform.fail("ensure", When.AFTER)
+    depot.server.round()
+    launch = depot.launch()
+    [claimed] = depot.house.claim(depot.agent(launch), run_id="815", max_tasks=1).workers
+    depot.rounds(3)
+    launch = depot.launch()
+    assert (launch.status, launch.external_id, launch.worker_id) == ("running", "815", claimed.id)
+
+
+def test_what_an_agent_told_meanwhile_is_kept(depot: Depot) -> None:
+    depot.pool(depot.house.account("action"))
+    depot.task()
+
+    def comes_in() -> None:
+        depot.house.claim(depot.agent(depot.launch()), run_id="815", max_tasks=1)
+
+    depot.platform.meanwhile = comes_in
+    depot.server.round()
+    launch = depot.launch()
+    assert (launch.status, launch.external_id) == ("starting", "815")
+    assert launch.url == f"http://far/{launch.id}"

@@ -105,18 +105,10 @@ def _still_ours(ctx: Context, turn: Turn) -> Row | None:
 
 
 def _started(ctx: Context, launch: Row, ref: ExternalRef) -> Row:
-    named = {"external": ref.external_id, "at": ref.url, "within": ref.realm}
-    moved = move_launch(ctx, launch, LaunchVerb.ENSURE, **named)
-    if moved is not None:
-        return moved
-    # It is no longer wanted, or its run has come in before its platform's answer, and said who it is.
-    return _write(
-        ctx,
-        launch,
-        external_id=launch.external_id or ref.external_id,
-        url=launch.url or ref.url,
-        realm=launch.realm or ref.realm,
-    )
+    # Its agent may have come in meanwhile and told more exactly which run it is.
+    external, realm = launch.external_id or ref.external_id, launch.realm or ref.realm
+    moved = move_launch(ctx, launch, LaunchVerb.ENSURE, external=external, at=ref.url, within=realm)
+    return moved or _write(ctx, launch, external_id=external, url=ref.url, realm=realm)
 
 
 def _seen(ctx: Context, turn: Turn, launch: Row, outcome: Outcome, pace: Pace) -> str | None:
