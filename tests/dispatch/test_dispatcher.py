@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 
 import pytest
 
@@ -55,6 +56,28 @@ def test_events_are_reason_enough(database_url: str) -> None:
         [launch] = house.admin(ops.ListLaunches())
         house.admin(ops.StopLaunch(id=launch.id))
         until(lambda: launch.id not in platform.alive())
+
+
+def test_two_brokers_at_once_start_one_agent_for_each_task_and_never_too_many(
+    database_url: str,
+) -> None:
+    platform, pace = Platform(), Pace(tick=0.01)
+    with opened(database_url, platform, pace) as house:
+        owner = str(house.account("service", max_concurrent_workers=7).account_id)
+        for name in ("a", "b", "c"):
+            house.admin(ops.CreatePool(account_id=owner, name=name, runner=NAME, maximum=3))
+        means = Means(platform.make, "http://127.0.0.1:3000")
+        settings = BrokerSettings(means=means, pace=pace, clock=house.clock)
+        with closing(Broker.open(database_url, settings)):
+            tasks = [house.task() for _ in range(12)]
+            until(lambda: len(platform.alive()) == 7)
+            for task in tasks[:4]:
+                house.admin(ops.CancelTask(id=task.id))
+            until(lambda: len(platform.alive()) == 7 and len(platform.machines) == 11)
+        launches = house.admin(ops.ListLaunches(limit=200))
+    assert Counter(each.task_id for each in launches).most_common(1)[0][1] == 1
+    assert max(Counter(each.pool_id for each in launches if each.ended_at is None).values()) <= 3
+    assert platform.count("ensure") == 11
 
 
 def test_time_is_reason_enough(sqlite_url: str) -> None:

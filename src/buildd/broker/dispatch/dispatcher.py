@@ -16,6 +16,7 @@ from buildd.broker._context import Context
 from buildd.broker.dispatch.acts import Means
 from buildd.broker.dispatch.pace import Pace
 from buildd.broker.dispatch.rounds import Rounds
+from buildd.clock import elapsed
 from buildd.errors import BuilddError, Unavailable
 from buildd.events import Event, EventType
 from buildd.models import Leftover, PoolCheck
@@ -91,15 +92,17 @@ class Dispatcher:
         async with anyio.create_task_group() as tasks:
             while not self._closed:
                 self._reason.clear()
+                began = elapsed()
                 try:
                     await self._rounds.go(tasks)
                 except BuilddError as error:
                     log.warning("the dispatcher could not look: %s", error)
-                await self._pause()
+                await self._pause(elapsed() - began)
             tasks.cancel_scope.cancel()
 
-    async def _pause(self) -> None:
-        await anyio.sleep(_REST)
+    async def _pause(self, took: float) -> None:
+        # As long as the round took: with many tasks that wait, the database has others to serve too.
+        await anyio.sleep(max(took, _REST))
         with anyio.move_on_after(self._pace.tick):
             await self._reason.wait()
 

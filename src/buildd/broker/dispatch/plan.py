@@ -43,7 +43,9 @@ class Choice:
 
 def choices(tx: Transaction, pace: Pace, *, named: bool) -> list[Choice]:
     """What is missing. Each task is in it once; `named` if somebody is to choose for it."""
-    found = []
+    found: list[Choice] = []
+    if tx.first(sql.HAS_ROOM, now=tx.now) is None:
+        return found
     for task_id, rows in groupby(tx.all(sql.PLAN, **_asked(tx, pace)), key=lambda row: row.id):
         wishes = [Wish(row.pool_id, row.account_id, task_id) for row in rows]
         several = named and len(wishes) > 1

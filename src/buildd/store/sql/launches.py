@@ -118,6 +118,13 @@ SHORT = Statement(
 """The pools that keep fewer idle agents ready than they should."""
 
 HAS_POOLS = Statement(sa.select(pool.c.id).limit(1))
+# Asked first: the plan has to look at every task that waits.
+HAS_ROOM = Statement(
+    sa.select(pool.c.id)
+    .select_from(pool.join(account, account.c.id == pool.c.account_id))
+    .where(_HAS_ROOM)
+    .limit(1)
+)
 
 LATE = "its agent took no work in time"
 TASK_IS_TAKEN = "its task does not need it any more"
