@@ -151,9 +151,13 @@ class ScriptedRunner:
         await self._end(fault)
 
     async def list_owned(self) -> list[ExternalRef]:
+        """As a runner does that keeps the logs of what has ended."""
         fault = await self._begin("list_owned", "")
         await self._end(fault)
-        return [self._ref(each) for each in self._far.alive()]
+        return [self._ref(each) for each in self._far.machines]
+
+    async def forget(self, ref: ExternalRef) -> None:
+        del self._far.machines[ref.order_id]
 
     async def extend(self, ref: ExternalRef, seconds: float) -> None:
         fault = await self._begin("extend", ref.order_id)

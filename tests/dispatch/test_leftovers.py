@@ -104,3 +104,16 @@ def test_a_platform_that_is_away_is_asked_again(
         depot.rounds(2, pause=61)
     assert "cannot look for what is left over" in caplog.text
     assert depot.platform.count("list_owned") == 2
+
+
+def test_what_a_runner_keeps_of_the_ended_is_removed_after_a_day(depot: Depot) -> None:
+    depot.pool()
+    depot.task()
+    depot.rounds(2)
+    launch = depot.launch()
+    depot.done(depot.works(launch))
+    depot.platform.end(launch.id)
+    depot.rounds(3, pause=28_000)
+    assert list(depot.platform.machines) == [launch.id]
+    depot.rounds(2, pause=28_000)
+    assert not depot.platform.machines

@@ -15,7 +15,14 @@ from buildd.roles.outcome import (
     Paused,
     Released,
 )
-from buildd.roles.runner import ExternalRef, LaunchOrder, LaunchState, Observation, Runner
+from buildd.roles.runner import (
+    ExternalRef,
+    Forgetful,
+    LaunchOrder,
+    LaunchState,
+    Observation,
+    Runner,
+)
 from buildd.roles.source import Source, SourceItem
 
 __all__ = [
@@ -25,6 +32,7 @@ __all__ = [
     "ExternalRef",
     "Failed",
     "Forge",
+    "Forgetful",
     "LaunchOrder",
     "LaunchState",
     "Lost",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from buildd.routing import AccountType
 
@@ -117,4 +117,13 @@ class Runner(Protocol):
 
     async def check(self) -> None:
         """Raise `buildd.errors.ConfigError` with one clear line if it could not start anything."""
+        ...
+
+
+@runtime_checkable
+class Forgetful(Protocol):
+    """What a runner may have besides, that keeps something of what has ended: a log, for people."""
+
+    async def forget(self, ref: ExternalRef) -> None:
+        """Remove it. Asked some hours after the end, and again until `list_owned` has it no more."""
         ...

@@ -9,19 +9,20 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
 from functools import partial
 
 from buildd.broker.dispatch.acts import Acting
 from buildd.broker.dispatch.pace import Pace
 from buildd.errors import BuilddError
 from buildd.models import Leftover
-from buildd.roles import ExternalRef, LaunchState, Runner
-from buildd.states import OVER, LaunchStatus
+from buildd.roles import ExternalRef, Forgetful, LaunchState, Runner
+from buildd.states import OVER
 from buildd.store import Row, Transaction
 from buildd.store.sql import pools as sql_pools
 
-Look = Callable[[list[str]], Awaitable[dict[str, LaunchStatus]]]
-"""The statuses of those launches that the database knows."""
+Look = Callable[[list[str]], Awaitable[dict[str, Row]]]
+"""Those launches that the database knows."""
 
 _OVER = (LaunchState.EXITED, LaunchState.GONE)
 
@@ -39,7 +40,7 @@ class Leftovers:
 
     async def sweep(self, pool: Row) -> None:
         """Stop what is over here and lives on there. Raises `BuilddError` if its platform is away."""
-        for found in await self._find(pool):
+        for found in await self._find(pool, pool.swept_at - timedelta(seconds=self._pace.keep)):
             if found.known:
                 await self._stop(pool, found)
             elif found.launch_id not in self._strangers:
@@ -57,16 +58,19 @@ class Leftovers:
         found = await self._find(pool)
         return found if dry_run else [await self._stop(pool, each) for each in found]
 
-    async def _find(self, pool: Row) -> list[Leftover]:
+    async def _find(self, pool: Row, old: datetime | None = None) -> list[Leftover]:
+        """What lives on; what ended before `old` is let go of."""
         owned = await self._acting.ask(pool, lambda runner: runner.list_owned())
-        statuses = await self._look([ref.order_id for ref in owned])
+        launches = await self._look([ref.order_id for ref in owned])
         found = []
         for ref in owned:
-            status = statuses.get(ref.order_id)
-            if status is None or status in OVER:
-                alive = await self._acting.ask(pool, partial(_lives, ref))
-                if alive:
-                    found.append(_leftover(ref, known=status is not None))
+            launch = launches.get(ref.order_id)
+            if launch is not None and launch.status not in OVER:
+                continue
+            if await self._acting.ask(pool, partial(_lives, ref)):
+                found.append(_leftover(ref, known=launch is not None))
+            elif launch is not None and old is not None and launch.ended_at <= old:
+                await self._acting.ask(pool, partial(_forget, ref))
         return found
 
     async def _stop(self, pool: Row, leftover: Leftover) -> Leftover:
@@ -82,10 +86,10 @@ class Leftovers:
         return leftover.model_copy(update={"stopped": True})
 
 
-def statuses(tx: Transaction, launch_ids: list[str]) -> dict[str, LaunchStatus]:
-    """How the launches stand of which the database knows."""
+def known(tx: Transaction, launch_ids: list[str]) -> dict[str, Row]:
+    """Those launches that the database knows."""
     rows = (tx.first(sql_pools.LAUNCH_BY_ID, id=each) for each in launch_ids)
-    return {row.id: LaunchStatus(row.status) for row in rows if row is not None}
+    return {row.id: row for row in rows if row is not None}
 
 
 def _leftover(ref: ExternalRef, *, known: bool) -> Leftover:
@@ -101,3 +105,8 @@ def _leftover(ref: ExternalRef, *, known: bool) -> Leftover:
 async def _lives(ref: ExternalRef, runner: Runner) -> bool:
     """Also what nobody can see for now is listed: stopping it then tells what is wrong."""
     return (await runner.observe(ref)).state not in _OVER
+
+
+async def _forget(ref: ExternalRef, runner: Runner) -> None:
+    if isinstance(runner, Forgetful):
+        await runner.forget(ref)

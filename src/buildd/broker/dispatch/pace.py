@@ -32,6 +32,8 @@ class Pace:
     """Between two tries at a platform in trouble at most."""
     sweep: float = 60.0
     """Between two looks for what nobody wants any more."""
+    keep: float = 86_400.0
+    """For how long what a runner keeps of an agent that has ended, such as its log, is left to it."""
     extend_every: float = 900.0
     extend_by: float = 3600.0
     failing: float = 10.0

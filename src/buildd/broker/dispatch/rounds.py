@@ -17,13 +17,12 @@ from buildd import operations as ops
 from buildd.broker._context import Context
 from buildd.broker.dispatch import plan, turns
 from buildd.broker.dispatch.acts import Acting, Means
-from buildd.broker.dispatch.leftovers import Leftovers, statuses
+from buildd.broker.dispatch.leftovers import Leftovers, known
 from buildd.broker.dispatch.pace import Pace
 from buildd.budget import budget_day
 from buildd.errors import AlreadyExists, BuilddError, NotFound
 from buildd.models import Leftover, PoolCheck
 from buildd.routing import AccountType
-from buildd.states import LaunchStatus
 from buildd.store import Row, Store, Transaction
 from buildd.store.sql import accounts as sql_accounts
 from buildd.store.sql import launches as sql
@@ -48,7 +47,7 @@ class Rounds:
         self._means = means
         self._pace = pace
         self._acting = Acting(means, pace)
-        self._leftovers = Leftovers(self._acting, pace, self._statuses)
+        self._leftovers = Leftovers(self._acting, pace, self._launches)
         self._limits: dict[str, anyio.CapacityLimiter] = {}
         self._taken: set[str] = set()
 
@@ -156,8 +155,8 @@ class Rounds:
     def _before(self, tx: Transaction) -> datetime:
         return tx.now - timedelta(seconds=self._pace.sweep)
 
-    async def _statuses(self, launch_ids: list[str]) -> dict[str, LaunchStatus]:
-        return await self._read(lambda tx: statuses(tx, launch_ids))
+    async def _launches(self, launch_ids: list[str]) -> dict[str, Row]:
+        return await self._read(lambda tx: known(tx, launch_ids))
 
     async def _pool(self, pool_id: str) -> Row:
         pool = await self._read(lambda tx: tx.first(sql_pools.POOL, id=pool_id))
