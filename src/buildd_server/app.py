@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -14,6 +15,7 @@ from buildd.broker import Broker
 from buildd_server.auth import Authenticated, Gate
 from buildd_server.docs import PAGE_HEADERS, docs_page, home_page
 from buildd_server.endpoints import PREFIX, operation_routes
+from buildd_server.files import file_routes
 from buildd_server.health import Counting, Metrics, health_routes
 from buildd_server.oidc import login_routes
 from buildd_server.openapi import document_json
@@ -27,7 +29,13 @@ from buildd_server.waiting import Shutdown
 def create_app(broker: Broker, settings: Settings) -> Starlette:
     """The server of an open broker. `app.state.shutdown.begin()` ends the streams before a stop."""
     shutdown, metrics = Shutdown(), Metrics()
-    api = Router([*event_routes(broker, shutdown), *operation_routes(broker, shutdown)])
+    api = Router(
+        [
+            *event_routes(broker, shutdown),
+            *file_routes(broker),
+            *operation_routes(broker, shutdown),
+        ]
+    )
     app = Starlette(
         routes=[
             *health_routes(broker, metrics),
@@ -45,18 +53,30 @@ def create_app(broker: Broker, settings: Settings) -> Starlette:
 
 
 def _pages() -> Iterator[BaseRoute]:
-    schemas = Schemas()
-    document, docs, home = document_json(schemas), docs_page(schemas), home_page()
+    # No coroutines: Starlette has a thread draw them up, while the loop serves others.
+    def openapi_json(_request: Request) -> Response:
+        return Response(_document(), media_type="application/json")
 
-    async def openapi_json(_request: Request) -> Response:
-        return Response(document, media_type="application/json")
-
-    async def docs_html(_request: Request) -> Response:
-        return HTMLResponse(docs, headers=PAGE_HEADERS)
+    def docs_html(_request: Request) -> Response:
+        return HTMLResponse(_docs(), headers=PAGE_HEADERS)
 
     async def home_html(_request: Request) -> Response:
-        return HTMLResponse(home, headers=PAGE_HEADERS)
+        return HTMLResponse(home_page(), headers=PAGE_HEADERS)
 
     yield Route("/", home_html)
     yield Route(f"{PREFIX}/openapi.json", openapi_json)
     yield Route(f"{PREFIX}/docs", docs_html)
+
+
+# They take a good part of a second and follow from the code alone: once, and only if somebody asks.
+_schemas = cache(Schemas)
+
+
+@cache
+def _document() -> bytes:
+    return document_json(_schemas())
+
+
+@cache
+def _docs() -> str:
+    return docs_page(_schemas())

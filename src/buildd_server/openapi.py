@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from openapi_pydantic import OpenAPI
-
 import buildd
 from buildd.operations import OPERATIONS, Access, Operation
 from buildd_server.schemas import PREFIX, Json, Schemas, wire_path
@@ -62,6 +60,8 @@ _PROBLEM = {
 
 def document_json(schemas: Schemas) -> bytes:
     """The document as it is served, checked against OpenAPI's own shape while it is built."""
+    from openapi_pydantic import OpenAPI
+
     document = OpenAPI.model_validate(
         {
             "openapi": "3.1.1",
