@@ -34,6 +34,7 @@ class Model(BaseModel):
     """
 
     model_config = ConfigDict(
+        defer_build=True,  # most programs need few of them
         frozen=True,
         alias_generator=to_camel,
         validate_by_name=True,

@@ -93,6 +93,7 @@ class Operation(BaseModel, Generic[R]):
     """A frozen request for one thing to be done. Unknown fields are refused: a typo is an error."""
 
     model_config = ConfigDict(
+        defer_build=True,
         frozen=True,
         extra="forbid",
         alias_generator=to_camel,

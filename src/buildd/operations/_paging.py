@@ -16,7 +16,7 @@ def _digits(value: Any) -> Any:
     return value
 
 
-class Paged(BaseModel):
+class Paged(BaseModel, defer_build=True):
     """The two fields that every list takes."""
 
     limit: Annotated[int, BeforeValidator(_digits), Field(ge=1, le=MAX_PAGE)] = 50

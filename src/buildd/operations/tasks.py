@@ -36,7 +36,7 @@ from buildd.states import OnDependencyFailure, TaskStatus
 MAX_BATCH = 500
 
 
-class NewTask(BaseModel):
+class NewTask(BaseModel, defer_build=True):
     """What a task is made of."""
 
     workspace_id: Id

@@ -77,7 +77,7 @@ class GetWorker(Operation[Worker]):
     id: Id
 
 
-class Start(BaseModel):
+class Start(BaseModel, defer_build=True):
     """That an attempt begins."""
 
     id: Id
@@ -90,7 +90,7 @@ class StartWorker(Start, Operation[Worker]):
     access = Access.MEMBER_OR_LEASE
 
 
-class Sign(BaseModel):
+class Sign(BaseModel, defer_build=True):
     """A sign of life with the attempt's totals so far."""
 
     id: Id
@@ -143,7 +143,7 @@ class PauseWorker(Operation[Worker]):
     id: Id
 
 
-class Success(BaseModel):
+class Success(BaseModel, defer_build=True):
     """That an attempt has done its task."""
 
     id: Id
@@ -157,7 +157,7 @@ class CompleteWorker(Success, Operation[Worker]):
     access = Access.LEASE
 
 
-class Failure(BaseModel):
+class Failure(BaseModel, defer_build=True):
     """That an attempt has failed, and whether another one makes sense."""
 
     id: Id
