@@ -1,16 +1,14 @@
-"""The `vm` runner on a host with systemd: the real one, with real units, reached by a stand-in for OpenSSH."""
+"""The `vm` runner on a host with systemd: the real one, with real units, behind a stand-in for OpenSSH."""
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
-import psutil
 import pytest
 
-from buildd.roles import ExternalRef, LaunchOrder, LaunchState
-from buildd.testing.runners import RunnerSuite, Stage
+from buildd.roles import ExternalRef
+from buildd.testing.runners import RunnerSuite
 from tests.runners.far import Far, StandIn
 from tests.runners.systemd import Systemd
 

@@ -36,7 +36,11 @@ _PLACES = {"admin-key": "database:admin_key", "db": "database:db", "help": "abou
     "config": "about:config",
     "version": "about:version",
 }
-_SHIPPED = {"demo": "See it all work, on an empty machine.", "server": "Run the server."}
+_SHIPPED = {
+    "demo": "See it all work, on an empty machine.",
+    "server": "Run the server.",
+    "vm": "Machines whose agent is always on.",
+}
 
 
 class Root(click.Group):

@@ -16,8 +16,8 @@ import buildd
 from buildd.agent.options import default_state_dir
 from buildd.errors import ConfigError, Unavailable
 from buildd.roles import ExternalRef, LaunchOrder
-from buildd_runners.vm.units import UnitRunner
 from buildd_runners.vm.door import Answer, Request, Verb
+from buildd_runners.vm.units import UnitRunner
 
 
 async def answer(request: Request) -> Answer:
