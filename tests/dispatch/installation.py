@@ -17,6 +17,7 @@ import httpx2
 import psutil
 
 from buildd import connect
+from buildd.broker import Pace
 from buildd.client import Client
 from buildd.models import Launch, Task
 
@@ -111,8 +112,8 @@ class Installation:
         return "".join(log.read_text() for log in logs)
 
     def quiet(self) -> list[Launch]:
-        """All launches, when none is open any more."""
-        until(lambda: not self.bd.launches.list(open=True))
+        """All launches, when none is open any more; a turn that died with its server holds one up."""
+        until(lambda: not self.bd.launches.list(open=True), Pace.turn + _PATIENCE)
         return self.bd.launches.list(limit=200)
 
     def seconds_to_work(self, task: Task) -> float:

@@ -53,6 +53,7 @@ def test_an_idle_agent_is_ready_and_another_one_takes_its_place(tmp_path: Path) 
         until(lambda: not made.agents())
 
 
+@pytest.mark.timeout(300)  # a turn that dies with the server is nobody else's for two minutes
 def test_an_agent_with_its_secrets_outlives_its_server_and_is_known_to_the_next_one(
     tmp_path: Path,
 ) -> None:
