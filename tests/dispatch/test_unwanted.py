@@ -144,3 +144,22 @@ def test_an_agent_that_does_not_listen_is_ended_by_force(depot: Depot) -> None:
     depot.rounds(4)
     assert depot.statuses()[0] == "ended"
     assert depot.platform.machines[launch.id].grace == 0
+
+
+def test_a_person_may_give_up_what_is_on_a_platform_that_is_lost(depot: Depot) -> None:
+    pool = depot.pool(maximum=1)
+    task = depot.task()
+    depot.rounds(2)
+    launch = depot.launch()
+    depot.platform.blind = depot.platform.stubborn = True
+    depot.house.admin(ops.CancelTask(id=task.id))
+    depot.house.admin(ops.StopLaunch(id=launch.id))
+    assert depot.house.admin(ops.StopLaunch(id=launch.id)).status == "stopping"
+    depot.rounds(2)
+    given_up = depot.house.admin(ops.StopLaunch(id=launch.id))
+    assert given_up.status == "ended"
+    assert "given up" in str(given_up.detail)
+    depot.platform.blind = depot.platform.stubborn = False
+    depot.rounds(2, pause=61)
+    assert depot.platform.alive() == []
+    depot.house.admin(ops.DeletePool(id=pool.id))

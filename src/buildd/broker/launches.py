@@ -43,9 +43,17 @@ def get_launch(ctx: Context, op: ops.GetLaunch) -> Launch:
 
 @handles(ops.StopLaunch)
 def stop_launch(ctx: Context, op: ops.StopLaunch) -> Launch:
-    """Note that it is not wanted; what is stopping or over already stays as it is."""
+    """Note that it is not wanted; what is over already stays as it is.
+
+    Said again of one whose platform does not answer, it is given up: only a person can know that the
+    platform will not come back. Should it, the sweep stops what is left there.
+    """
     launch = launch_of(ctx, op.id)
-    moved = move_launch(ctx, launch, LaunchVerb.STOP, reason="a person asked")
+    if launch.status == LaunchStatus.STOPPING and launch.unknown_since is not None:
+        said = "given up by a person: its platform does not answer"
+        moved = move_launch(ctx, launch, LaunchVerb.END, said=said)
+    else:
+        moved = move_launch(ctx, launch, LaunchVerb.STOP, reason="a person asked")
     return model(Launch, moved or launch_of(ctx, op.id))
 
 

@@ -123,7 +123,10 @@ class GetLaunch(Operation[Launch]):
 
 
 class StopLaunch(Operation[Launch]):
-    """Have a launch stopped. What its agent works on goes back; one that is over stays as it is."""
+    """Have a launch stopped. What its agent works on goes back; one that is over stays as it is.
+
+    Asked again while its platform does not answer, it is given up, and counts as over.
+    """
 
     http = post("/api/launches/{id}/stop")
     access = Access.ADMIN
