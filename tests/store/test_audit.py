@@ -78,8 +78,8 @@ def test_a_sound_database_has_no_differences(worked: str) -> None:
         ),
         ("DELETE FROM pool", {"an open launch's pool"}),
         (
-            "UPDATE launch SET worker_id = (SELECT id FROM worker),"
-            " account_id = (SELECT id FROM account WHERE name = 'b') WHERE key_id IS NULL",
+            """UPDATE launch SET worker_id = (SELECT id FROM worker),
+               account_id = (SELECT id FROM account WHERE name = 'b') WHERE key_id IS NULL""",
             {"a launch's worker"},
         ),
         (

@@ -96,7 +96,10 @@ def pool_of(ctx: Context, pool_id: str) -> Row:
 
 
 def make_own_pool(ctx: Context, account: Row) -> None:
-    """The pool of an account that stands for a repository's Actions, unless there is one of its name."""
+    """The pool of an account that stands for a repository's Actions, made once, then enabled again.
+
+    One of that name that belongs to another account is left alone.
+    """
     repository = account.github_id or ""
     if account.type != AccountType.ACTION or not _REPOSITORY.fullmatch(repository):
         return
@@ -107,7 +110,7 @@ def make_own_pool(ctx: Context, account: Row) -> None:
         config={"repository": repository, "event": "repository_dispatch"},
         maximum=account.max_concurrent_workers,
     )
-    ctx.tx.run(sql.INSERT_POOL_ONCE, **_row(ctx, new_id(Kind.POOL), pool))
+    ctx.tx.run(sql.PUT_OWN_POOL, **_row(ctx, new_id(Kind.POOL), pool))
 
 
 def disable_pools(ctx: Context, account_id: str, named: str | None = None) -> None:

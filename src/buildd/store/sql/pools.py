@@ -25,8 +25,15 @@ _POOLS = sa.select(pool, _OPEN_OF_POOL.label("open_launches"))
 _TURN = bindparam("turn", type_=sa.Integer())
 
 INSERT_POOL = Statement(sa.insert(pool))
-# Somebody may have made a pool of that name by hand.
-INSERT_POOL_ONCE = Statement(insert(pool).on_conflict_do_nothing(index_elements=["name"]))
+_own = insert(pool)
+# One of that name which somebody made for another account stays theirs.
+PUT_OWN_POOL = Statement(
+    _own.on_conflict_do_update(
+        index_elements=["name"],
+        set_={"enabled": _own.excluded.enabled, "updated_at": _own.excluded.updated_at},
+        where=pool.c.account_id == _own.excluded.account_id,
+    )
+)
 POOL = Statement(_POOLS.where(pool.c.id == bindparam("id")))
 LOCK_POOL = locked(_POOLS.where(pool.c.id == bindparam("id")), pool)
 POOLS = page(_POOLS.where(matches(pool.c.account_id, "account")), pool.c.id)
