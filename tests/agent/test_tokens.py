@@ -10,6 +10,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -177,7 +178,7 @@ def test_once_waits_for_so_many_tasks_and_ends(yard: Yard) -> None:
     agent = yard.agent(yard.key, "true", "--once", "--max-tasks=2")
     for _ in range(2):
         task = yard.task()
-        until(lambda task=task: yard.done(task))
+        until(partial(yard.done, task))
     last = yard.task()
     assert yard.end(agent)[0] == 0
     assert yard.owner.tasks.get(id=last.id).status is TaskStatus.PENDING
@@ -188,7 +189,7 @@ def test_a_machine_enrols_itself_once(yard: Yard) -> None:
     for _ in range(2):
         agent = yard.agent(token, "true")
         task = yard.task()
-        until(lambda task=task: yard.done(task))
+        until(partial(yard.done, task))
         agent.send_signal(signal.SIGTERM)
         code, told = yard.end(agent)
         assert code == 0
