@@ -25,6 +25,8 @@ RULES = [
     (r"\baclose\b", "close"),
     (r"\baclosing\b", "closing"),
     (r"\baread\b", "read"),
+    (r"\baiter_bytes\b", "iter_bytes"),
+    (r"\basync_pieces\b", "pieces"),
     (r"\bimport anyio\n", "import time\n"),
     (r"\banyio\.sleep\b", "time.sleep"),
     (r"\s+`_(http_)?sync\.py` is made from this file\.", ""),

@@ -22,6 +22,8 @@ class EventType(StrEnum):
     """`{progress, turns}`"""
     WORKER_MESSAGE = "worker:message"
     """`{messageId, role, content}`, the content cut to 2,000 characters"""
+    WORKER_ATTACHMENT = "worker:attachment"
+    """`{attachmentId, messageId, filename, size}`: a file was added to a message"""
     WORKER_ARTIFACT = "worker:artifact"
     """`{artifactId, type, title}`"""
     WORKER_COMMENT = "worker:comment"

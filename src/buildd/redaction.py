@@ -67,6 +67,14 @@ class Redactor:
         named = (value for name, value in environ.items() if looks_secret(name))
         return cls([*values, *named])
 
+    def of_latin(self) -> Redactor:
+        """One for bytes that were read as Latin-1, as any bytes can be; their text is UTF-8."""
+        other = Redactor([])
+        other._known = sorted(
+            {known.encode(errors="surrogateescape").decode("latin-1") for known in self._known}
+        )
+        return other
+
     def redact(self, text: str) -> str:
         """The text without secrets, and without the beginning of one at its end."""
         tail = self._unfinished(text)
@@ -143,6 +151,21 @@ class RedactedStream:
         """Give what is left at the end."""
         held, self._held = self._held, ""
         return self._redactor.redact(held)
+
+
+class RedactedBytes:
+    """The same for the bytes of a file, of any kind."""
+
+    def __init__(self, redactor: Redactor) -> None:
+        self._text = RedactedStream(redactor.of_latin())
+
+    def feed(self, data: bytes) -> bytes:
+        """Take a piece; give what is certain by now."""
+        return self._text.feed(data.decode("latin-1")).encode("latin-1")
+
+    def close(self) -> bytes:
+        """Give what is left at the end."""
+        return self._text.close().encode("latin-1")
 
 
 def _worth_hiding(value: str) -> bool:

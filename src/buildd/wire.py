@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 from urllib.parse import quote
 
 import pydantic_core
@@ -16,16 +16,16 @@ from pydantic import ValidationError
 from pydantic.alias_generators import to_camel
 
 from buildd import errors
-from buildd.operations import Operation
+from buildd.operations import Operation, Transfer
 
-O = TypeVar("O", bound=Operation[Any])  # noqa: E741 - reads as "operation"
+O = TypeVar("O", bound=Operation[Any] | Transfer)  # noqa: E741 - reads as "operation"
 
 _SAID = {"extra_forbidden": "unknown field", "missing": "is required"}
 """Where pydantic's words would not help somebody who does not know pydantic."""
 
 PROBLEM_JSON = "application/problem+json"
 BODY_LIMIT = 4 * 1024 * 1024
-"""Bytes of a JSON body; attachments travel another way."""
+"""Bytes of a JSON body; files travel as they are, and have limits of their own."""
 
 STATUS: dict[type[errors.BuilddError], int] = {
     errors.Malformed: 400,
@@ -54,8 +54,11 @@ class Request:
     headers: dict[str, str]
 
 
-def encode(operation: Operation[Any]) -> Request:
-    """The request that carries an operation: path fields, then a query (GET) or a JSON body."""
+def encode(operation: Operation[Any] | Transfer) -> Request:
+    """The request that carries an operation: path fields, then a query (GET) or a JSON body.
+
+    Of a file that is uploaded, the body is its bytes: all that is said about it is in the query.
+    """
     http = operation.http
     fields = operation.model_dump(mode="json", exclude_unset=True, by_alias=True)
     path = http.path
@@ -63,7 +66,7 @@ def encode(operation: Operation[Any]) -> Request:
         path = path.replace(f"{{{name}}}", quote(str(fields.pop(to_camel(name))), safe=""))
     given = ((header, fields.pop(to_camel(name), None)) for name, header in http.headers)
     headers = {header: value for header, value in given if value is not None}
-    if operation.reads():
+    if _in_query(type(operation)):
         query = {name: str(value) for name, value in fields.items() if value is not None}
         return Request(http.method.value, path, query, None, headers)
     body = pydantic_core.to_json(fields) if fields else None
@@ -78,7 +81,7 @@ def decode(
     headers: Mapping[str, str] = MappingProxyType({}),
 ) -> O:
     """The operation a request asks for. Raises `Invalid` that names each wrong field."""
-    fields = dict(query) if operation.reads() else {**_no_query(query), **_object(body)}
+    fields = dict(query) if _in_query(operation) else {**_no_query(query), **_object(body)}
     for name, header in operation.http.headers:
         if to_camel(name) in fields:
             raise errors.Invalid.field(to_camel(name), f"travels in the header {header}")
@@ -89,9 +92,14 @@ def decode(
             raise errors.Invalid.field(to_camel(name), "is given by the path")
         fields[to_camel(name)] = path[name]
     try:
-        return operation.model_validate(fields, by_alias=True, by_name=False)
+        decoded: Any = operation.model_validate(fields, by_alias=True, by_name=False)
     except ValidationError as problem:
         raise invalid(problem) from None
+    return cast("O", decoded)
+
+
+def _in_query(kind: type[Any]) -> bool:
+    return issubclass(kind, Transfer) or bool(kind.reads())
 
 
 def invalid(problem: ValidationError) -> errors.Invalid:

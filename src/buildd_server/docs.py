@@ -10,7 +10,7 @@ from itertools import groupby
 from typing import Any
 
 from buildd.events import EventType
-from buildd.operations import OPERATIONS, Operation
+from buildd.operations import OPERATIONS, TRANSFERS, Operation, Upload
 from buildd_server.openapi import PROBLEMS, WHO
 from buildd_server.schemas import PREFIX, Json, Schemas, wire_path
 
@@ -72,6 +72,7 @@ def docs_page(schemas: Schemas) -> str:
         (
             _INTRODUCTION,
             *_operations(schemas),
+            *_files(schemas),
             *_events(schemas),
             "<h2>errors</h2><table>",
             *(_row(str(status), escape(said)) for status, said in PROBLEMS.items()),
@@ -112,6 +113,23 @@ def _operation(operation: type[Operation[Any]], schemas: Schemas) -> str:
         f"<p>Answers <code>{http.status}</code> with {_type(schemas.answer(operation))}.</p>"
         "</section>"
     )
+
+
+def _files(schemas: Schemas) -> Iterator[str]:
+    yield "<h2>files</h2>"
+    for each in TRANSFERS:
+        inputs = schemas.about_file(each)
+        upload = issubclass(each, Upload)
+        answer = _link(each.answers.__name__) if issubclass(each, Upload) else "the file"
+        body = "<p>The body is the file, of the type that Content-Type says.</p>" if upload else ""
+        yield (
+            f'<section id="{each.__name__}">'
+            f"<h3><b>{each.http.method.value}</b>{escape(wire_path(each))}</h3>"
+            f"<p>{escape(' '.join((each.__doc__ or '').split()))}</p>{body}"
+            f'<p class="who">For {escape(WHO[each.access])}.</p>'
+            f"{_fields({**inputs.path, **inputs.query}, inputs.required)}"
+            f"<p>Answers <code>{each.http.status}</code> with {answer}.</p></section>"
+        )
 
 
 def _events(schemas: Schemas) -> Iterator[str]:

@@ -26,6 +26,7 @@ HOMES: dict[str, str] = {
     Kind.TASK: "/api/tasks",
     Kind.WORKER: "/api/workers",
     Kind.ARTIFACT: "/api/artifacts",
+    Kind.ATTACHMENT: "/api/attachments",
 }
 """Where a thing of each kind can be read, by the prefix of its id."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import buildd
-from buildd.operations import OPERATIONS, Access, Operation
+from buildd.operations import OPERATIONS, TRANSFERS, Access, Operation, Transfer, Upload
 from buildd_server.schemas import PREFIX, Json, Schemas, wire_path
 from buildd_server.sse import POSITION_HEADER
 
@@ -69,6 +69,7 @@ def document_json(schemas: Schemas) -> bytes:
             "security": [{"bearer": []}],
             "paths": {
                 **_operation_paths(schemas),
+                **_file_paths(schemas),
                 **_event_paths(schemas),
                 **_login_path(),
                 **_open_paths(),
@@ -164,6 +165,35 @@ def _stream(name: str, summary: str, query: Any, path: list[Json]) -> Json:
             resume,
         ],
         "responses": {"200": answer, **_problems(_OF_WRITES)},
+    }
+
+
+def _file_paths(schemas: Schemas) -> Json:
+    return {wire_path(each): {each.http.method.lower(): _file(each, schemas)} for each in TRANSFERS}
+
+
+def _file(transfer: type[Transfer], schemas: Schemas) -> Json:
+    name, inputs = transfer.__name__, schemas.about_file(transfer)
+    about = " ".join((transfer.__doc__ or "").split())
+    described: Json = {
+        "operationId": name[0].lower() + name[1:],
+        "summary": about.split(". ")[0].rstrip("."),
+        "description": f"{about} For {WHO[transfer.access]}.",
+        "tags": ["files"],
+        "parameters": [
+            *(_parameter(each, "path", schema) for each, schema in inputs.path.items()),
+            *(_parameter(each, "query", schema) for each, schema in inputs.query.items()),
+        ],
+    }
+    # In OpenAPI 3.1 a media type without a schema is bytes.
+    if not issubclass(transfer, Upload):
+        done = {"description": "The bytes of the file.", "content": {"*/*": {}}}
+        return {**described, "responses": {"200": done, **_problems({400, 413})}}
+    answer = _json("Done.", {"$ref": PREFIX + transfer.answers.__name__})
+    return {
+        **described,
+        "requestBody": {"required": True, "content": {"*/*": {}}},
+        "responses": {str(transfer.http.status): answer, **_problems({400})},
     }
 
 

@@ -10,7 +10,7 @@ from pydantic import BaseModel, TypeAdapter
 from pydantic.alias_generators import to_camel
 
 from buildd.events import Event
-from buildd.operations import OPERATIONS, Method, Operation
+from buildd.operations import OPERATIONS, TRANSFERS, Method, Operation, Transfer
 from buildd_server.sse import EventQuery
 
 PREFIX = "#/components/schemas/"
@@ -35,7 +35,7 @@ class Schemas:
         refs, shared = TypeAdapter.json_schemas(
             [
                 *((each, "serialization", each.answer()) for each in OPERATIONS),
-                *((each, "validation", TypeAdapter(each)) for each in OPERATIONS),
+                *((each, "validation", TypeAdapter(each)) for each in (*OPERATIONS, *TRANSFERS)),
                 (EventQuery, "validation", TypeAdapter(EventQuery)),
                 (Event, "serialization", TypeAdapter(Event)),
             ],
@@ -43,7 +43,7 @@ class Schemas:
         )
         models = _tidy(shared["$defs"])
         self._refs: Mapping[Any, Json] = refs
-        requests: tuple[type[BaseModel], ...] = (*OPERATIONS, EventQuery)
+        requests: tuple[type[BaseModel], ...] = (*OPERATIONS, *TRANSFERS, EventQuery)
         self._requests = {each: models.pop(each.__name__) for each in requests}
         self.models: Mapping[str, Json] = models
         """What answers are made of, by name."""
@@ -64,6 +64,14 @@ class Schemas:
             fields = {name: _without(each, "default") for name, each in fields.items()}
         return Inputs(path, {}, fields, required)
 
+    def about_file(self, transfer: type[Transfer]) -> Inputs:
+        """Where each field of what is said about a file travels; the rest is in headers."""
+        fields, required = self._fields(transfer)
+        path = {name: fields.pop(name) for name in map(to_camel, transfer.http.path_fields)}
+        for name, _ in transfer.http.headers:
+            del fields[to_camel(name)]
+        return Inputs(path, fields, {}, required)
+
     def event_query(self) -> Mapping[str, Json]:
         """The parameters of an event stream, none of which is required."""
         return self._fields(EventQuery)[0]
@@ -73,7 +81,7 @@ class Schemas:
         return dict(schema.get("properties", {})), frozenset(schema.get("required", ()))
 
 
-def wire_path(operation: type[Operation[Any]]) -> str:
+def wire_path(operation: type[Operation[Any] | Transfer]) -> str:
     """An operation's path with its fields named as they are on the wire."""
     http = operation.http
     return http.path.format(**{name: f"{{{to_camel(name)}}}" for name in http.path_fields})

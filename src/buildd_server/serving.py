@@ -105,6 +105,8 @@ def _open(settings: Settings, registry: plugins.Registry, listener: socket.socke
             secret=settings.secret,
             admin_key=settings.admin_key,
             retention=settings.retention,
+            blobs=settings.blobs,
+            file_limits=settings.file_limits,
             forge=_forge(settings, registry),
             means=_means(settings, registry, listener),
         ),

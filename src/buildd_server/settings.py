@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from ipaddress import ip_address
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from buildd import environment
+from buildd.blobs import FileLimits
 from buildd.errors import ConfigError
 from buildd.lease import LeaseTimes
 from buildd.retention import Retention
@@ -32,6 +34,9 @@ class Settings:
     secret: bytes | None = field(default=None, repr=False)
     lease: LeaseTimes = field(default_factory=LeaseTimes)
     retention: Retention = field(default_factory=Retention)
+    blobs: Path | None = None
+    """Where the bytes of files are kept; None for beside the SQLite file, and on Postgres nowhere."""
+    file_limits: FileLimits = field(default_factory=FileLimits)
     github: Mapping[str, str] = field(default_factory=dict, repr=False)
     """The server's credentials at GitHub, if it has any: what the forge `github` is made from."""
     public_url: str | None = None
@@ -59,6 +64,8 @@ class Settings:
                 events=_days(environ, "BUILDD_KEEP_EVENTS_DAYS", DEFAULT_KEEP_EVENTS_DAYS),
                 tasks=_days(environ, "BUILDD_KEEP_TASKS_DAYS", None),
             ),
+            blobs=environment.blobs(environ),
+            file_limits=environment.file_limits(environ),
             github=_github(environ),
             public_url=_url(environ, "BUILDD_PUBLIC_URL"),
             environ=dict(environ),

@@ -280,5 +280,12 @@ class Attempt:
     async def attach(self, type: ArtifactType, **shown: Any) -> None:  # noqa: A002 - the API's own word
         """Show people something the attempt made."""
         shown = {name: value for name, value in shown.items() if value is not None}
-        create = self.client.artifacts.create
-        await self.call(lambda: create(worker_id=self.claimed.id, type=type, **shown))
+        shown |= {"worker_id": self.claimed.id, "type": type}
+        file = shown.pop("file", None)
+        artifacts = self.client.artifacts
+        if file is None:
+            await self.call(lambda: artifacts.create(**shown))
+            return
+        if "content" in shown:
+            raise ValueError("attach a text or a file, not both")
+        await self.call(lambda: artifacts.upload(file, **shown))

@@ -146,11 +146,11 @@ class BlockingSession:
         title: str | None = None,
         content: str | None = None,
         metadata: Mapping[str, JsonValue] | None = None,
+        file: Path | None = None,
     ) -> None:
-        """Show people something the attempt made."""
-        self._do(
-            lambda: self._attempt.attach(type, title=title, content=content, metadata=metadata)
-        )
+        """Show people something the attempt made: a text, or a file of any kind and size."""
+        shown = {"title": title, "content": content, "metadata": metadata, "file": file}
+        self._do(lambda: self._attempt.attach(type, **shown))
 
     def _do(self, call: Callable[[], Coroutine[Any, Any, R]]) -> R:
         if self.stopping:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
-from typing import Any, TypeVar
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator
+from typing import TypeVar
+
+from pydantic import BaseModel
 
 from buildd.client import AsyncClient, AsyncTransport
 from buildd.events import Event, Filter
-from buildd.operations import Operation
-from buildd.redaction import Redactor
+from buildd.operations import Download, Operation, Upload
+from buildd.redaction import RedactedBytes, Redactor
 
 R = TypeVar("R")
-Op = TypeVar("Op", bound=Operation[Any])
+Op = TypeVar("Op", bound=BaseModel)
 
 
 def redacting(client: AsyncClient, redactor: Redactor) -> AsyncClient:
@@ -41,6 +44,15 @@ class RedactingTransport:
         """Have one operation done."""
         return await self._inner.send(redacted(operation, self._redactor))
 
+    async def upload(self, upload: Upload[R], content: AsyncIterable[bytes]) -> R:
+        """Carry a file to the broker, without the secrets that are in it."""
+        clean = _without_secrets(content, self._redactor)
+        return await self._inner.upload(redacted(upload, self._redactor), clean)
+
+    def download(self, download: Download) -> AsyncGenerator[bytes, None]:
+        """Carry a file back, as it is."""
+        return self._inner.download(download)
+
     def events(self, after: int | None, wanted: Filter) -> AsyncGenerator[Event, None]:
         """Events after a `seq`."""
         return self._inner.events(after, wanted)
@@ -52,3 +64,13 @@ class RedactingTransport:
     async def aclose(self) -> None:
         """Let go of what the inner transport opened itself."""
         await self._inner.aclose()
+
+
+async def _without_secrets(
+    content: AsyncIterable[bytes], redactor: Redactor
+) -> AsyncIterator[bytes]:
+    """Whatever kind of file it is: one that breaks for want of a secret is better than the secret."""
+    stream = RedactedBytes(redactor)
+    async for data in content:
+        yield await asyncio.to_thread(stream.feed, data)
+    yield stream.close()

@@ -20,6 +20,7 @@ from buildd.broker._broker import Broker, BrokerSettings
 from buildd.broker._context import HANDLERS
 from buildd.broker.dispatch import Means, Pace
 from buildd.broker.feed import Notice, Subscription
+from buildd.broker.files import Content, Reception
 from buildd.broker.principals import ADMIN, Principal, PrincipalKind
 
 __all__ = [
@@ -27,10 +28,12 @@ __all__ = [
     "HANDLERS",
     "Broker",
     "BrokerSettings",
+    "Content",
     "Means",
     "Notice",
     "Pace",
     "Principal",
     "PrincipalKind",
+    "Reception",
     "Subscription",
 ]

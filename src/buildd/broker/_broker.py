@@ -8,13 +8,16 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 from typing import Any, TypeVar, cast
 
+from buildd.blobs import FileLimits
 from buildd.broker import _policy, fence, run_login
 from buildd.broker._context import HANDLERS, Context
 from buildd.broker.audience import Audience
 from buildd.broker.dispatch import Dispatcher, Means, Pace
 from buildd.broker.feed import Feed, Subscription
+from buildd.broker.files import Content, Files, Reception
 from buildd.broker.principals import ADMIN, Doorkeeper, Principal, PrincipalKind, check_key
 from buildd.broker.pull_requests import PullRequests
 from buildd.broker.reaper import Reaper
@@ -28,18 +31,21 @@ from buildd.models import Claim, Claimed
 from buildd.operations import (
     CheckPool,
     ClaimTasks,
+    Download,
     OpenPullRequest,
     Operation,
     ReapPool,
     ReleaseTask,
+    Upload,
 )
 from buildd.retention import Retention
 from buildd.roles import Forge
-from buildd.store import Database, Store, Transaction, database_of
+from buildd.store import Database, Store, Transaction, blobs_of, database_of
 from buildd.store.sql import accounts as sql
 from buildd.store.sql import events as sql_events
 
 R = TypeVar("R")
+T = TypeVar("T")
 
 _SECRET = "secret"  # noqa: S105 - the name of the setting, not its value
 MIN_ADMIN_KEY = 16
@@ -60,6 +66,9 @@ class BrokerSettings:
     means: Means | None = None
     """What agents are started with; None: this broker starts none, whatever pools there are."""
     pace: Pace = field(default_factory=Pace)
+    blobs: Path | None = None
+    """Where the bytes of files are kept; None for beside the SQLite file, and on Postgres nowhere."""
+    file_limits: FileLimits = field(default_factory=FileLimits)
     clock: Clock | None = None
     """Replaces the database's clock, for tests."""
 
@@ -89,6 +98,11 @@ class Broker:
                 settings.retention,
                 came_due=self._waiting.poke_all,
             )
+            blobs = blobs_of(database, settings.blobs)
+            if blobs is not None and settings.blobs is not None:
+                blobs.check()
+            self._files = Files(self._store, self._context, blobs, settings.file_limits)
+            self.reaper.tidy = self._files.tidy
         except BaseException:
             self._store.close()
             raise
@@ -105,22 +119,7 @@ class Broker:
 
     def submit(self, operation: Operation[R], principal: Principal) -> Future[R]:
         """Have an operation done; never blocks. The future ends after the commit."""
-        try:
-            self._here()
-            _policy.check(operation, principal)
-            if isinstance(operation, ClaimTasks) and operation.wait_seconds:
-                return cast("Future[R]", self._waiting.admit(operation, principal))
-            if isinstance(operation, OpenPullRequest):
-                return cast("Future[R]", self._pull_requests.submit(operation, principal))
-            if self._dispatcher and isinstance(operation, CheckPool):
-                return cast("Future[R]", self._dispatcher.check(operation))
-            if self._dispatcher and isinstance(operation, ReapPool):
-                return cast("Future[R]", self._dispatcher.reap(operation))
-            return self._do(operation, principal)
-        except BuilddError as error:
-            refused: Future[R] = Future()
-            refused.set_exception(error)
-            return refused
+        return self._unless_refused(lambda: self._submit(operation, principal))
 
     def authenticate(self, key: str) -> Future[Principal]:
         """Who has this key. Raises `NotAuthenticated`."""
@@ -158,6 +157,16 @@ class Broker:
 
         return self._store.read(join)
 
+    def receive(
+        self, upload: Upload[R], principal: Principal, size: int = 0
+    ) -> Future[Reception[R]]:
+        """Begin to take a file, of that many bytes if it is known. Never blocks."""
+        return self._unless_refused(lambda: self._files.receive(upload, principal, size))
+
+    def open_file(self, download: Download, principal: Principal) -> Future[Content]:
+        """Find a file. Never blocks."""
+        return self._unless_refused(lambda: self._files.open(download, principal))
+
     def health(self) -> Future[None]:
         """Ends when the database has answered a question and a write."""
 
@@ -184,6 +193,28 @@ class Broker:
         self._pull_requests.close()
         self._feed.close()
         self._store.close()
+
+    def _submit(self, operation: Operation[R], principal: Principal) -> Future[R]:
+        _policy.check(operation, principal)
+        if isinstance(operation, ClaimTasks) and operation.wait_seconds:
+            return cast("Future[R]", self._waiting.admit(operation, principal))
+        if isinstance(operation, OpenPullRequest):
+            return cast("Future[R]", self._pull_requests.submit(operation, principal))
+        if self._dispatcher and isinstance(operation, CheckPool):
+            return cast("Future[R]", self._dispatcher.check(operation))
+        if self._dispatcher and isinstance(operation, ReapPool):
+            return cast("Future[R]", self._dispatcher.reap(operation))
+        return self._do(operation, principal)
+
+    def _unless_refused(self, call: Callable[[], Future[T]]) -> Future[T]:
+        """What a call promises; what it raises at once is promised too."""
+        try:
+            self._here()
+            return call()
+        except BuilddError as error:
+            refused: Future[T] = Future()
+            refused.set_exception(error)
+            return refused
 
     def _do(self, operation: Operation[R], principal: Principal) -> Future[R]:
         work = partial(self._handle, operation, principal)

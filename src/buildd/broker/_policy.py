@@ -6,7 +6,7 @@ from typing import Any
 
 from buildd.broker.principals import Principal, PrincipalKind
 from buildd.errors import Forbidden, NotFound
-from buildd.operations import Access, Operation
+from buildd.operations import Access, Operation, Transfer
 
 _ADMIN, _ACCOUNT, _LEASE = PrincipalKind.ADMIN, PrincipalKind.ACCOUNT, PrincipalKind.LEASE
 _ACQUIRE, _ENROL = PrincipalKind.ACQUIRE, PrincipalKind.ENROL
@@ -32,7 +32,7 @@ _NEEDS = {
 }
 
 
-def check(operation: Operation[Any], principal: Principal) -> None:
+def check(operation: Operation[Any] | Transfer, principal: Principal) -> None:
     """Raises `Forbidden` if this kind of caller may never use the verb."""
     if principal.kind not in ALLOWED[operation.access]:
         raise Forbidden(f"this needs {_NEEDS[operation.access]}")

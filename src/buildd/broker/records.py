@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from buildd import operations as ops
@@ -17,6 +18,7 @@ from buildd.store import Row
 from buildd.store.sql import records as sql
 from buildd.store.sql import workers as sql_workers
 
+NO_FILE: Mapping[str, Any] = dict.fromkeys(("filename", "mime_type", "size", "digest"))
 _SPOKEN = ("tool_name", "tool_input", "tool_output", "cost_usd")
 
 
@@ -27,9 +29,11 @@ def create_artifact(ctx: Context, op: ops.CreateArtifact) -> Artifact:
     return keep_artifact(ctx, worker, op)
 
 
-def keep_artifact(ctx: Context, worker: Row, op: ops.CreateArtifact) -> Artifact:
+def keep_artifact(
+    ctx: Context, worker: Row, op: ops.CreateArtifact, file: Mapping[str, Any] = NO_FILE
+) -> Artifact:
     """Write an artifact down and tell the feed."""
-    row = {"id": new_id(Kind.ARTIFACT), **op.fields(), "created_at": ctx.tx.now}
+    row = {"id": new_id(Kind.ARTIFACT), **op.fields(), **file, "created_at": ctx.tx.now}
     ctx.tx.run(sql.INSERT_ARTIFACT, **row)
     ctx.emit_worker(
         EventType.WORKER_ARTIFACT,

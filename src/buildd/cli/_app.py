@@ -18,6 +18,7 @@ COMMANDS = {
     "agent": "What a program says to the agent that runs it.",
     "accounts": "Who claims: accounts, their keys, and where they may work.",
     "admin-key": "Make an administrator's key, shown this once.",
+    "artifacts": "What attempts made, as files.",
     "config": "The settings, and where each comes from.",
     "db": "The database.",
     "events": "Print what happened, or what happens.",

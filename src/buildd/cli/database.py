@@ -44,18 +44,23 @@ def upgrade(database: str) -> None:
 @_database
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def audit(database: str, *, as_json: bool) -> int:
-    """Compare every counter with what it counts; any difference is a fault of buildd.
+    """Compare every counter with what it counts, and every file with its bytes.
 
-    Changes nothing, and may run beside a server. The exit code is 1 if there is a difference.
+    A counter that is wrong is a fault of buildd. Changes nothing, and may run beside a server. The
+    exit code is 1 if there is a difference.
     """
-    from buildd import store
+    from buildd import environment, store
 
-    found = [each._asdict() for each in store.audit(database)]
+    found = [each._asdict() for each in store.audit(database, environment.blobs())]
     if as_json:
         click.echo(json.dumps(found, indent=2, ensure_ascii=False))
     elif found:
         table(found, [Column(name.upper(), itemgetter(name)) for name in found[0]])
-        click.echo("Please report this: a counter of buildd is wrong.", err=True)
+        lost = sum(each["check"] == store.LOST for each in found)
+        if lost:
+            click.echo("Bytes of files are gone: look into your backups of BUILDD_BLOBS.", err=True)
+        if lost < len(found):
+            click.echo("Please report this: a counter of buildd is wrong.", err=True)
     else:
         click.echo(f"{_config.hide_password(database)}: no differences")
     return ExitCode.FAILURE if found else ExitCode.OK

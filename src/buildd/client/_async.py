@@ -8,18 +8,20 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Collection
 from types import TracebackType
-from typing import Any, Generic, ParamSpec, Self, TypeVar
+from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar
 
 from pydantic import ValidationError
 
 from buildd import operations as ops
+from buildd.client._pieces import AsyncSource, async_pieces, named
 from buildd.client._transport import AsyncTransport, checked
 from buildd.events import Event, EventType, Filter
-from buildd.operations import Operation
+from buildd.operations import Download, Operation, Transfer, Upload
 from buildd.wire import invalid
 
 P = ParamSpec("P")
 R = TypeVar("R")
+T = TypeVar("T", bound=Operation[Any] | Transfer)
 
 
 class AsyncResource:
@@ -39,6 +41,47 @@ class AsyncVerb(Generic[P, R]):
     def __get__(self, resource: AsyncResource, owner: type) -> Callable[P, Awaitable[R]]:
         async def call(*args: P.args, **fields: P.kwargs) -> R:
             return await resource.client.send(_build(self.operation, *args, **fields))
+
+        call.__doc__ = self.__doc__
+        return call
+
+
+class AsyncUploading(Generic[P, R]):
+    """An upload as a method: first the content, then the fields of the upload.
+
+    The content is a path, bytes, or pieces as they come; it is never in memory as a whole. A path
+    gives its name to the file, and the name its type, unless you give them.
+    """
+
+    def __init__(self, upload: Callable[P, Upload[R]]) -> None:
+        self.operation = upload
+        self.__doc__ = upload.__doc__
+
+    def __get__(
+        self, resource: AsyncResource, owner: type
+    ) -> Callable[Concatenate[AsyncSource, P], Awaitable[R]]:
+        async def call(content: AsyncSource, /, *args: P.args, **fields: P.kwargs) -> R:
+            fields.update({**named(content, fields.get("filename")), **fields})
+            upload = _build(self.operation, *args, **fields)
+            return await resource.client.transport.upload(upload, async_pieces(content))
+
+        call.__doc__ = self.__doc__
+        return call
+
+
+class AsyncDownloading(Generic[P]):
+    """A download as a method: it gives the bytes piece by piece."""
+
+    def __init__(self, download: Callable[P, Download]) -> None:
+        self.operation = download
+        self.__doc__ = download.__doc__
+
+    def __get__(
+        self, resource: AsyncResource, owner: type
+    ) -> Callable[P, AsyncGenerator[bytes, None]]:
+        def call(*args: P.args, **fields: P.kwargs) -> AsyncGenerator[bytes, None]:
+            download = _build(self.operation, *args, **fields)
+            return resource.client.transport.download(download)
 
         call.__doc__ = self.__doc__
         return call
@@ -156,6 +199,9 @@ class AsyncArtifacts(AsyncResource):
     list = AsyncVerb(ops.ListArtifacts)
     get = AsyncVerb(ops.GetArtifact)
 
+    upload = AsyncUploading(ops.UploadArtifact)
+    content = AsyncDownloading(ops.DownloadArtifact)
+
 
 class AsyncComments(AsyncResource):
     """Remarks on artifacts."""
@@ -170,6 +216,9 @@ class AsyncMessages(AsyncResource):
 
     create = AsyncVerb(ops.CreateMessage)
     list = AsyncVerb(ops.ListMessages)
+
+    attach = AsyncUploading(ops.UploadAttachment)
+    attached = AsyncDownloading(ops.DownloadAttachment)
 
 
 class AsyncClient:
@@ -237,7 +286,7 @@ class AsyncClient:
         await self.aclose()
 
 
-def _build(operation: Callable[P, Operation[R]], *args: P.args, **fields: P.kwargs) -> Operation[R]:
+def _build(operation: Callable[P, T], *args: P.args, **fields: P.kwargs) -> T:
     try:
         return operation(*args, **fields)
     except ValidationError as problem:

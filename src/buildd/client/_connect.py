@@ -63,7 +63,12 @@ def as_async(client: Client) -> AsyncClient:
 def _embed(address: str) -> Embedding:
     from buildd.broker import Broker, BrokerSettings
 
-    settings = BrokerSettings(lease=environment.lease(), secret=environment.secret())
+    settings = BrokerSettings(
+        lease=environment.lease(),
+        secret=environment.secret(),
+        blobs=environment.blobs(),
+        file_limits=environment.file_limits(),
+    )
     return Embedding(Broker.open(address, settings))
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncGenerator, Callable, Generator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Generator, Iterable, Iterator
 from contextlib import closing, contextmanager, suppress
 from typing import TYPE_CHECKING, TypeVar
 
 from buildd import errors
+from buildd.blobs import PIECE
 from buildd.events import Event, Filter
-from buildd.operations import Operation
+from buildd.operations import Download, Operation, Upload
 
 if TYPE_CHECKING:
     from buildd.broker import Broker, Principal
@@ -64,6 +65,19 @@ class EmbeddedTransport:
         """Have one operation done. Raises the `buildd.errors` class that the broker raised."""
         return self.embedding.broker.submit(operation, self._principal()).result()
 
+    def upload(self, upload: Upload[R], content: Iterable[bytes]) -> R:
+        """Give a file to the broker, piece by piece."""
+        with self.embedding.broker.receive(upload, self._principal()).result() as reception:
+            for data in content:
+                reception.write(data)
+            return reception.commit()
+
+    def download(self, download: Download) -> Generator[bytes, None, None]:
+        """Read a file, piece by piece."""
+        with self.embedding.broker.open_file(download, self._principal()).result().open() as file:
+            while data := file.read(PIECE):
+                yield data
+
     def events(self, after: int | None, wanted: Filter) -> Generator[Event, None, None]:
         """Events after a `seq`, until the broker is closed."""
         ready = threading.Event()
@@ -109,6 +123,23 @@ class AsyncEmbeddedTransport:
         """Have one operation done. Raises the `buildd.errors` class that the broker raised."""
         principal = await self._principal()
         return await asyncio.wrap_future(self.embedding.broker.submit(operation, principal))
+
+    async def upload(self, upload: Upload[R], content: AsyncIterable[bytes]) -> R:
+        """Give a file to the broker, piece by piece."""
+        principal = await self._principal()
+        received = self.embedding.broker.receive(upload, principal)
+        with await asyncio.wrap_future(received) as reception:
+            async for data in content:
+                await asyncio.to_thread(reception.write, data)
+            return await asyncio.to_thread(reception.commit)
+
+    async def download(self, download: Download) -> AsyncGenerator[bytes, None]:
+        """Read a file, piece by piece."""
+        principal = await self._principal()
+        found = await asyncio.wrap_future(self.embedding.broker.open_file(download, principal))
+        with await asyncio.to_thread(found.open) as file:
+            while data := await asyncio.to_thread(file.read, PIECE):
+                yield data
 
     async def events(self, after: int | None, wanted: Filter) -> AsyncGenerator[Event, None]:
         """Events after a `seq`, until the broker is closed."""

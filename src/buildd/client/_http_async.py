@@ -10,7 +10,7 @@ sent once: when the answer is lost, only the caller can look whether it happened
 from __future__ import annotations
 
 import ssl
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterable, Iterator
 from contextlib import aclosing
 from ipaddress import ip_address
 from itertools import islice
@@ -19,12 +19,12 @@ from typing import Any, TypeVar
 import anyio
 import httpx2
 import pydantic_core
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from buildd import errors, wire
 from buildd.client._resume import SEQ_HEADER, Cursor, pauses
 from buildd.events import Event, Filter
-from buildd.operations import IDEMPOTENCY_FIELD, ClaimTasks, Operation
+from buildd.operations import IDEMPOTENCY_FIELD, ClaimTasks, Download, Operation, Upload
 
 R = TypeVar("R")
 
@@ -64,6 +64,41 @@ class AsyncHttpTransport:
             except errors.Unavailable:
                 await anyio.sleep(pause)
         return await self._send_once(operation)
+
+    async def upload(self, upload: Upload[R], content: AsyncIterable[bytes]) -> R:
+        """Send a file, piece by piece. It is sent once."""
+        request = wire.encode(upload)
+        try:
+            response = await self._pool.request(
+                request.method,
+                request.path,
+                params=request.query,
+                content=content,
+                headers=self._headers(request.headers),
+                timeout=_timeout(ANSWER_SECONDS),
+            )
+        except httpx2.RequestError as problem:
+            raise self._broken(problem, reads=False) from problem
+        kind: TypeAdapter[R] = TypeAdapter(upload.answers)
+        return self._answer(response, kind, reads=False)
+
+    async def download(self, download: Download) -> AsyncGenerator[bytes, None]:
+        """Receive a file, piece by piece."""
+        request = wire.encode(download)
+        try:
+            async with self._pool.stream(
+                request.method,
+                request.path,
+                headers=self._headers({}),
+                timeout=_timeout(ANSWER_SECONDS),
+            ) as response:
+                if not response.is_success:
+                    await response.aread()
+                self._refuse(response, reads=True)
+                async for data in response.aiter_bytes():
+                    yield data
+        except httpx2.RequestError as problem:
+            raise self._broken(problem, reads=True) from problem
 
     async def events(self, after: int | None, wanted: Filter) -> AsyncGenerator[Event, None]:
         """Events after a `seq`, for ever.
@@ -109,11 +144,15 @@ class AsyncHttpTransport:
             )
         except httpx2.RequestError as problem:
             raise self._broken(problem, reads=operation.reads()) from problem
-        self._refuse(response, reads=operation.reads())
+        kind: TypeAdapter[R] = operation.answer()
+        return self._answer(response, kind, reads=operation.reads())
+
+    def _answer(self, response: httpx2.Response, kind: TypeAdapter[R], *, reads: bool) -> R:
+        self._refuse(response, reads=reads)
         try:
-            answer: R = operation.answer().validate_json(response.content)
+            answer: R = kind.validate_json(response.content)
         except ValidationError as problem:
-            raise self._strange("sent something else", reads=operation.reads()) from problem
+            raise self._strange("sent something else", reads=reads) from problem
         return answer
 
     async def _stream(self, cursor: Cursor) -> AsyncGenerator[Event | None, None]:

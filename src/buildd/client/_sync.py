@@ -10,18 +10,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Generator
 from types import TracebackType
-from typing import Any, Generic, ParamSpec, Self, TypeVar
+from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar
 
 from pydantic import ValidationError
 
 from buildd import operations as ops
+from buildd.client._pieces import Source, named, pieces
 from buildd.client._transport import Transport, checked
 from buildd.events import Event, EventType, Filter
-from buildd.operations import Operation
+from buildd.operations import Download, Operation, Transfer, Upload
 from buildd.wire import invalid
 
 P = ParamSpec("P")
 R = TypeVar("R")
+T = TypeVar("T", bound=Operation[Any] | Transfer)
 
 
 class Resource:
@@ -41,6 +43,43 @@ class Verb(Generic[P, R]):
     def __get__(self, resource: Resource, owner: type) -> Callable[P, R]:
         def call(*args: P.args, **fields: P.kwargs) -> R:
             return resource.client.send(_build(self.operation, *args, **fields))
+
+        call.__doc__ = self.__doc__
+        return call
+
+
+class Uploading(Generic[P, R]):
+    """An upload as a method: first the content, then the fields of the upload.
+
+    The content is a path, bytes, or pieces as they come; it is never in memory as a whole. A path
+    gives its name to the file, and the name its type, unless you give them.
+    """
+
+    def __init__(self, upload: Callable[P, Upload[R]]) -> None:
+        self.operation = upload
+        self.__doc__ = upload.__doc__
+
+    def __get__(self, resource: Resource, owner: type) -> Callable[Concatenate[Source, P], R]:
+        def call(content: Source, /, *args: P.args, **fields: P.kwargs) -> R:
+            fields.update({**named(content, fields.get("filename")), **fields})
+            upload = _build(self.operation, *args, **fields)
+            return resource.client.transport.upload(upload, pieces(content))
+
+        call.__doc__ = self.__doc__
+        return call
+
+
+class Downloading(Generic[P]):
+    """A download as a method: it gives the bytes piece by piece."""
+
+    def __init__(self, download: Callable[P, Download]) -> None:
+        self.operation = download
+        self.__doc__ = download.__doc__
+
+    def __get__(self, resource: Resource, owner: type) -> Callable[P, Generator[bytes, None, None]]:
+        def call(*args: P.args, **fields: P.kwargs) -> Generator[bytes, None, None]:
+            download = _build(self.operation, *args, **fields)
+            return resource.client.transport.download(download)
 
         call.__doc__ = self.__doc__
         return call
@@ -158,6 +197,9 @@ class Artifacts(Resource):
     list = Verb(ops.ListArtifacts)
     get = Verb(ops.GetArtifact)
 
+    upload = Uploading(ops.UploadArtifact)
+    content = Downloading(ops.DownloadArtifact)
+
 
 class Comments(Resource):
     """Remarks on artifacts."""
@@ -172,6 +214,9 @@ class Messages(Resource):
 
     create = Verb(ops.CreateMessage)
     list = Verb(ops.ListMessages)
+
+    attach = Uploading(ops.UploadAttachment)
+    attached = Downloading(ops.DownloadAttachment)
 
 
 class Client:
@@ -239,7 +284,7 @@ class Client:
         self.close()
 
 
-def _build(operation: Callable[P, Operation[R]], *args: P.args, **fields: P.kwargs) -> Operation[R]:
+def _build(operation: Callable[P, T], *args: P.args, **fields: P.kwargs) -> T:
     try:
         return operation(*args, **fields)
     except ValidationError as problem:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Generator
+from collections.abc import AsyncGenerator, AsyncIterable, Generator, Iterable
 from typing import Protocol, TypeVar
 
 from buildd.errors import ConfigError
 from buildd.events import Event, Filter
-from buildd.operations import Operation
+from buildd.operations import Download, Operation, Upload
 
 R = TypeVar("R")
 
@@ -24,6 +24,14 @@ class AsyncTransport(Protocol):
 
     async def send(self, operation: Operation[R]) -> R:
         """Have one operation done. Raises the `buildd.errors` class that the broker raised."""
+        ...
+
+    async def upload(self, upload: Upload[R], content: AsyncIterable[bytes]) -> R:
+        """Carry a file to the broker, piece by piece. Raises as `send` does."""
+        ...
+
+    def download(self, download: Download) -> AsyncGenerator[bytes, None]:
+        """Carry a file back, piece by piece."""
         ...
 
     def events(self, after: int | None, wanted: Filter) -> AsyncGenerator[Event, None]:
@@ -44,6 +52,14 @@ class Transport(Protocol):
 
     def send(self, operation: Operation[R]) -> R:
         """Have one operation done. Raises the `buildd.errors` class that the broker raised."""
+        ...
+
+    def upload(self, upload: Upload[R], content: Iterable[bytes]) -> R:
+        """Carry a file to the broker, piece by piece. Raises as `send` does."""
+        ...
+
+    def download(self, download: Download) -> Generator[bytes, None, None]:
+        """Carry a file back, piece by piece."""
         ...
 
     def events(self, after: int | None, wanted: Filter) -> Generator[Event, None, None]:

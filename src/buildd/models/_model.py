@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -23,8 +24,12 @@ from pydantic import (
 )
 from pydantic.alias_generators import to_camel
 
+from buildd.filenames import LONGEST, has_control
+
 MAX_INT = 2**31 - 1
 MAX_JSON_DEPTH = 32
+_WORD = r"[a-z0-9][a-z0-9!#$&^_.+-]*"
+_MIME_TYPE = re.compile(f"{_WORD}/{_WORD}")
 
 
 class Model(BaseModel):
@@ -92,6 +97,22 @@ def _said(text: str) -> str:
     return text
 
 
+def _printable(name: str) -> str:
+    if has_control(name):
+        raise ValueError("must not have line breaks or other control characters")
+    return name
+
+
+def _essence(given: Any) -> Any:
+    return given.partition(";")[0].strip().lower() if isinstance(given, str) else given
+
+
+def _mime_type(text: str) -> str:
+    if not _MIME_TYPE.fullmatch(text):
+        raise ValueError("must be a type such as image/png")
+    return text
+
+
 def _utc(moment: datetime) -> datetime:
     try:
         return moment.astimezone(UTC)
@@ -141,6 +162,18 @@ Title = Annotated[
     AfterValidator(_storable),
     AfterValidator(_said),
 ]
+Filename = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=LONGEST),
+    AfterValidator(_storable),
+    AfterValidator(_said),
+    AfterValidator(_printable),
+]
+"""What a stranger calls a file. It may look like a path, and is none."""
+MimeType = Annotated[
+    str, StringConstraints(max_length=200), BeforeValidator(_essence), AfterValidator(_mime_type)
+]
+"""`type/subtype` in lower case; parameters that come with it are left out."""
 Repository = Annotated[
     str,
     StringConstraints(min_length=1, max_length=2000),

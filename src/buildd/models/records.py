@@ -10,10 +10,12 @@ from pydantic import JsonValue, model_validator
 from buildd.models._model import (
     AtLeastOne,
     Count,
+    Filename,
     Flag,
     Id,
     Json,
     LongText,
+    MimeType,
     Model,
     Name,
     Prompt,
@@ -40,7 +42,7 @@ class ArtifactType(StrEnum):
 
 
 class Artifact(Model):
-    """Something a worker made, for people to look at."""
+    """Something a worker made, for people to look at: text, or a file which is had separately."""
 
     id: Id
     worker_id: Id
@@ -48,6 +50,12 @@ class Artifact(Model):
     title: Title | None = None
     content: LongText | None = None
     metadata: Json = {}
+    filename: Filename | None = None
+    mime_type: MimeType | None = None
+    size: Count | None = None
+    """Bytes of the file, if it is one."""
+    digest: Text | None = None
+    """The SHA-256 of its bytes in hex."""
     created_at: Time
 
 
@@ -105,8 +113,8 @@ class Attachment(Model):
 
     id: Id
     message_id: Id
-    filename: Name
-    mime_type: Name
+    filename: Filename
+    mime_type: MimeType
     size: Count
     digest: Text
     created_at: Time

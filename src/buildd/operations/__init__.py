@@ -27,6 +27,16 @@ from buildd.operations.accounts import (
     RevokeKey,
     UpdateAccount,
 )
+from buildd.operations.files import (
+    TRANSFERS,
+    Download,
+    DownloadArtifact,
+    DownloadAttachment,
+    Transfer,
+    Upload,
+    UploadArtifact,
+    UploadAttachment,
+)
 from buildd.operations.pools import (
     CheckPool,
     CreateEnrolment,
@@ -188,6 +198,7 @@ __all__ = [
     "MAX_PAGE",
     "MAX_WAIT_SECONDS",
     "OPERATIONS",
+    "TRANSFERS",
     "Access",
     "AnswerWorker",
     "AskWorker",
@@ -222,6 +233,9 @@ __all__ = [
     "DeleteTask",
     "DeleteWorkspace",
     "Deleted",
+    "Download",
+    "DownloadArtifact",
+    "DownloadAttachment",
     "DrainAccount",
     "Enrol",
     "FailWorker",
@@ -265,6 +279,7 @@ __all__ = [
     "RevokeKey",
     "StartWorker",
     "StopLaunch",
+    "Transfer",
     "UpdateAccount",
     "UpdateComment",
     "UpdatePool",
@@ -272,5 +287,8 @@ __all__ = [
     "UpdateSource",
     "UpdateTask",
     "UpdateWorkspace",
+    "Upload",
+    "UploadArtifact",
+    "UploadAttachment",
     "WhyTask",
 ]

@@ -130,8 +130,12 @@ class Session(Protocol):
         title: str | None = None,
         content: str | None = None,
         metadata: Mapping[str, JsonValue] | None = None,
+        file: Path | None = None,
     ) -> None:
-        """Show people something the attempt made."""
+        """Show people something the attempt made: a text, or a file of any kind and size.
+
+        Secrets are taken out of both. A file is read when it is sent, piece by piece.
+        """
         ...
 
 

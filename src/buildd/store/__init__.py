@@ -1,7 +1,8 @@
 """Where everything is kept: one store, on SQLite or Postgres, through one code path."""
 
-from buildd.store.audit import Difference, audit
+from buildd.store.audit import LOST, Difference, audit
 from buildd.store.dialects import Database, database_of
+from buildd.store.files import blobs_of
 from buildd.store.schema import upgrade
 from buildd.store.statement import Row, Statement
 from buildd.store.store import Store
@@ -9,6 +10,7 @@ from buildd.store.transaction import Transaction
 from buildd.store.writer import Refused
 
 __all__ = [
+    "LOST",
     "Database",
     "Difference",
     "Refused",
@@ -17,6 +19,7 @@ __all__ = [
     "Store",
     "Transaction",
     "audit",
+    "blobs_of",
     "database_of",
     "upgrade",
 ]

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import closing
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
+from buildd.blobs import Blobs
 from buildd.errors import ConfigError
 from buildd.states import HELD, HOLDING, LIVE, OPEN_LAUNCH, TaskStatus
 from buildd.store.columns import Money, among
 from buildd.store.dialects import Sqlite, database_of
+from buildd.store.files import blobs_of
 from buildd.store.schema import check_schema
+from buildd.store.sql import blobs as sql_blobs
 from buildd.store.sql.events import EVENT_SEQ
 from buildd.store.statement import Statement
 from buildd.store.tables import (
@@ -30,6 +35,10 @@ from buildd.store.tables import (
 )
 from buildd.store.transaction import Transaction
 
+LOST = "a file's bytes"
+"""The check of which a difference is no fault of a counter."""
+_AT_ONCE = 1000
+
 
 class Difference(NamedTuple):
     """A counter that does not agree with its rows."""
@@ -40,10 +49,11 @@ class Difference(NamedTuple):
     rows: str
 
 
-def audit(url: str) -> list[Difference]:
+def audit(url: str, blobs: Path | None = None) -> list[Difference]:
     """Audit the database at a URL; an empty list is good. Changes nothing, and may run beside a server.
 
-    Raises `ConfigError` or `Unavailable` if it cannot be read.
+    `blobs` is where the bytes of files are kept, if that is not beside the database. Raises
+    `ConfigError` or `Unavailable` if something cannot be read.
     """
     database = database_of(url)
     if isinstance(database, Sqlite) and not database.path.exists():
@@ -51,7 +61,12 @@ def audit(url: str) -> list[Difference]:
     with closing(database.connect(reading=True)) as connection:
         check_schema(connection, database)
         connection.cursor().execute(database.snapshot())
-        return differences(Transaction(connection, database, database.now(connection)))
+        tx = Transaction(connection, database, database.now(connection))
+        found = [*differences(tx)]
+        lost = [*_lost(tx, blobs_of(database, blobs))]
+        connection.cursor().execute("COMMIT")
+        # What was removed since is no loss.
+        return found + [each for each in lost if tx.first(sql_blobs.BLOB, digest=each.id)]
 
 
 def differences(tx: Transaction) -> list[Difference]:
@@ -61,6 +76,20 @@ def differences(tx: Transaction) -> list[Difference]:
         for name, statement in CHECKS.items()
         for row in tx.all(statement)
     ]
+
+
+def _lost(tx: Transaction, kept: Blobs | None) -> Iterator[Difference]:
+    """Blobs whose bytes are not there, or not all of them."""
+    after = ""
+    while rows := tx.all(sql_blobs.BLOBS, after=after, limit=_AT_ONCE):
+        if kept is None:
+            raise ConfigError("set BUILDD_BLOBS: there are files to compare with their bytes")
+        after = rows[-1].digest
+        for row in rows:
+            found = kept.size(row.place)
+            if found != row.size:
+                there = "no file" if found is None else str(found)
+                yield Difference(LOST, row.digest, str(row.size), there)
 
 
 def _compare(

@@ -16,6 +16,7 @@ from buildd.store.tables.accounts import (
     KeyRow,
     LedgerRow,
 )
+from buildd.store.tables.blobs import BlobRow
 from buildd.store.tables.pools import LaunchRow, PoolRow, SingleUseTokenRow
 from buildd.store.tables.records import (
     ArtifactRow,
@@ -58,6 +59,7 @@ lease = _table(LeaseRow)
 pool = _table(PoolRow)
 launch = _table(LaunchRow)
 single_use_token = _table(SingleUseTokenRow)
+blob = _table(BlobRow)
 artifact = _table(ArtifactRow)
 comment = _table(CommentRow)
 message = _table(MessageRow)

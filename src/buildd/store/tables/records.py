@@ -14,7 +14,7 @@ from buildd.store.columns import JSON, Moment, Money, one_of
 
 
 class ArtifactRow(SQLModel, table=True):
-    """Something a worker made."""
+    """Something a worker made; the bytes of a file are elsewhere, under their digest."""
 
     __tablename__ = "artifact"
     __table_args__ = (one_of("type", ArtifactType),)
@@ -25,6 +25,10 @@ class ArtifactRow(SQLModel, table=True):
     title: str | None = None
     content: str | None = None
     details: Any = Field(sa_column=sa.Column("metadata", JSON, nullable=False))
+    filename: str | None = None
+    mime_type: str | None = None
+    size: int | None = None
+    digest: str | None = Field(foreign_key="blob.digest", index=True)
     created_at: datetime = Field(sa_type=Moment)
 
 
@@ -76,7 +80,7 @@ class AttachmentRow(SQLModel, table=True):
     filename: str
     mime_type: str
     size: int
-    digest: str
+    digest: str = Field(foreign_key="blob.digest", index=True)
     created_at: datetime = Field(sa_type=Moment)
 
 

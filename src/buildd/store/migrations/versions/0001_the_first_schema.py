@@ -529,6 +529,15 @@ def _workers() -> None:
 def _records() -> None:
     """What attempts leave behind."""
     op.create_table(
+        "blob",
+        sa.Column("digest", sa.String(), nullable=False),
+        sa.Column("size", sa.BigInteger(), nullable=False),
+        sa.Column("place", sa.String(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("digest"),
+        sa.UniqueConstraint("place"),
+    )
+    op.create_table(
         "artifact",
         sa.Column("id", sa.String(), nullable=False),
         sa.Column("worker_id", sa.String(), nullable=False),
@@ -536,15 +545,21 @@ def _records() -> None:
         sa.Column("title", sa.String(), nullable=True),
         sa.Column("content", sa.String(), nullable=True),
         sa.Column("metadata", JSON, nullable=False),
+        sa.Column("filename", sa.String(), nullable=True),
+        sa.Column("mime_type", sa.String(), nullable=True),
+        sa.Column("size", sa.Integer(), nullable=True),
+        sa.Column("digest", sa.String(), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.CheckConstraint(
             "type IN ('task_plan', 'impl_plan', 'diff', 'summary', 'walkthrough', 'screenshot', 'recording', 'pull_request', 'link', 'file')",
             name="type_known",
         ),
+        sa.ForeignKeyConstraint(["digest"], ["blob.digest"]),
         sa.ForeignKeyConstraint(["worker_id"], ["worker.id"], ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_index(op.f("ix_artifact_worker_id"), "artifact", ["worker_id"], unique=False)
+    op.create_index(op.f("ix_artifact_digest"), "artifact", ["digest"], unique=False)
     op.create_table(
         "comment",
         sa.Column("id", sa.String(), nullable=False),
@@ -589,7 +604,9 @@ def _records() -> None:
         sa.Column("size", sa.Integer(), nullable=False),
         sa.Column("digest", sa.String(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["digest"], ["blob.digest"]),
         sa.ForeignKeyConstraint(["message_id"], ["message.id"], ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_index(op.f("ix_attachment_message_id"), "attachment", ["message_id"], unique=False)
+    op.create_index(op.f("ix_attachment_digest"), "attachment", ["digest"], unique=False)
