@@ -1,4 +1,4 @@
-"""`buildd tasks why` for people: what each account lacks, and what to start where nothing is."""
+"""`buildd tasks why` for people: what each account and pool lacks, and what to start where nothing is."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import click
 
 from buildd.cli import _render
 from buildd.cli._exits import printable
-from buildd.models import AccountWhy, Reason, ReasonCode, Task, Why
+from buildd.models import AccountWhy, PoolWhy, Reason, ReasonCode, Task, Why
 from buildd.states import HELD, TaskStatus
 
 _OF_THE_TASK = {ReasonCode.NOT_READY, ReasonCode.NOT_YET}
@@ -33,6 +33,19 @@ _COLUMNS = (
 )
 
 
+class _PoolRow(NamedTuple):
+    pool: str
+    runner: str
+    missing: str
+
+
+_POOLS = (
+    _render.Column("POOL", lambda row: row.pool),
+    _render.Column("RUNNER", lambda row: row.runner, rank=1),
+    _render.Column("WHAT IS MISSING", lambda row: row.missing),
+)
+
+
 def explain(why: Why, task: Task) -> None:
     """Print why a task waits, or that it does not, and on stderr what to do."""
     if why.status is not TaskStatus.PENDING:
@@ -45,7 +58,9 @@ def explain(why: Why, task: Task) -> None:
         _render.table(list(_rows(why.accounts, task)), _COLUMNS)
     else:
         click.echo('No accounts. Make one: buildd accounts create "My laptop"', err=True)
-    if able:
+    if why.pools:
+        _render.table(list(_pool_rows(why.pools, task)), _POOLS)
+    if able and not any(pool.launch or not pool.unmet for pool in why.pools):
         keys = " or ".join(each.account_id for each in able[:3])
         click.echo(f"Start an agent with the key of {keys}:\n  {_agent(task)}", err=True)
 
@@ -72,6 +87,17 @@ def _rows(accounts: list[AccountWhy], task: Task) -> Iterator[_Row]:
         own = [_words(each, task) for each in account.unmet if each.code not in _OF_THE_TASK]
         for missing in own or ["nothing else" if account.unmet else "nothing: it may claim it"]:
             yield _Row(account.account_id, account.type.value, missing, account.name)
+
+
+def _pool_rows(pools: list[PoolWhy], task: Task) -> Iterator[_PoolRow]:
+    for pool in pools:
+        own = [_words(each, task) for each in pool.unmet if each.code not in _OF_THE_TASK]
+        if pool.launch:
+            seen = f": {pool.launch.detail}" if pool.launch.detail else ""
+            own = [f"nothing: {pool.launch.id} is {pool.launch.status.value}{seen}"]
+        ready = "nothing else" if pool.unmet else "nothing: it will start an agent"
+        for missing in own or [ready]:
+            yield _PoolRow(pool.name, pool.runner, missing)
 
 
 def _words(reason: Reason, task: Task) -> str:

@@ -174,6 +174,21 @@ def revoke_key(session: Session, account_id: str, key_id: str) -> None:
 
 @accounts.command()
 @click.argument("account_id")
+@click.option(
+    "--expires-in",
+    type=click.IntRange(1, 900),
+    help="Seconds in which the machine has to come [default: 900].",
+)
+@pass_session
+def enrol(session: Session, account_id: str, expires_in: int | None) -> None:
+    """Make a token that turns one machine into an agent of an account, shown this once."""
+    life = given(expires_in_seconds=expires_in)
+    with session.connect() as bd:
+        session.show(bd.accounts.create_enrolment(account_id=account_id, **life))
+
+
+@accounts.command()
+@click.argument("account_id")
 @click.argument("workspace_id")
 @click.option("--can-claim/--no-claim", default=True, show_default=True, help="Take tasks there.")
 @click.option("--can-create/--no-create", default=False, show_default=True, help="Put tasks in.")

@@ -1,0 +1,80 @@
+"""Pools and launches from the command line, by id or name; and what makes a machine an agent."""
+
+from __future__ import annotations
+
+import buildd
+from tests.cli.conftest import Cli, Here
+
+
+def test_a_pool_from_its_making_to_its_end(remote: Cli) -> None:
+    empty = remote("pools", "list")
+    assert (empty.returncode, empty.stdout) == (0, "")
+    assert "buildd pools create" in empty.stderr
+    account = remote.json("accounts", "create", "vm", "--type", "service")["id"]
+    made = remote.json(
+        *("pools", "create", "cellar", "--account", account, "--runner", "local", "--disabled"),
+        *("--capability", "gpu", "--argument=--executor=claude", "--pass-env", "ANTHROPIC_API_KEY"),
+        *("--config", '{"directory": "agents"}', "--maximum", "3", "--start-timeout", "60"),
+        *("--address", "http://127.0.0.1:3000"),
+    )
+    assert made["arguments"] == ["--executor=claude"]
+    assert (made["startTimeoutSeconds"], made["config"]) == (60, {"directory": "agents"})
+    head, row = remote.ok("pools", "list", "--account", account).splitlines()
+    assert head.split() == ["ID", "NAME", "STATE", "LAUNCHES", "RUNNER", "ERROR"]
+    assert row.split() == [made["id"], "cellar", "disabled", "0/3", "local"]
+    assert remote.json("pools", "show", "cellar") == made
+    assert remote.json("pools", "show", made["id"]) == made
+    changed = remote.json(
+        *("pools", "update", "cellar", "--enable", "--name", "attic", "--minimum", "1"),
+        *("--clear", "capabilities", "--clear", "address"),
+    )
+    assert (changed["name"], changed["enabled"], changed["minimum"]) == ("attic", True, 1)
+    assert (changed["capabilities"], changed["server"]) == ([], None)
+    assert remote.error(3, "pools", "show", "cellar").startswith("there is no pool 'cellar'")
+    assert remote.ok("pools", "delete", "attic", "--yes") == "deleted attic\n"
+
+
+def test_a_wrong_field_is_named(here: Here) -> None:
+    account = here.json("accounts", "create", "vm", "--type", "service")["id"]
+    create = ("pools", "create", "p", "--account", account, "--runner", "local")
+    said = here.error(2, *create, "--pass-env", "BUILDD_ADMIN_KEY")
+    assert said.startswith("passEnv: BUILDD_ADMIN_KEY is buildd's own")
+    assert here.error(2, *create, "--address", "nowhere").startswith("server: must be a URL")
+    here.ok(*create)
+    for verb in ("check", "reap"):
+        assert "this broker runs no pools: ask a server" in here.error(3, "pools", verb, "p")
+
+
+def test_there_are_no_launches_without_a_dispatcher(here: Here) -> None:
+    code, out, err = here("launches", "list", "--open")
+    assert (code, out, err) == (0, "", "No such launches.\n")
+    assert here.json("launches", "list", "--over") == []
+    assert here.error(3, "launches", "show", "lch_x") == "there is no such launch"
+    assert here.error(3, "launches", "stop", "lch_x") == "there is no such launch"
+
+
+def test_a_machine_enrols_with_what_an_administrator_made(here: Here, sqlite_url: str) -> None:
+    account = here.json("accounts", "create", "vm", "--type", "service")["id"]
+    made = here.json("accounts", "enrol", account, "--expires-in", "60")
+    with buildd.connect(sqlite_url) as bd:
+        enrolled = bd.with_key(made["token"]).accounts.enrol()
+        assert bd.with_key(enrolled.api_key).accounts.me().id == account
+
+
+def test_why_shows_what_each_pool_lacks(here: Here) -> None:
+    workspace = here.json("workspaces", "list")[0]["id"]
+    account = here.json("accounts", "create", "vm", "--type", "service")["id"]
+    here.ok("accounts", "grant", account, workspace)
+    here.ok("pools", "create", "cellar", "--account", account, "--runner", "local")
+    here.ok("pools", "create", "attic", "--account", account, "--runner", "vm", "--disabled")
+    task = here.json("tasks", "create", "Fix it")["id"]
+    code, out, _ = here("tasks", "why", task)
+    rows = [" ".join(line.split()) for line in out.splitlines()]
+    assert (code, rows[-3:]) == (
+        0,
+        [
+            "POOL RUNNER WHAT IS MISSING",
+            "cellar local nothing: it will start an agent",
+            "attic vm the pool is disabled",
+        ],
+    )
