@@ -7,7 +7,6 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ from buildd_server.app import create_app
 from buildd_server.listening import listen
 from buildd_server.serving import Server
 from buildd_server.settings import Settings
+from tests.blank import Blanks
 from tests.postgres import Postgres
 
 # Whatever starts the tests in the background ignores Ctrl-C, or like `nohup` the end of the terminal,
@@ -67,16 +67,9 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def postgres_template(postgres: Postgres) -> str:
-    """The name of a Postgres database with the present schema and nothing in it."""
-    postgres.sql("CREATE DATABASE template_buildd")
-    Broker.open(postgres.url("template_buildd")).close()
-    return "template_buildd"
-
-
-@pytest.fixture(scope="session")
-def _numbers() -> Iterator[int]:
-    return count(1)
+def blanks(postgres: Postgres) -> Blanks:
+    """Blank databases of that Postgres."""
+    return Blanks(postgres)
 
 
 @pytest.fixture
@@ -88,14 +81,10 @@ def sqlite_url(sqlite_template: Path, tmp_path: Path) -> str:
 
 
 @pytest.fixture
-def postgres_url(
-    postgres: Postgres, postgres_template: str, _numbers: Iterator[int]
-) -> Iterator[str]:
+def postgres_url(blanks: Blanks) -> Iterator[str]:
     """A fresh Postgres database."""
-    name = f"test_{next(_numbers)}"
-    postgres.sql(f"CREATE DATABASE {name} TEMPLATE {postgres_template}")
-    yield postgres.url(name)
-    postgres.sql(f"DROP DATABASE {name} WITH (FORCE)")
+    with blanks.lend() as url:
+        yield url
 
 
 @pytest.fixture(params=["sqlite", "postgres"])

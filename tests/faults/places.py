@@ -68,14 +68,19 @@ class PostgresPlace:
 
     def restore(self, state: str) -> None:
         """Copy every row back. Waits for what a dead process had locked, until Postgres has noticed."""
+        self._run(*self.restoring(state))
+
+    @staticmethod
+    def restoring(state: str) -> list[str]:
+        """The statements that copy every row back."""
         tables = [table.name for table in metadata.sorted_tables]
-        self._run(
+        return [
             *(f'DELETE FROM public."{name}"' for name in reversed(tables)),  # noqa: S608 - our own names
             *(
                 f'INSERT INTO public."{name}" SELECT * FROM "{state}"."{name}"'  # noqa: S608 - see above
                 for name in tables
             ),
-        )
+        ]
 
     def _run(self, *statements: str) -> None:
         with psycopg.connect(self.url) as connection:

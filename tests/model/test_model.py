@@ -14,7 +14,8 @@ import os
 import shutil
 import sys
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -22,8 +23,8 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from buildd.states import TASK, WORKER
+from tests.blank import Blanks
 from tests.model.machine import Machine
-from tests.postgres import Postgres
 
 STEPS = int(os.environ.get("BUILDD_MODEL_STEPS", "400"))
 STEPS_PER_EXAMPLE = 80
@@ -55,13 +56,14 @@ def fresh_sqlite(sqlite_template: Path, tmp_path: Path) -> Callable[[], str]:
 
 
 @pytest.fixture
-def fresh_postgres(postgres: Postgres, postgres_template: str) -> Callable[[], str]:
-    def make() -> str:
-        postgres.sql("DROP DATABASE IF EXISTS model WITH (FORCE)")
-        postgres.sql(f"CREATE DATABASE model TEMPLATE {postgres_template}")
-        return postgres.url("model")
+def fresh_postgres(blanks: Blanks) -> Iterator[Callable[[], str]]:
+    with ExitStack() as lent:
 
-    return make
+        def make() -> str:
+            lent.close()
+            return lent.enter_context(blanks.lend())
+
+        yield make
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgres"])
