@@ -27,9 +27,12 @@ from pathlib import Path
 from typing import Any
 
 import click
+from pydantic import BaseModel
 
 from buildd.broker import Broker
 from buildd.errors import BuilddError, InternalError
+from buildd.models import Model
+from buildd.operations import Operation
 from buildd.store import Statement, database_of, sql
 from tests.faults.books import wrongs
 from tests.faults.fork import KILLED, Say, live
@@ -253,13 +256,22 @@ class Report:
 
 
 def _compile(place: Place) -> None:
-    """Compile every statement once, here, rather than in each of thousands of children."""
+    """Compile every statement and build every model once, rather than in each of thousands of children."""
+    for root in (Model, Operation):
+        for model in _kinds_of(root):
+            model.model_rebuild()
     dialect = database_of(place.url).dialect
     for module in pkgutil.iter_modules(sql.__path__, f"{sql.__name__}."):
         for value in vars(importlib.import_module(module.name)).values():
             for each in value.values() if isinstance(value, dict) else [value]:
                 if isinstance(each, Statement):
                     each.compiled(dialect)
+
+
+def _kinds_of(root: type[BaseModel]) -> Iterator[type[BaseModel]]:
+    for each in root.__subclasses__():
+        yield each
+        yield from _kinds_of(each)
 
 
 def campaign(place: Place, share: int, seed: int) -> Report:
