@@ -44,8 +44,21 @@ def test_the_wait_of_a_pool_doubles_and_a_claim_ends_it(depot: Depot) -> None:
     depot.server.round()
     [launch] = depot.launches(open=True)
     depot.works(launch)
-    depot.rounds(2)
     assert (depot.see(pool).failures, depot.see(pool).last_error) == (0, None)
+
+
+def test_what_has_been_at_work_for_long_speaks_for_no_later_launch(depot: Depot) -> None:
+    pool = depot.pool()
+    depot.task()
+    depot.rounds(2)
+    depot.works(depot.launch())
+    depot.task()
+    for _ in range(3):
+        depot.rounds(3)
+        _, launch = depot.launches(open=True)
+        depot.platform.end(launch.id, 1)
+    depot.server.round()
+    assert depot.see(pool).failures == 3
 
 
 def test_what_somebody_else_took_needs_no_agent_and_is_nobodys_fault(depot: Depot) -> None:

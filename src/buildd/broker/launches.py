@@ -145,6 +145,7 @@ def bind(ctx: Context, launch_id: str, worker: Row, run_id: str | None) -> None:
     run = run_id if ctx.principal.account_type is AccountType.ACTION else None
     bound = ctx.tx.first(sql.BIND_LAUNCH, of=launch_id, worker=worker.id, run=run, now=ctx.tx.now)
     if bound is not None:
+        ctx.tx.run(sql.DOES_WELL, of=bound.pool_id)
         tell(ctx, bound, bound.status)
     else:
         check_wanted(ctx)

@@ -116,8 +116,6 @@ def _seen(ctx: Context, turn: Turn, launch: Row, outcome: Outcome, pace: Pace) -
     assert seen is not None
     if seen.state is LaunchState.UNKNOWN:
         return _unknown(ctx, turn, launch, seen.detail, pace)
-    if launch.worker_id is not None:
-        ctx.tx.run(sql.DOES_WELL, of=launch.pool_id)
     if seen.state in _ENDED:
         return _over(ctx, turn, launch, seen, pace)
     line, looks = None, launch.calls

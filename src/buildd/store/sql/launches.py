@@ -252,11 +252,6 @@ TOOK_NO_WORK = Statement(
 PUT_OFF = Statement(
     sa.update(pool).where(pool.c.id == bindparam("of")).values(retry_at=_at("until"))
 )
-DOES_WELL = Statement(
-    sa.update(pool)
-    .where(pool.c.id == bindparam("of"), pool.c.failures > sa.literal_column("0"))
-    .values(failures=sa.literal_column("0"), retry_at=sa.null(), last_error=sa.null())
-)
 HALT = Statement(
     sa.update(pool)
     .where(pool.c.id == bindparam("of"))

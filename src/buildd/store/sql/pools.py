@@ -158,6 +158,11 @@ BIND_LAUNCH = Statement(
     )
     .returning(*launch.c)
 )
+DOES_WELL = Statement(
+    sa.update(pool)
+    .where(pool.c.id == bindparam("of"), pool.c.failures > sa.literal_column("0"))
+    .values(failures=sa.literal_column("0"), retry_at=sa.null(), last_error=sa.null())
+)
 ENROL_LAUNCH = Statement(
     sa.update(launch)
     .where(
