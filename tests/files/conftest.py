@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from buildd.blobs import FileLimits
+from buildd.blobs import DiskBlobs, FileLimits
 from buildd.broker import Broker, BrokerSettings
+from buildd.broker.sweeping import Sweeper
 from buildd.client import Client
 from buildd.models import Claimed, NewAccount, Workspace
 from buildd.routing import AccountType
@@ -84,3 +85,9 @@ def crew(bd: Client) -> Crew:
 def kept(blobs: Path) -> list[Path]:
     """The files that are kept."""
     return sorted(each for each in blobs.glob("??/*") if each.is_file())
+
+
+def sweep(broker: Broker, blobs: Path) -> None:
+    """Do at once what a broker does every minute."""
+    disk = DiskBlobs(blobs)
+    Sweeper(broker._store, disk).sweep(disk)

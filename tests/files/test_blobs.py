@@ -16,6 +16,7 @@ import pytest
 
 from buildd.blobs import DiskBlobs, FileLimits
 from buildd.broker import Broker, BrokerSettings
+from buildd.broker.sweeping import Sweeper
 from buildd.client import connect
 from buildd.errors import ConfigError, Unavailable
 from buildd.store import LOST, audit
@@ -145,7 +146,7 @@ def test_what_a_crash_left_is_swept_up_once_a_day(database_url: str, tmp_path: P
         for each in [blobs.root / old, *kept(blobs.root)]:
             if each != blobs.root / fresh:
                 os.utime(each, (0, time.time() - 2 * DAY))
-        broker._files._sweep_up(blobs)
+        Sweeper(broker._store, blobs).search(blobs)
     assert {each.read_bytes() for each in kept(blobs.root)} == {b"wanted", b"fresh"}
 
 

@@ -12,7 +12,7 @@ import pytest
 import buildd
 from buildd import ArtifactType, Client, EventType, Role
 from buildd.broker import Broker
-from tests.files.conftest import MB, Crew, kept
+from tests.files.conftest import MB, Crew, kept, sweep
 
 
 def test_an_artifact_of_bytes_comes_back_as_it_was(crew: Crew, blobs: Path, tmp_path: Path) -> None:
@@ -184,12 +184,12 @@ def test_bytes_go_when_nothing_refers_to_them(crew: Crew, broker: Broker, blobs:
     assert len(kept(blobs)) == 2
     crew.owner.tasks.cancel(id=crew.claimed.task_id)
     crew.owner.tasks.delete(id=crew.claimed.task_id)
-    broker._files.sweep()
+    sweep(broker, blobs)
     [file] = kept(blobs)
     assert file.read_bytes() == b"in both"
     again = lease.artifacts.upload(b"only here", worker_id=claimed.id)
     assert again.digest == only.digest
-    broker._files.sweep()
+    sweep(broker, blobs)
     assert b"".join(crew.owner.artifacts.content(id=again.id)) == b"only here"
     with pytest.raises(buildd.NotFound):
         list(crew.owner.artifacts.content(id=only.id))

@@ -22,7 +22,7 @@ from buildd.broker import Broker
 from buildd.client import connect
 from buildd.client._http_sync import HttpTransport
 from tests.conftest import serving
-from tests.files.conftest import MB, Crew, crew_of, kept
+from tests.files.conftest import MB, Crew, crew_of, kept, sweep
 from tests.patience import PATIENCE
 
 
@@ -214,7 +214,7 @@ def test_who_comes_64_times_at_once_with_the_same_bytes_is_kept_once(
     def upload(number: int) -> int:
         done = http.post(upload_path(crew), params={"title": str(number)}, content=data)
         if number % 8 == 0:
-            broker._files.sweep()
+            sweep(broker, blobs)
         return done.status_code
 
     with ThreadPoolExecutor(64) as threads:

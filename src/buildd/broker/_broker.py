@@ -22,6 +22,7 @@ from buildd.broker.principals import ADMIN, Doorkeeper, Principal, PrincipalKind
 from buildd.broker.pull_requests import PullRequests
 from buildd.broker.reaper import Reaper
 from buildd.broker.run_login import RunCredential, RunIdentity
+from buildd.broker.sweeping import Sweeper
 from buildd.broker.waiting import WaitingRoom
 from buildd.clock import Clock
 from buildd.errors import BuilddError, ConfigError, NotAuthenticated, Unavailable
@@ -102,7 +103,7 @@ class Broker:
             if blobs is not None and settings.blobs is not None:
                 blobs.check()
             self._files = Files(self._store, self._context, blobs, settings.file_limits)
-            self.reaper.tidy = self._files.tidy
+            self.reaper.tidy = Sweeper(self._store, blobs).tidy
         except BaseException:
             self._store.close()
             raise

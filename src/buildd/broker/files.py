@@ -1,19 +1,15 @@
 """Files: received and handed out outside of every transaction, known and counted within.
 
-The bytes are there before the row that refers to them is committed, and go only after nothing
-refers to them any more. A crash in between leaves bytes that nobody knows; they are swept up a day
-later.
+The bytes are there before the row that refers to them is committed. A crash in between leaves bytes
+that nobody knows, for `buildd.broker.sweeping`.
 """
 
 from __future__ import annotations
 
 import io
-import logging
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from functools import partial
 from types import TracebackType
 from typing import Any, BinaryIO, Generic, NoReturn, Self, TypeVar
 
@@ -37,24 +33,14 @@ from buildd.events import EventType
 from buildd.ids import Kind, new_id
 from buildd.models import Attachment
 from buildd.store import Row, Store, Transaction
-from buildd.store.sql import accounts as sql_accounts
 from buildd.store.sql import blobs as sql
 from buildd.store.sql import workers as sql_workers
 
 R = TypeVar("R")
 
-_LAST_SWEEP = "blobs_swept_at"
-_SWEEP = timedelta(days=1)
-_LEFT = _SWEEP.total_seconds()
-"""Seconds after which bytes that nothing refers to are taken for left over."""
 _PATIENCE = 3600.0
-"""Seconds from a file's last byte to its commit; far less than until it would be swept up."""
-_PAUSE = 60.0
-"""Seconds between two looks for what nothing refers to any more."""
-_ROUNDS = 10
+"""Seconds from a file's last byte to its commit; far less than `buildd.broker.sweeping` waits."""
 _MB = 2**20
-
-log = logging.getLogger("buildd.files")
 
 
 @dataclass(frozen=True)
@@ -123,7 +109,6 @@ class Files:
         self._context = context
         self._blobs = blobs
         self._limits = limits
-        self._next_sweep = elapsed()
 
     def receive(
         self, upload: ops.Upload[R], principal: Principal, size: int = 0
@@ -149,32 +134,6 @@ class Files:
         """Find a file."""
         _policy.check(download, principal)
         return self._store.read(lambda tx: self._find(self._context(tx, principal), download))
-
-    def tidy(self) -> None:
-        """Sweep, if it is a while since the last time."""
-        if elapsed() >= self._next_sweep:
-            self._next_sweep = elapsed() + _PAUSE
-            self.sweep()
-
-    def sweep(self) -> None:
-        """Remove what nothing refers to any more; once a day also what a crash has left."""
-        if self._blobs is None:
-            return
-        found = self._store.read(lambda tx: tx.first(sql.UNWANTED_BLOB)).result()
-        for _ in range(_ROUNDS if found else 0):
-            places = self._store.write(_forget).result()
-            for place in places:
-                self._blobs.remove(place)
-            if len(places) < sql.COLLECT_AT_ONCE:
-                break
-        if self._store.write(_turn).result():
-            self._sweep_up(self._blobs)
-
-    def _sweep_up(self, blobs: Blobs) -> None:
-        for place in blobs.older_than(_LEFT):
-            if not self._store.read(partial(_is_known, place)).result():
-                log.info("removed %s, which a crash had left", place)
-                blobs.remove(place)
 
     def _kept(self) -> Blobs:
         if self._blobs is None:
@@ -322,24 +281,3 @@ _SHOWN: Mapping[Any, Callable[..., Any]] = {
     ops.UploadArtifact: _show,
     ops.UploadAttachment: _attach,
 }
-
-
-def _forget(tx: Transaction) -> list[str]:
-    """Forget blobs that nothing refers to; the places that are to be emptied after the commit."""
-    gone = [tx.first(sql.FORGET_BLOB, of=row.digest) for row in tx.all(sql.UNWANTED_BLOBS)]
-    return [row.place for row in gone if row is not None]
-
-
-def _is_known(place: str, tx: Transaction) -> bool:
-    return tx.first(sql.BLOB_AT, place=place) is not None
-
-
-def _turn(tx: Transaction) -> bool:
-    """Whether it is this broker's turn to look for what was left over."""
-    row, now = tx.first(sql_accounts.SETTING, name=_LAST_SWEEP), tx.now.isoformat()
-    if row is None:
-        return tx.run(sql_accounts.PUT_SETTING_ONCE, name=_LAST_SWEEP, value=now) > 0
-    if tx.now - datetime.fromisoformat(row.value) < _SWEEP:
-        return False
-    won = tx.first(sql_accounts.CHANGE_SETTING, of=_LAST_SWEEP, was=row.value, value=now)
-    return won is not None
