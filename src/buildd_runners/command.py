@@ -19,9 +19,9 @@ import anyio
 from pydantic import JsonValue
 
 from buildd.agent.process import MARK, spawn, stop
-from buildd.agent.text import one_line
 from buildd.errors import ConfigError
 from buildd.roles import Completed, Failed, Outcome, Session
+from buildd.text import one_line
 from buildd_runners.brief import Brief, write_brief
 from buildd_runners.environment import checked, inherited, named
 from buildd_runners.output import Output

@@ -8,7 +8,7 @@ from typing import TypeGuard
 
 from pydantic import JsonValue
 
-from buildd.agent.text import storable
+from buildd.text import storable
 
 _NOTE = 100
 _DEEPEST = 16

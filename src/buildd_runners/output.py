@@ -15,12 +15,12 @@ from collections import deque
 from decimal import Decimal
 from typing import Any
 
-from buildd.agent.text import one_line
 from buildd.budget import rounded_up
 from buildd.clock import elapsed
 from buildd.models import Role
 from buildd.redaction import RedactedStream
 from buildd.roles import Session
+from buildd.text import one_line
 from buildd_runners.telling import TOOL
 from buildd_runners.templates import Template, ToolUse
 

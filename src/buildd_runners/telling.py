@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from buildd.agent.text import one_line
 from buildd.models import Role
 from buildd.roles import Session
+from buildd.text import one_line
 from buildd_runners.cut import cut, cut_json
 
 _TEXT = 32_000

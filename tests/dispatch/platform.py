@@ -64,6 +64,8 @@ class Platform:
     calls: list[tuple[str, str]] = field(default_factory=list)
     """Method and order, in the order of the calls."""
     faults: deque[Fault] = field(default_factory=deque)
+    says: str = ""
+    """What `observe` tells of everything; empty for how it is."""
     blind: bool = False
     """Whether `observe` can see nothing."""
     starts_as: LaunchState = LaunchState.RUNNING
@@ -139,7 +141,8 @@ class ScriptedRunner:
         machine = self._far.machines.get(ref.order_id)
         if machine is None:
             return Observation(LaunchState.GONE)
-        return Observation(machine.state, f"it is {machine.state.value}", machine.exit_code)
+        said = self._far.says or f"it is {machine.state.value}"
+        return Observation(machine.state, said, machine.exit_code)
 
     async def stop(self, ref: ExternalRef, grace: float) -> None:
         fault = await self._begin("stop", ref.order_id)

@@ -195,6 +195,23 @@ def test_the_fault_of_a_plugin_is_one_line_and_ends_nothing(
     assert depot.statuses() == ["running"]
 
 
+def test_what_a_platform_says_is_kept_as_one_line_that_anybody_may_be_shown(depot: Depot) -> None:
+    rude = "\x1b[2Jsaid\x00\nin \ud800" + 2000 * "!"
+    pool = depot.pool()
+    depot.task()
+    depot.platform.fail("ensure", When.BEFORE, Unreachable(rude))
+    depot.rounds(1)
+    told = [depot.launch().detail]
+    depot.platform.says = rude
+    depot.rounds(2)
+    told.append(depot.launch().detail)
+    depot.platform.broken = ConfigError(rude)
+    told.append(depot.server.check(pool).detail)
+    for each in told:
+        assert str(each).startswith("[2Jsaid in !")
+        assert len(str(each)) == 1000
+
+
 @pytest.mark.parametrize("problem", [None, Unreachable("late"), ConfigError("late")])
 def test_a_late_answer_of_an_old_turn_changes_nothing(
     depot: Depot, problem: BuilddError | None

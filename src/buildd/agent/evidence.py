@@ -13,12 +13,12 @@ from buildd.agent.attempt import Attempt
 from buildd.agent.git import GitFailed
 from buildd.agent.outbox import Push
 from buildd.agent.proposal import proposal
-from buildd.agent.text import one_line, storable
 from buildd.agent.worktree import Changes, Worktree
 from buildd.errors import ConfigError
 from buildd.models import ArtifactType
 from buildd.operations import CreateArtifact, OpenPullRequest
 from buildd.roles import Completed, Failed, Outcome
+from buildd.text import one_line, storable
 
 _SUMMARY_LIMIT = 100_000
 _TITLE_LIMIT = 72

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from buildd.agent.attempt import Attempt
-from buildd.agent.text import one_line
 from buildd.clock import elapsed
+from buildd.text import one_line
 
 _SHOWN = 200
 

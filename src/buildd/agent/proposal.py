@@ -5,13 +5,13 @@ from __future__ import annotations
 from buildd.agent.attempt import Attempt
 from buildd.agent.lease import OVER
 from buildd.agent.retry import persist
-from buildd.agent.text import one_line, storable
 from buildd.client import AsyncClient
 from buildd.clock import elapsed
 from buildd.errors import BuilddError, NotConfigured
 from buildd.models import Role
 from buildd.operations import OpenPullRequest
 from buildd.roles import Completed
+from buildd.text import one_line, storable
 
 _PATIENCE = 300.0
 """Seconds for which a forge that is away keeps finished work from being reported."""

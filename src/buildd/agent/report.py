@@ -23,7 +23,6 @@ from buildd.agent.outbox import Kept, Letter, Outbox, Verb
 from buildd.agent.proposal import propose
 from buildd.agent.redacting import redacted
 from buildd.agent.retry import persist
-from buildd.agent.text import storable
 from buildd.agent.worktree import push
 from buildd.client import AsyncClient
 from buildd.errors import BuilddError, Conflict, Invalid, LeaseLost
@@ -38,6 +37,7 @@ from buildd.operations import (
 )
 from buildd.roles import Completed, Failed, Lost, Outcome, Paused, Released
 from buildd.states import ErrorCode, WorkerStatus
+from buildd.text import storable
 from buildd.wire import invalid
 
 log = logging.getLogger(__name__)

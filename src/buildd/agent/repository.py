@@ -11,8 +11,8 @@ from pathlib import Path
 
 from buildd.agent.git import GitFailed, ask, git, succeeds
 from buildd.agent.locks import exclusive
-from buildd.agent.text import one_line
 from buildd.models import Workspace
+from buildd.text import one_line
 
 
 class NoRepository(Exception):

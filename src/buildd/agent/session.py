@@ -24,7 +24,6 @@ from buildd.agent.past import note, recall
 from buildd.agent.process import stop as stop_processes
 from buildd.agent.report import report
 from buildd.agent.repository import NoRepository
-from buildd.agent.text import one_line
 from buildd.clock import duration, elapsed
 from buildd.errors import BuilddError, ConfigError, WrongState
 from buildd.roles import (
@@ -38,6 +37,7 @@ from buildd.roles import (
     Released,
 )
 from buildd.states import ErrorCode, WorkerStatus
+from buildd.text import one_line
 
 log = logging.getLogger(__name__)
 

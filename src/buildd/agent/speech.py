@@ -9,9 +9,9 @@ from typing import Any
 import anyio
 
 from buildd.agent.retry import persist
-from buildd.agent.text import storable
 from buildd.client import AsyncClient
 from buildd.errors import BuilddError, InternalError, Invalid
+from buildd.text import storable
 
 log = logging.getLogger(__name__)
 

@@ -10,9 +10,9 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Self
 
-from buildd.agent.text import one_line
 from buildd.cli import _render
 from buildd.clock import duration
+from buildd.text import one_line
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType

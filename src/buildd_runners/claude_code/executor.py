@@ -24,9 +24,9 @@ from pydantic import JsonValue
 
 from buildd.agent.git import ask
 from buildd.agent.process import MARK, stop
-from buildd.agent.text import one_line
 from buildd.errors import ConfigError
 from buildd.roles import OUT_OF_BUDGET, Failed, Outcome, Session
+from buildd.text import one_line
 from buildd_runners.claude import prompt
 from buildd_runners.claude_code import earlier, launch
 from buildd_runners.claude_code.earlier import Earlier

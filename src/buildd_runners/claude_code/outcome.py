@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 from pydantic import JsonValue
 
-from buildd.agent.text import one_line
 from buildd.roles import OUT_OF_BUDGET, Completed, Failed, Outcome
+from buildd.text import one_line
 from buildd_runners.cut import cut, cut_json
 from buildd_runners.refusals import refused
 

@@ -13,10 +13,10 @@ from claude_agent_sdk import (
     ToolPermissionContext,
 )
 
-from buildd.agent.text import storable
 from buildd.errors import BuilddError
 from buildd.models import QuestionType
 from buildd.roles import Session
+from buildd.text import storable
 from buildd_runners.claude_code.settings import PermissionMode
 from buildd_runners.cut import cut
 

@@ -13,13 +13,14 @@ import anyio
 from pydantic import JsonValue
 
 from buildd.broker.dispatch.pace import Pace
-from buildd.broker.dispatch.turns import Outcome, Turn, is_to_start
+from buildd.broker.dispatch.turns import LONGEST, Outcome, Turn, is_to_start
 from buildd.errors import BuilddError, ConfigError, OutcomeUnknown, Unavailable
 from buildd.models import Pool, Task
 from buildd.roles import ExternalRef, LaunchOrder, LaunchState, Observation, Runner
 from buildd.routing import AccountType
 from buildd.states import LaunchStatus
 from buildd.store import Row
+from buildd.text import one_line
 
 _LAST_WORDS = 10.0
 """Seconds of its grace that an agent needs to hand back what it could not finish."""
@@ -74,7 +75,10 @@ class Acting:
         try:
             with anyio.fail_after(self._pace.call):
                 return await question(self.runner(pool))
-        except BuilddError:
+        except BuilddError as problem:
+            # They may quote a stranger, and are stored, and shown in terminals.
+            problem.message = one_line(problem.message, LONGEST)
+            problem.args = (problem.message,)
             raise
         except TimeoutError:
             raise OutcomeUnknown(
@@ -181,5 +185,5 @@ async def _find(runner: Runner, launch_id: str) -> ExternalRef | None:
 
 
 def _fault(runner: str, fault: Exception) -> str:
-    said = (str(fault).strip() or "no message").splitlines()[0]
+    said = one_line(str(fault), LONGEST) or "no message"
     return f"the runner {runner!r} failed with {type(fault).__name__}: {said}"

@@ -6,7 +6,7 @@ for: when another server has acted since, because this one was away for too long
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
@@ -22,9 +22,12 @@ from buildd.store.sql import launches as sql
 from buildd.store.sql import pools as sql_pools
 from buildd.store.sql import tasks as sql_tasks
 from buildd.store.sql import workers as sql_workers
+from buildd.text import one_line
 
 TRANSIENT = (Unavailable, RateLimited)
 """What trying again may mend."""
+LONGEST = 1000
+"""Characters of what is kept of a runner's words."""
 _ENDED = (LaunchState.EXITED, LaunchState.GONE)
 _NOT_SEEN = LAUNCH.step(LaunchVerb.RUN).sources
 
@@ -112,8 +115,8 @@ def _started(ctx: Context, launch: Row, ref: ExternalRef) -> Row:
 
 
 def _seen(ctx: Context, turn: Turn, launch: Row, outcome: Outcome, pace: Pace) -> str | None:
-    seen = outcome.seen
-    assert seen is not None
+    assert outcome.seen is not None
+    seen = replace(outcome.seen, detail=one_line(outcome.seen.detail, LONGEST))
     if seen.state is LaunchState.UNKNOWN:
         return _unknown(ctx, turn, launch, seen.detail, pace)
     if seen.state in _ENDED:
