@@ -64,10 +64,12 @@ def update_pool(ctx: Context, op: ops.UpdatePool) -> Pool:
 @handles(ops.DeletePool)
 def delete_pool(ctx: Context, op: ops.DeletePool) -> ops.Deleted:
     """Remove a pool that nothing of runs any more."""
-    row = _lock(ctx, op.id)
-    if row.open_launches:
+    _lock(ctx, op.id)
+    # Counted anew: while the lock was waited for, another server may have launched something.
+    count = pool_of(ctx, op.id).open_launches
+    if count:
         raise WrongState(
-            f"the pool still has {row.open_launches} open launches: set `enabled` to false and wait"
+            f"the pool still has {count} open launches: set `enabled` to false and wait"
         )
     ctx.tx.run(sql.DELETE_POOL, of=op.id)
     return ops.Deleted(id=op.id)
