@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import os
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -125,7 +127,7 @@ def test_a_token_uploads_nothing_after_its_lease(crew: Crew, blobs: Path) -> Non
 def test_one_file_has_a_limit(crew: Crew, blobs: Path) -> None:
     crew.lease.artifacts.upload(bytes(2 * MB), worker_id=crew.id)
     with pytest.raises(buildd.TooLarge, match=r"2 MB .*BUILDD_MAX_FILE_MB") as refused:
-        crew.lease.artifacts.upload((bytes(MB) for _ in range(3)), worker_id=crew.id)
+        crew.lease.artifacts.upload((bytes(MB) for _ in range(50)), worker_id=crew.id)
     assert refused.value.details == {"limit": "BUILDD_MAX_FILE_MB", "max": 2}
     assert len(kept(blobs)) == 1
 
@@ -193,3 +195,28 @@ def test_bytes_go_when_nothing_refers_to_them(crew: Crew, broker: Broker, blobs:
     assert b"".join(crew.owner.artifacts.content(id=again.id)) == b"only here"
     with pytest.raises(buildd.NotFound):
         list(crew.owner.artifacts.content(id=only.id))
+
+
+def test_a_sweep_takes_no_bytes_that_have_come_back(
+    crew: Crew, broker: Broker, blobs: Path
+) -> None:
+    done = threading.Event()
+
+    def sweeping() -> None:
+        while not done.is_set():
+            sweep(broker, blobs)
+
+    with ThreadPoolExecutor(2) as threads:
+        sweepers = [threads.submit(sweeping) for _ in range(2)]
+        try:
+            for _ in range(30):
+                claimed, lease = crew.next()
+                made = lease.artifacts.upload(b"here again", worker_id=claimed.id)
+                assert b"".join(crew.owner.artifacts.content(id=made.id)) == b"here again"
+                crew.owner.tasks.cancel(id=claimed.task_id)
+                crew.owner.tasks.delete(id=claimed.task_id)
+        finally:
+            done.set()
+    assert [each.exception() for each in sweepers] == [None, None]
+    sweep(broker, blobs)
+    assert kept(blobs) == []
