@@ -90,8 +90,7 @@ def test_a_launch_tells_the_feed_each_step(house: House) -> None:
     assert house.move(launch, LaunchVerb.ENSURE, external="7", at="https://x/7", within="r")
     assert not house.move(launch, LaunchVerb.FAIL)
     assert house.move(launch, LaunchVerb.RUN, said="it works")
-    assert not house.move(launch, LaunchVerb.END, turn=5)
-    assert house.move(launch, LaunchVerb.END, turn=0, code=3)
+    assert house.move(launch, LaunchVerb.END, code=3)
     seen = house.admin(ops.GetLaunch(id=launch.id))
     assert (seen.external_id, seen.url, seen.exit_code) == ("7", "https://x/7", 3)
     assert seen.detail == "it works"

@@ -18,7 +18,7 @@ from buildd.store import Row
 from buildd.store.sql import accounts as sql_accounts
 from buildd.store.sql import pools as sql
 
-_STEP = dict.fromkeys(("turn", "said", "external", "at", "within", "reason", "code"))
+_STEP = dict.fromkeys(("said", "external", "at", "within", "reason", "code"))
 
 
 @handles(ops.ListLaunches)
@@ -89,7 +89,7 @@ def request_launch(ctx: Context, pool: Row, task: Row | None) -> Row:
 
 
 def move_launch(ctx: Context, launch: Row, verb: LaunchVerb, **step: Any) -> Row | None:
-    """Take one step of the launch's machine; None if it does not apply, or `turn` is not the last.
+    """Take one step of the launch's machine; None if it does not apply.
 
     `said` is the new detail. ENSURE takes `external`, `at` and `within` (id, URL and realm), STOP a
     `reason`, END an exit `code`. The key that it enrolled for ends with it.

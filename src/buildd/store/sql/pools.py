@@ -22,7 +22,6 @@ _OPEN_OF_POOL = (
     .scalar_subquery()
 )
 _POOLS = sa.select(pool, _OPEN_OF_POOL.label("open_launches"))
-_TURN = bindparam("turn", type_=sa.Integer())
 
 INSERT_POOL = Statement(sa.insert(pool))
 _own = insert(pool)
@@ -93,15 +92,10 @@ def _move(verb: LaunchVerb, **values: Any) -> Statement:
     step = LAUNCH.step(verb)
     return Statement(
         sa.update(launch)
-        .where(
-            launch.c.id == bindparam("of"),
-            among(launch.c.status, step.sources),
-            sa.or_(_TURN.is_(None), launch.c.turn == _TURN),
-        )
+        .where(launch.c.id == bindparam("of"), among(launch.c.status, step.sources))
         .values(
             status=sa.literal_column(f"'{step.target.value}'"),
             detail=sa.func.coalesce(optional("said"), launch.c.detail),
-            busy_until=sa.case((_TURN.is_(None), launch.c.busy_until), else_=sa.null()),
             calls=sa.literal_column("0"),
             retry_at=sa.null(),
             unknown_since=sa.null(),
@@ -135,10 +129,7 @@ MOVE_LAUNCH: dict[LaunchVerb, Statement] = {
     ),
     LaunchVerb.FAIL: _move(LaunchVerb.FAIL, ended_at=NOW),
 }
-"""Each step of a launch's machine as the guarded UPDATE that takes it.
-
-With `:turn`, only while nobody took a later turn, which it also gives back.
-"""
+"""Each step of a launch's machine as the guarded UPDATE that takes it."""
 
 # What makes the tokens of a launch single-use together: the first claim gets it, no second one.
 BIND_LAUNCH = Statement(
