@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 
 from buildd import operations as ops
+from buildd.broker import ADMIN
 from buildd.errors import AlreadyExists, Invalid, NotConfigured, NotFound, WrongState
+from buildd.events import EventType, Filter
 from buildd.models import Pool
 from buildd.states import LaunchVerb
 from tests.broker.conftest import House
@@ -86,6 +88,8 @@ def test_launches_are_listed_by_what_is_asked(house: House) -> None:
 
 
 def test_a_launch_tells_the_feed_each_step(house: House) -> None:
+    wanted = Filter(types=frozenset({EventType.LAUNCH_UPDATED}))
+    told = house.broker.subscribe(ADMIN, None, wanted, lambda: None).result()
     launch = house.launch(house.pool(house.account("service")), house.task())
     assert house.move(launch, LaunchVerb.ENSURE, external="7", at="https://x/7", within="r")
     assert not house.move(launch, LaunchVerb.FAIL)
@@ -94,6 +98,19 @@ def test_a_launch_tells_the_feed_each_step(house: House) -> None:
     seen = house.admin(ops.GetLaunch(id=launch.id))
     assert (seen.external_id, seen.url, seen.exit_code) == ("7", "https://x/7", 3)
     assert seen.detail == "it works"
+    events = [notice.event for notice in told.drain()]
+    while len(events) < 4:  # pytest's own patience ends it
+        events += [notice.event for notice in told.drain()]
+    steps = [(each.data["previousStatus"], each.data["status"]) for each in events]
+    assert steps == [
+        (None, "requested"),
+        ("requested", "starting"),
+        ("starting", "running"),
+        ("running", "ended"),
+    ]
+    assert {(each.task_id, each.data["launchId"]) for each in events} == {
+        (launch.task_id, launch.id)
+    }
 
 
 def test_an_embedded_broker_asks_no_platform(house: House) -> None:
