@@ -228,8 +228,8 @@ def prefer(task: Task, pools: Sequence[Pool]) -> str | None:
 
     Called: in each server process, before an agent is started for a task that nobody has taken and
     that two pools or more could serve; again while that has not come about. Plugins are asked in
-    the order of their names, and the first answer counts. The dispatcher waits for it in the midst
-    of a transaction: decide by what is given, and look nothing up.
+    the order of their names, and the first answer counts. All launches wait until it has
+    answered: decide by what is given, and look nothing up.
 
     Raises: nothing that matters. An exception, or a name that is not among `pools`, is one line in
     the server's log, and the next plugin is asked.
