@@ -7,6 +7,7 @@ import logging
 import threading
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
+from contextlib import suppress
 from typing import Any, TypeVar
 
 import anyio
@@ -81,7 +82,7 @@ class Dispatcher:
         return asyncio.run_coroutine_threadsafe(work, self._loop)
 
     def _call(self, what: Callable[[], None]) -> None:
-        if not self._loop.is_closed():
+        with suppress(RuntimeError):  # The loop is closed, maybe at this moment: it has ended.
             self._loop.call_soon_threadsafe(what)
 
     def _work(self) -> None:
