@@ -59,9 +59,9 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit
 lock: .make/dev  ## take the newest versions of everything
 	echo uv | $(COMPILE) - --output-file requirements/bootstrap.txt
 	$(COMPILE) pyproject.toml --group build --output-file requirements/run.txt
-	$(COMPILE) pyproject.toml --extra postgres --group dev --constraints requirements/run.txt \
+	$(COMPILE) pyproject.toml --extra mcp --extra postgres --group dev --constraints requirements/run.txt \
 	    --output-file requirements/dev.txt
-	$(COMPILE) pyproject.toml --extra postgres --extra claude-code --group dev \
+	$(COMPILE) pyproject.toml --extra mcp --extra postgres --extra claude-code --group dev \
 	    --constraints requirements/dev.txt --output-file requirements/real.txt
 
 clean:  ## forget the set-up

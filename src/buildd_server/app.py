@@ -17,6 +17,8 @@ from buildd_server.docs import PAGE_HEADERS, docs_page, home_page
 from buildd_server.endpoints import PREFIX, operation_routes
 from buildd_server.files import file_routes
 from buildd_server.health import Counting, Metrics, health_routes
+from buildd_server.mcp import PATH as MCP
+from buildd_server.mcp import McpEndpoint
 from buildd_server.oidc import login_routes
 from buildd_server.openapi import document_json
 from buildd_server.problems import HANDLERS
@@ -28,7 +30,7 @@ from buildd_server.waiting import Shutdown
 
 def create_app(broker: Broker, settings: Settings) -> Starlette:
     """The server of an open broker. `app.state.shutdown.begin()` ends the streams before a stop."""
-    shutdown, metrics = Shutdown(), Metrics()
+    shutdown, metrics, gate = Shutdown(), Metrics(), Gate(broker, settings)
     api = Router(
         [
             *event_routes(broker, shutdown),
@@ -41,7 +43,8 @@ def create_app(broker: Broker, settings: Settings) -> Starlette:
             *health_routes(broker, metrics),
             *_pages(),
             *login_routes(broker, settings.github_issuer),
-            Mount(PREFIX, Authenticated(api, Gate(broker, settings))),
+            Mount(PREFIX, Authenticated(api, gate)),
+            Route(MCP, Authenticated(McpEndpoint(broker, shutdown), gate)),
         ],
         middleware=[Middleware(Counting, metrics)],
         exception_handlers=HANDLERS,

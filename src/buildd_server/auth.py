@@ -25,9 +25,9 @@ class Gate:
 
     async def principal(self, request: HTTPConnection) -> Principal:
         """Who sent a request. Raises `NotAuthenticated`."""
-        credential = request.headers.get("authorization")
-        if credential is not None:
-            return await settled(self._broker.authenticate(_token(credential)))
+        key = key_of(request)
+        if key is not None:
+            return await settled(self._broker.authenticate(key))
         if not await self.is_local():
             raise errors.NotAuthenticated("send a key as `Authorization: Bearer …`")
         reason = local_mode.refusal(request)
@@ -56,7 +56,11 @@ def principal_of(request: HTTPConnection) -> Principal:
     return principal
 
 
-def _token(credential: str) -> str:
+def key_of(request: HTTPConnection) -> str | None:
+    """The key that a request came with. Raises `NotAuthenticated` for what cannot be one."""
+    credential = request.headers.get("authorization")
+    if credential is None:
+        return None
     scheme, _, token = credential.partition(" ")
     try:
         # Starlette reads headers as Latin-1; an administrator's key may be any text.

@@ -53,7 +53,7 @@ async def settled_while_wanted(
     For what may wait long before it does anything: a claim must take no task for one that left.
     Raises `Unavailable` when given up.
     """
-    hung_up = asyncio.create_task(_disconnected(request))
+    hung_up = asyncio.create_task(disconnected(request))
     hung_up.add_done_callback(lambda _: future.cancel())
     try:
         with shutdown.calling(future.cancel):
@@ -66,6 +66,7 @@ async def settled_while_wanted(
         hung_up.cancel()
 
 
-async def _disconnected(request: Request) -> None:
+async def disconnected(request: Request) -> None:
+    """Return once the client has hung up; its body must have been read."""
     while (await request.receive())["type"] != "http.disconnect":
         pass

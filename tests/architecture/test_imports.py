@@ -20,6 +20,7 @@ HEAVY = {
     "click",
     "github",
     "httpx2",
+    "mcp",
     "pluggy",
     "psutil",
     "psycopg",

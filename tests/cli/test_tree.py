@@ -14,7 +14,7 @@ from click.testing import CliRunner
 from buildd.cli._app import COMMANDS, root
 from tests.cli.conftest import Cli
 
-WITHOUT_DATA = {"agent attach", "agent report", "agent say", "db upgrade", "help"}
+WITHOUT_DATA = {"mcp", "agent attach", "agent report", "agent say", "db upgrade", "help"}
 
 
 def leaves(

@@ -24,6 +24,7 @@ COMMANDS = {
     "events": "Print what happened, or what happens.",
     "help": "Help on a command, or on a topic: exit-codes, settings.",
     "launches": "What pools started.",
+    "mcp": "Let Claude Code, or another agent, use buildd (MCP).",
     "plugins": "The plugins that are installed here.",
     "pools": "Where agents are started when there is work for them.",
     "schedules": "Tasks that come again.",

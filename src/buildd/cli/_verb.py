@@ -43,7 +43,7 @@ class Verb(Configured):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.params += [_server(), _json(), _no_key()]
+        self.params += [server_option(), _json(), no_key_option()]
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the callback with a session in place of the raw settings."""
@@ -214,7 +214,8 @@ def confirmed(function: F) -> F:
     )(function)
 
 
-def _server() -> click.Option:
+def server_option() -> click.Option:
+    """`--server`: where the broker is."""
     return click.Option(
         ["--server"],
         metavar="URL",
@@ -230,7 +231,9 @@ def _json() -> click.Option:
     return click.Option(["--json"], is_flag=True, help="Print the API's own JSON.")
 
 
-def _no_key() -> click.Option:
+def no_key_option() -> click.Option:
+    """Refuses a key among the flags."""
+
     def refuse(ctx: click.Context, _: click.Parameter, value: str | None) -> None:
         if value is not None:
             raise click.UsageError(

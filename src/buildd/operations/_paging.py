@@ -19,6 +19,6 @@ def _digits(value: Any) -> Any:
 class Paged(BaseModel, defer_build=True):
     """The two fields that every list takes."""
 
-    limit: Annotated[int, BeforeValidator(_digits), Field(ge=1, le=MAX_PAGE)] = 50
+    limit: Annotated[int, Field(ge=1, le=MAX_PAGE), BeforeValidator(_digits)] = 50
     cursor: Annotated[str, Field(pattern=r"^[a-z]+_[0-9a-z]{26}$")] | None = None
     """The last id of the page before: what follows is older."""
