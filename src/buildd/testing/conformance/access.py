@@ -260,9 +260,10 @@ class AccessSuite(StageSuite):
     def test_another_attempts_lease_sees_nothing_of_this_one(self, stage: Stage) -> None:
         """All but its own attempt does not exist for it."""
         things = things_of(stage)
-        _, other = stage.running()
+        claimed, other = stage.running()
         found = refused(other, things, BY_LEASES)
-        seen = {"GetWorkspace": None}
+        seen = {"GetWorkspace": None, "ListWorkers": None}
+        assert [worker.id for worker in other.workers.list()] == [claimed.id]
         assert found == {**dict.fromkeys(found, NotFound), **seen}
 
     def test_a_grant_opens_and_its_end_closes(self, stage: Stage) -> None:
