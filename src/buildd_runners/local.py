@@ -104,7 +104,8 @@ class LocalRunner:
         if not self._launches.is_dir():
             return []
         known = (
-            (each.name, _read(each) or self._orphan(each)) for each in sorted(self._launches.iterdir())
+            (each.name, _read(each) or self._orphan(each))
+            for each in sorted(self._launches.iterdir())
         )
         return [ExternalRef(NAME, name, found) for name, found in known if found]
 

@@ -35,8 +35,9 @@ HEAVY = {
 
 PUBLIC = """
     Account AccountType AccountWhy AdminKey Agent AlreadyExists Artifact ArtifactType AsyncClient Attachment
-    Beat BuilddError Claim Claimed Client Comment ConfigError Conflict Deleted ErrorCode Event
-    Enrolled Enrolment EventType Forbidden ForgeRefused Grant InternalError Invalid Key Launch LaunchStatus Lease LeaseLost Leftover Malformed Message
+    Beat BuilddError Claim Claimed Client Comment ConfigError Conflict Deleted Enrolled Enrolment ErrorCode
+    Event EventType Forbidden ForgeRefused Grant InternalError Invalid Key Launch LaunchStatus Lease LeaseLost
+    Leftover Malformed Message
     NewAccount NewKey NewLease NotAuthenticated NotClaimable NotConfigured NotFound Order OutcomeUnknown
     Pool PoolCheck PoolWhy PullRequest QuestionType RateLimited Reason ReasonCode
     Refusal Reported Role RunnerPreference Schedule Selection Source Task TaskStatus TooLarge

@@ -112,7 +112,7 @@ async def _start(argv: Sequence[str], **how: Any) -> Process:
     # this wait too: the process, which nobody knows yet, would never be buried.
     with anyio.CancelScope(shield=True):
         started = await anyio.open_process(argv, start_new_session=True, **how)
-    return started
+    return started  # noqa: RET504 - mypy takes a scope for one that may swallow the return
 
 
 async def _tell(process: Process, stdin: bytes) -> None:
