@@ -71,8 +71,15 @@ def test_claude_code_itself_does_a_whole_task(town: Town, home: Path, door: str)
             "DISABLE_AUTOUPDATER": "1",
         }
         done = subprocess.run(
-            [_claude(), "-p", "Do a task from buildd.", f"--mcp-config={config}"]
-            + ["--strict-mcp-config", "--allowedTools=mcp__buildd", "--output-format=json"],
+            [
+                _claude(),
+                "--print",
+                "Do a task from buildd.",
+                f"--mcp-config={config}",
+                "--strict-mcp-config",
+                "--allowedTools=mcp__buildd",
+                "--output-format=json",
+            ],
             cwd=home,
             env=environment,
             stdin=subprocess.DEVNULL,
