@@ -19,7 +19,8 @@ AT_ONCE = 100
 """How many launches are looked at in one step."""
 
 _OPEN = among(launch.c.status, OPEN_LAUNCH)
-_WANTED = among(launch.c.status, WANTED)
+# What is wanted is open; said with it, because SQLite does not see that an index of those holds it.
+_WANTED = sa.and_(_OPEN, among(launch.c.status, WANTED))
 _UNCLAIMED = launch.c.worker_id.is_(None)
 _IDLE = sa.and_(_WANTED, _UNCLAIMED, launch.c.task_id.is_(None))
 
@@ -142,6 +143,7 @@ _rank = (
         _older.c.id < launch.c.id,
         _older.c.worker_id.is_(None),
         _older.c.task_id.is_(None),
+        among(_older.c.status, OPEN_LAUNCH),
         among(_older.c.status, WANTED),
     )
     .scalar_subquery()

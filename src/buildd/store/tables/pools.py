@@ -72,6 +72,12 @@ class LaunchRow(SQLModel, table=True):
             postgresql_where=matching("status", OPEN_LAUNCH),
         ),
         sa.Index(
+            "launch_open_in_order",
+            "id",
+            sqlite_where=matching("status", OPEN_LAUNCH),
+            postgresql_where=matching("status", OPEN_LAUNCH),
+        ),
+        sa.Index(
             "launch_over",
             "ended_at",
             sqlite_where=matching("status", OVER),

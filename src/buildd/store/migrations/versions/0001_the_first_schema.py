@@ -288,6 +288,14 @@ def _capacity() -> None:
         postgresql_where=still_open,
     )
     op.create_index(
+        "launch_open_in_order",
+        "launch",
+        ["id"],
+        unique=False,
+        sqlite_where=still_open,
+        postgresql_where=still_open,
+    )
+    op.create_index(
         "launch_over",
         "launch",
         ["ended_at"],
