@@ -19,7 +19,7 @@ from buildd_server import local_mode
 from buildd_server.app import create_app
 from buildd_server.listening import listen, shown, sole_server
 from buildd_server.observing import observed
-from buildd_server.settings import Settings
+from buildd_server.settings import GITHUB_SETTINGS, Settings
 
 KEEP_ALIVE_SECONDS = 75
 """Longer than clients keep an idle connection, so that none of them reuses one as it closes."""
@@ -115,9 +115,15 @@ def _open(settings: Settings, registry: plugins.Registry, listener: socket.socke
 
 def _means(settings: Settings, registry: plugins.Registry, listener: socket.socket) -> Means:
     def runner(name: str, config: Mapping[str, JsonValue]) -> Runner:
-        # The server's own credentials at GitHub serve its pools too.
-        given = settings.github if name == _ACTIONS else {}
-        return registry.runners.make(name, {**given, **config})
+        if name != _ACTIONS:
+            return registry.runners.make(name, config)
+        # The server's own credentials serve its pools too. A pool would show those that it had, and
+        # could have the server's sent anywhere.
+        for setting in config.keys() & GITHUB_SETTINGS:
+            raise errors.ConfigError(
+                f"config.{setting}: set BUILDD_GITHUB_{setting.upper()} in the server's environment"
+            )
+        return registry.runners.make(name, {**settings.github, **config})
 
     return Means(
         runners=runner,

@@ -20,6 +20,8 @@ DEFAULT_PORT = 3000
 DEFAULT_KEEP_EVENTS_DAYS = 30.0
 MOST_DAYS = 36_500
 DEFAULT_DATABASE = "sqlite:///buildd.db"
+GITHUB_SETTINGS = ("token", "app_id", "app_key_file", "api")
+"""What is set about GitHub, each as `BUILDD_GITHUB_…` in the environment and nowhere else."""
 GITHUB_ISSUER = "https://token.actions.githubusercontent.com"
 
 
@@ -104,8 +106,7 @@ def _url(environ: Mapping[str, str], name: str) -> str | None:
 
 
 def _github(environ: Mapping[str, str]) -> dict[str, str]:
-    names = ("token", "app_id", "app_key_file", "api")
-    given = {name: _given(environ, f"BUILDD_GITHUB_{name.upper()}") for name in names}
+    given = {name: _given(environ, f"BUILDD_GITHUB_{name.upper()}") for name in GITHUB_SETTINGS}
     found = {name: value for name, value in given.items() if value is not None}
     # An address alone opens nothing.
     return found if found.keys() - {"api"} else {}

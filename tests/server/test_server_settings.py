@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from buildd import plugins
 from buildd.errors import ConfigError
 from buildd_server.listening import listen, shown
+from buildd_server.serving import _means
 from buildd_server.settings import Settings, is_loopback
 
 
@@ -33,6 +35,17 @@ def test_credentials_at_github_are_read_and_not_shown() -> None:
     assert settings.github == {"token": token, "api": api}
     assert token not in repr(settings)
     assert of({"BUILDD_GITHUB_API": api}).github == {}
+
+
+@pytest.mark.parametrize("setting", ["token", "app_id", "app_key_file", "api"])
+def test_no_pool_has_credentials_of_its_own_or_sends_the_servers_elsewhere(setting: str) -> None:
+    settings = of({"BUILDD_GITHUB_TOKEN": "ghp_a_token"})
+    with listen("127.0.0.1", 0)[0] as listener:
+        means = _means(settings, plugins.load(), listener)
+    config = {"repository": "acme/shop"}
+    assert means.runners("github_actions", config)
+    with pytest.raises(ConfigError, match=f"config.{setting}: set BUILDD_GITHUB_{setting.upper()}"):
+        means.runners("github_actions", {**config, setting: "https://evil.example"})
 
 
 def test_runs_are_signed_for_by_github_or_an_installation_of_ones_own() -> None:
