@@ -49,7 +49,10 @@ class LocalRunner:
 
     @classmethod
     def from_config(cls, config: Mapping[str, JsonValue]) -> LocalRunner:
-        """Made of `state_dir`, if given."""
+        """Made of `state_dir`, if given. Raises `ConfigError`."""
+        unknown = sorted(config.keys() - {"state_dir"})
+        if unknown:
+            raise ConfigError(f"{unknown[0]} is no setting of the runner `local`")
         directory = config.get("state_dir")
         return cls(Path(str(directory)) if directory else None)
 

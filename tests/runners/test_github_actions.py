@@ -395,6 +395,7 @@ async def test_a_missing_permission_is_told_by_its_name(
         ({"inputs": {"task_id": "x"}}, "task_id is given by buildd"),
         ({"inputs": dict.fromkeys("abcdefghi", "")}, "at most 8"),
         ({"token": ""}, "BUILDD_GITHUB_APP_ID is missing"),
+        ({"branch": "x"}, "branch is no setting of the runner `github_actions`"),
     ],
 )
 def test_a_wrong_setting_is_told(world: ActionsWorld, config: dict[str, Any], told: str) -> None:

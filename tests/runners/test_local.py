@@ -93,6 +93,10 @@ class TestHere:
         with pytest.raises(ConfigError, match="cannot name a launch"):
             await stage.runner.ensure(LaunchOrder(order_id, "http://127.0.0.1:9", stage.key))
 
+    async def test_a_setting_that_there_is_not_is_told(self) -> None:
+        with pytest.raises(ConfigError, match="directory is no setting of the runner `local`"):
+            LocalRunner.from_config({"directory": "/data/agents"})
+
     async def test_a_directory_that_cannot_be_made_is_told(self, world: Machine) -> None:
         with pytest.raises(ConfigError, match="Not a directory"):
             await world.misconfigured().check()

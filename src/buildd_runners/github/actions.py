@@ -38,6 +38,8 @@ _FORCED = 60
 _LATEST = timedelta(minutes=10)
 """After so long, an event from which no run has come will not become one."""
 _SINCE = "since "
+_CREDENTIALS = frozenset({"token", "app_id", "app_key_file", "api"})
+_KNOWN = frozenset({"repository", "workflow", "event", "ref", "mark", "inputs"}) | _CREDENTIALS
 
 T = TypeVar("T")
 
@@ -58,6 +60,9 @@ class ActionsRunner:
 
         Raises `ConfigError`.
         """
+        unknown = sorted(config.keys() - _KNOWN)
+        if unknown:
+            raise ConfigError(f"{unknown[0]} is no setting of the runner `github_actions`")
         return cls(Runs(Credentials.from_config(config), Workflow.from_config(config)))
 
     @property
