@@ -99,10 +99,19 @@ def _url(environ: Mapping[str, str], name: str) -> str | None:
     text = _given(environ, name)
     if text is None:
         return None
-    parts = urlsplit(text)
-    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
+    if _scheme(text) not in {"http", "https"}:
         raise ConfigError(f"{name} must be an http(s) URL such as https://buildd.example.com")
     return text.rstrip("/")
+
+
+def _scheme(url: str) -> str | None:
+    """The scheme of a URL with a host, and without user, query and fragment; None for another one."""
+    try:
+        parts = urlsplit(url)
+        plain = not (parts.username or parts.query or parts.fragment)
+        return parts.scheme if parts.hostname and plain else None
+    except ValueError:
+        return None
 
 
 def _github(environ: Mapping[str, str]) -> dict[str, str]:
@@ -114,14 +123,10 @@ def _github(environ: Mapping[str, str]) -> dict[str, str]:
 
 def _issuer(environ: Mapping[str, str]) -> str:
     issuer = _given(environ, "BUILDD_GITHUB_OIDC_ISSUER") or GITHUB_ISSUER
-    try:
-        parts = urlsplit(issuer)
-        plain = not (parts.username or parts.query or parts.fragment)
-        here = parts.scheme == "http" and is_loopback(parts.hostname or "")
-        fits = bool(parts.hostname) and plain and (parts.scheme == "https" or here)
-    except ValueError:
-        fits = False
-    if not fits:
+    scheme = _scheme(issuer)
+    if scheme != "https" and not (
+        scheme == "http" and is_loopback(urlsplit(issuer).hostname or "")
+    ):
         raise ConfigError("BUILDD_GITHUB_OIDC_ISSUER must look like https://HOST/_services/token")
     return issuer.rstrip("/")
 

@@ -108,7 +108,10 @@ def test_the_url_at_which_agents_reach_the_server(url: str) -> None:
     assert of({"BUILDD_PUBLIC_URL": url}).public_url == url.rstrip("/")
 
 
-@pytest.mark.parametrize("url", ["buildd.example.com", "ftp://x", "https://", "https://x/?key=1"])
+@pytest.mark.parametrize(
+    "url",
+    ["buildd.example.com", "ftp://x", "https://", "https://x/?key=1", "https://[x", "https://me@x"],
+)
 def test_what_is_no_url_is_refused_by_its_name(url: str) -> None:
     with pytest.raises(ConfigError, match="BUILDD_PUBLIC_URL"):
         of({"BUILDD_PUBLIC_URL": url})
