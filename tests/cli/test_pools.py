@@ -14,11 +14,11 @@ def test_a_pool_from_its_making_to_its_end(remote: Cli) -> None:
     made = remote.json(
         *("pools", "create", "cellar", "--account", account, "--runner", "local", "--disabled"),
         *("--capability", "gpu", "--argument=--executor=claude", "--pass-env", "ANTHROPIC_API_KEY"),
-        *("--config", '{"directory": "agents"}', "--maximum", "3", "--start-timeout", "60"),
+        *("--config", '{"state_dir": "/agents"}', "--maximum", "3", "--start-timeout", "60"),
         *("--address", "http://127.0.0.1:3000"),
     )
     assert made["arguments"] == ["--executor=claude"]
-    assert (made["startTimeoutSeconds"], made["config"]) == (60, {"directory": "agents"})
+    assert (made["startTimeoutSeconds"], made["config"]) == (60, {"state_dir": "/agents"})
     head, row = remote.ok("pools", "list", "--account", account).splitlines()
     assert head.split() == ["ID", "NAME", "STATE", "LAUNCHES", "RUNNER", "ERROR"]
     assert row.split() == [made["id"], "cellar", "disabled", "0/3", "local"]
