@@ -12,7 +12,8 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import anyio
@@ -36,6 +37,10 @@ _PASSED = ("SSH_AUTH_SOCK",)
 """What an agent inherits besides: it pushes with the person's own keys."""
 _SAFE = re.compile(r"[A-Za-z0-9_-]{1,100}")
 _POLL = 0.05
+_ERROR = "buildd-agent: error: "
+"""How the line begins in which an agent says why it ends."""
+_LONGEST = 1000
+"""Bytes of such a line."""
 
 # Only the parent learns an exit code, and only it can bury the dead.
 _children: dict[str, subprocess.Popen[bytes]] = {}
@@ -64,26 +69,31 @@ class LocalRunner:
     async def ensure(self, order: LaunchOrder) -> ExternalRef:
         """Start the agent, unless it was started before."""
         directory = self._directory(order.id)
-        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-        async with exclusive(directory / "lock"):
-            known = _read(directory) or await anyio.to_thread.run_sync(self._orphan, directory)
-            if known is None:
-                _write(directory / ".env", handover.dotenv(order))
-                known = await anyio.to_thread.run_sync(self._start, order, directory)
-            _write(directory / "process", known)
+        with _explained(directory):
+            directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+            async with exclusive(directory / "lock"):
+                known = _read(directory) or await anyio.to_thread.run_sync(self._orphan, directory)
+                if known is None:
+                    _write(directory / ".env", handover.dotenv(order))
+                    known = await anyio.to_thread.run_sync(self._start, order, directory)
+                _write(directory / "process", known)
         return ExternalRef(NAME, order.id, known)
 
     async def observe(self, ref: ExternalRef) -> Observation:
         """Whether its process runs."""
         child = _children.get(ref.external_id)
         code = child.poll() if child else None
-        if code is not None:
-            return Observation(LaunchState.EXITED, f"exit code {code}", code)
-        if await anyio.to_thread.run_sync(process.find, ref.external_id) is not None:
+        if (
+            code is None
+            and await anyio.to_thread.run_sync(process.find, ref.external_id) is not None
+        ):
             return Observation(LaunchState.RUNNING)
-        if (self._directory(ref.order_id) / "process").exists():
-            return Observation(LaunchState.EXITED, "its process has ended")
-        return Observation(LaunchState.GONE, "never started here, or cleaned up")
+        directory = self._directory(ref.order_id)
+        if code is None and not (directory / "process").exists():
+            return Observation(LaunchState.GONE, "never started here, or cleaned up")
+        await _bury(directory, ref.external_id)
+        how = "its process has ended" if code is None else f"exit code {code}"
+        return Observation(LaunchState.EXITED, f"{how}{_last_words(directory)}", code)
 
     async def stop(self, ref: ExternalRef, grace: float) -> None:
         """SIGTERM, which drains; after `grace` seconds everything it started is killed."""
@@ -192,6 +202,37 @@ def _read(directory: Path) -> str | None:
         return (directory / "process").read_text()
     except (FileNotFoundError, NotADirectoryError):
         return None
+
+
+@contextmanager
+def _explained(directory: Path) -> Iterator[None]:
+    """What a file system refuses, told as what a person must mend, or as what may pass."""
+    try:
+        yield
+    except (FileNotFoundError, NotADirectoryError, FileExistsError, PermissionError) as problem:
+        raise ConfigError(f"{directory.parent}: {problem.strerror}") from None
+    except OSError as problem:
+        raise Unavailable(f"{directory.parent}: {problem.strerror}") from None
+
+
+async def _bury(directory: Path, agent: str) -> None:
+    """End what an agent that was killed has left at work: the programs of its attempts. Done once."""
+    done = directory / "buried"
+    if not done.exists():
+        await process.stop(0, agent, 0, variable=process.OWNER)
+        with suppress(OSError):
+            done.touch()
+
+
+def _last_words(directory: Path) -> str:
+    """Why the agent itself says that it ended; nothing if it does not."""
+    try:
+        with (directory / "log").open("rb") as log:
+            log.seek(max(log.seek(0, os.SEEK_END) - _LONGEST, 0))
+            last = log.read().decode(errors="replace").strip().rpartition("\n")[2]
+    except OSError:
+        return ""
+    return f": {last.removeprefix(_ERROR)}" if last.startswith(_ERROR) else ""
 
 
 def _write(path: Path, text: str) -> None:

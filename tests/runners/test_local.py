@@ -1,14 +1,19 @@
 from __future__ import annotations
 
+import errno
+import os
+import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from buildd.errors import ConfigError
+from buildd.agent import process
+from buildd.errors import ConfigError, Unavailable
 from buildd.roles import ExternalRef, LaunchOrder, LaunchState
 from buildd.testing.runners import RunnerSuite, Stage
+from buildd_runners import local
 from buildd_runners.local import LocalRunner
 from tests.runners.machine import Machine
 
@@ -96,6 +101,43 @@ class TestHere:
     async def test_a_setting_that_there_is_not_is_told(self) -> None:
         with pytest.raises(ConfigError, match="directory is no setting of the runner `local`"):
             LocalRunner.from_config({"directory": "/data/agents"})
+
+    async def test_a_directory_that_cannot_be_made_ends_the_tries(self, world: Machine) -> None:
+        with pytest.raises(ConfigError, match="launches: Not a directory"):
+            await world.misconfigured().ensure(LaunchOrder("lch_1", "http://127.0.0.1:9", "key"))
+
+    async def test_a_disk_that_is_full_is_tried_again(
+        self, stage: Stage, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def full(path: Path, text: str) -> None:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+        with monkeypatch.context() as patch:
+            patch.setattr(local, "_write", full)
+            with pytest.raises(Unavailable, match="launches: No space left on device"):
+                await stage.runner.ensure(stage.order())
+        await stage.running()
+
+    async def test_what_an_agent_says_when_it_ends_is_told(
+        self, stage: Stage, world: Machine
+    ) -> None:
+        order, ref = await stage.running()
+        said = "12:00:00 ready\nbuildd-agent: error: ANTHROPIC_API_KEY is not set\n"
+        (world.launch(order.id) / "log").write_text(said)
+        world.end(order.id, 2)
+        runner = LocalRunner(world.directory / "state")
+        assert (await runner.observe(ref)).detail.endswith(": ANTHROPIC_API_KEY is not set")
+
+    async def test_the_programs_of_an_agent_that_was_killed_end(self, stage: Stage) -> None:
+        _, ref = await stage.running()
+        # As an agent starts the program of an attempt: in a session of its own, with this mark.
+        environment = {**os.environ, process.OWNER: ref.external_id}
+        with subprocess.Popen(["sleep", "600"], env=environment, start_new_session=True) as program:
+            assert (await stage.runner.observe(ref)).state is LaunchState.RUNNING
+            assert program.poll() is None
+            os.kill(int(ref.external_id.partition("@")[0]), signal.SIGKILL)
+            await stage.until(ref, LaunchState.EXITED)
+            assert program.wait() < 0
 
     async def test_a_directory_that_cannot_be_made_is_told(self, world: Machine) -> None:
         with pytest.raises(ConfigError, match="Not a directory"):
