@@ -41,6 +41,9 @@ def test_a_wrong_field_is_named(here: Here) -> None:
     assert said.startswith("passEnv: BUILDD_ADMIN_KEY is buildd's own")
     assert here.error(2, *create, "--address", "nowhere").startswith("server: must be a URL")
     here.ok(*create)
+    here.ok("pools", "update", "p", "--name", "pool_p")  # no id, though it begins like one
+    assert here.json("pools", "show", "pool_p")["name"] == "pool_p"
+    here.ok("pools", "update", "pool_p", "--name", "p")
     for verb in ("check", "reap"):
         assert "this broker runs no pools: ask a server" in here.error(3, "pools", verb, "p")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from buildd.models import Pool
 
 _PAGE = 200
+_ID = re.compile(rf"{Kind.POOL.value}_[0-9a-z]{{26}}")
 
 
 def _state(pool: Pool) -> str:
@@ -107,7 +109,7 @@ def _given(address: str | None, **fields: Any) -> dict[str, Any]:
 
 def id_of(bd: Client, pool: str) -> str:
     """The id of a pool that is named by it, or by its name. Raises `NotFound`."""
-    if pool.startswith(f"{Kind.POOL.value}_"):
+    if _ID.fullmatch(pool):
         return pool
     page = bd.pools.list(limit=_PAGE)
     while page:
