@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 
+import anyio
 import pytest
 
 from buildd.errors import Unreachable
 from buildd.roles import LaunchOrder, LaunchState
 from tests.dispatch.depot import Depot
-from tests.dispatch.platform import Machine, When
+from tests.dispatch.platform import Fault, Machine, When
 
 
 def _foreign(depot: Depot) -> str:
@@ -117,3 +118,48 @@ def test_what_a_runner_keeps_of_the_ended_is_removed_after_a_day(depot: Depot) -
     assert list(depot.platform.machines) == [launch.id]
     depot.rounds(2, pause=28_000)
     assert not depot.platform.machines
+
+
+def test_what_has_ended_is_looked_at_once_however_long_it_is_kept(depot: Depot) -> None:
+    depot.pool()
+    depot.task()
+    depot.rounds(2)
+    launch = depot.launch()
+    depot.done(depot.works(launch))
+    depot.platform.end(launch.id)
+    depot.rounds(3, pause=61)
+    looks = depot.platform.count("observe")
+    depot.rounds(5, pause=61)
+    assert depot.platform.count("list_owned") >= 7
+    assert depot.platform.count("observe") == looks
+
+
+def test_a_platform_that_is_slow_is_not_asked_twice_at_once(depot: Depot) -> None:
+    depot.pool()
+    depot.task()
+    depot.rounds(1, pause=61)
+    before = depot.platform.count("list_owned")
+
+    async def four_rounds() -> None:
+        asked = anyio.Event()
+
+        def silence(method: str, _order: str) -> Fault | None:
+            if method != "list_owned":
+                return None
+            asked.set()
+            return Fault(method, When.DURING)
+
+        depot.platform.luck = silence
+        async with anyio.create_task_group() as tasks:
+            await depot.server.rounds.go(tasks)
+            await asked.wait()
+            for _ in range(3):
+                depot.house.clock.advance(61)
+                await depot.server.rounds.go(tasks)
+            # Behind what the rounds have begun to write.
+            await depot.server.rounds._write(lambda _: None)
+            await anyio.wait_all_tasks_blocked()
+            tasks.cancel_scope.cancel()
+
+    anyio.run(four_rounds)
+    assert depot.platform.count("list_owned") == before + 1

@@ -37,6 +37,9 @@ class Leftovers:
         self._pace = pace
         self._look = look
         self._strangers: set[str] = set()
+        self._ended: dict[str, set[str]] = {}
+        """By pool what a runner still lists and was seen to have ended, which is for good: a day's
+        launches would be a day's calls, each minute."""
 
     async def sweep(self, pool: Row) -> None:
         """Stop what is over here and lives on there. Raises `BuilddError` if its platform is away."""
@@ -62,16 +65,27 @@ class Leftovers:
         """What lives on; what ended before `old` is let go of."""
         owned = await self._acting.ask(pool, lambda runner: runner.list_owned())
         launches = await self._look([ref.order_id for ref in owned])
+        self._ended[pool.id] = self._ended.get(pool.id, set()) & {ref.order_id for ref in owned}
         found = []
         for ref in owned:
             launch = launches.get(ref.order_id)
             if launch is not None and launch.status not in OVER:
                 continue
-            if await self._acting.ask(pool, partial(_lives, ref)):
+            if await self._lives(pool, ref):
                 found.append(_leftover(ref, known=launch is not None))
             elif launch is not None and old is not None and launch.ended_at <= old:
                 await self._acting.ask(pool, partial(_forget, ref))
         return found
+
+    async def _lives(self, pool: Row, ref: ExternalRef) -> bool:
+        """Also what nobody can see for now does: stopping it then tells what is wrong."""
+        ended = self._ended[pool.id]
+        if ref.order_id in ended:
+            return False
+        seen = await self._acting.ask(pool, lambda runner: runner.observe(ref))
+        if seen.state is LaunchState.EXITED:
+            ended.add(ref.order_id)
+        return seen.state not in _OVER
 
     async def _stop(self, pool: Row, leftover: Leftover) -> Leftover:
         ref = ExternalRef(pool.runner, leftover.launch_id, leftover.external_id, leftover.url)
@@ -100,11 +114,6 @@ def _leftover(ref: ExternalRef, *, known: bool) -> Leftover:
         known=known,
         stopped=False,
     )
-
-
-async def _lives(ref: ExternalRef, runner: Runner) -> bool:
-    """Also what nobody can see for now is listed: stopping it then tells what is wrong."""
-    return (await runner.observe(ref)).state not in _OVER
 
 
 async def _forget(ref: ExternalRef, runner: Runner) -> None:

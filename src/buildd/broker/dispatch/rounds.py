@@ -50,6 +50,7 @@ class Rounds:
         self._leftovers = Leftovers(self._acting, pace, self._launches)
         self._limits: dict[str, anyio.CapacityLimiter] = {}
         self._taken: set[str] = set()
+        """The launches whose turn it is, and the pools that are swept."""
 
     async def go(self, tasks: TaskGroup) -> None:
         """Make a round; what it begins goes on in the task group."""
@@ -59,7 +60,9 @@ class Rounds:
         while await self._fulfil():
             pass
         for pool_id in await self._read(self._to_sweep):
-            tasks.start_soon(self._sweep, pool_id)
+            if pool_id not in self._taken:
+                self._taken.add(pool_id)
+                tasks.start_soon(self._sweep, pool_id)
         for row in await self._read(lambda tx: tx.all(sql.DUE, now=tx.now)):
             if row.id not in self._taken:
                 self._taken.add(row.id)
@@ -148,6 +151,8 @@ class Rounds:
                 await self._leftovers.sweep(pool)
         except BuilddError as problem:
             log.warning("pool %s: cannot look for what is left over: %s", pool_id, problem)
+        finally:
+            self._taken.discard(pool_id)
 
     def _to_sweep(self, tx: Transaction) -> list[str]:
         return [row.id for row in tx.all(sql.TO_SWEEP, before=self._before(tx))]
