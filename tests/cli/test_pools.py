@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import pytest
+
 import buildd
+from buildd.cli import pools
+from buildd.models import Pool
 from tests.cli.conftest import Cli, Here
 
 
@@ -32,6 +38,22 @@ def test_a_pool_from_its_making_to_its_end(remote: Cli) -> None:
     assert (changed["capabilities"], changed["server"]) == ([], None)
     assert remote.error(3, "pools", "show", "cellar").startswith("there is no pool 'cellar'")
     assert remote.ok("pools", "delete", "attic", "--yes") == "deleted attic\n"
+
+
+@pytest.mark.parametrize(
+    ("fields", "shown"),
+    [
+        ({"retry_at": "2999-01-31T08:15:00Z"}, "waits until 08:15:00 UTC"),
+        ({"retry_at": "2026-01-31T08:15:00Z"}, "enabled"),
+        ({"retry_at": "2999-01-31T08:15:00Z", "halted": True}, "halted"),
+        ({"halted": True, "enabled": False}, "disabled"),
+    ],
+)
+def test_a_pool_waits_until_its_time_and_no_longer(fields: dict[str, Any], shown: str) -> None:
+    then = "2026-01-31T08:00:00Z"
+    pool = {"id": "pool_1", "account_id": "acc_1", "name": "p", "runner": "local", **fields}
+    made = Pool.model_validate({**pool, "created_at": then, "updated_at": then})
+    assert pools._state(made) == shown
 
 
 def test_a_wrong_field_is_named(here: Here) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -35,7 +36,9 @@ def _state(pool: Pool) -> str:
         return "disabled"
     if pool.halted:
         return "halted"
-    return f"waits until {pool.retry_at:%H:%M:%S} UTC" if pool.retry_at else "enabled"
+    if pool.retry_at and pool.retry_at > datetime.now(UTC):
+        return f"waits until {pool.retry_at:%H:%M:%S} UTC"
+    return "enabled"
 
 
 _POOLS = (
