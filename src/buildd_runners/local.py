@@ -59,7 +59,12 @@ class LocalRunner:
         if unknown:
             raise ConfigError(f"{unknown[0]} is no setting of the runner `local`")
         directory = config.get("state_dir")
-        return cls(Path(str(directory)) if directory else None)
+        if directory is None:
+            return cls()
+        # Started in another directory, the server would not find what a relative one holds.
+        if not isinstance(directory, str) or not Path(directory).is_absolute():
+            raise ConfigError("state_dir must be an absolute path")
+        return cls(Path(directory))
 
     @property
     def serves(self) -> frozenset[AccountType]:
@@ -83,14 +88,12 @@ class LocalRunner:
         """Whether its process runs."""
         child = _children.get(ref.external_id)
         code = child.poll() if child else None
-        if (
-            code is None
-            and await anyio.to_thread.run_sync(process.find, ref.external_id) is not None
-        ):
-            return Observation(LaunchState.RUNNING)
         directory = self._directory(ref.order_id)
-        if code is None and not (directory / "process").exists():
-            return Observation(LaunchState.GONE, "never started here, or cleaned up")
+        if code is None:
+            if await anyio.to_thread.run_sync(process.find, ref.external_id) is not None:
+                return Observation(LaunchState.RUNNING)
+            if not (directory / "process").exists():
+                return Observation(LaunchState.GONE, "never started here, or cleaned up")
         await _bury(directory, ref.external_id)
         how = "its process has ended" if code is None else f"exit code {code}"
         return Observation(LaunchState.EXITED, f"{how}{_last_words(directory)}", code)

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from pydantic import JsonValue
 
 from buildd.agent import process
 from buildd.errors import ConfigError, Unavailable
@@ -55,19 +56,6 @@ class TestHere:
         await stage.runner.stop(ref, grace=30)
         assert list(world.processes(order.id)) == []
 
-    async def test_a_launch_that_has_ended_can_be_forgotten(
-        self, stage: Stage, world: Machine
-    ) -> None:
-        order, ref = await stage.running()
-        runner = LocalRunner(world.directory / "state")
-        await runner.forget(ref)
-        assert (await runner.observe(ref)).state is LaunchState.RUNNING
-        world.end(order.id, 3)
-        assert (await runner.observe(ref)).exit_code == 3
-        await runner.forget(ref)
-        assert (await runner.observe(ref)).state is LaunchState.GONE
-        assert await runner.list_owned() == []
-
     async def test_another_servers_launch_of_the_same_id_is_left_alone(
         self, stage: Stage, world: Machine
     ) -> None:
@@ -101,6 +89,13 @@ class TestHere:
     async def test_a_setting_that_there_is_not_is_told(self) -> None:
         with pytest.raises(ConfigError, match="directory is no setting of the runner `local`"):
             LocalRunner.from_config({"directory": "/data/agents"})
+
+    @pytest.mark.parametrize("given", [5, "", "agents", "~/agents"])
+    async def test_a_directory_that_moves_with_the_server_is_refused(
+        self, given: JsonValue
+    ) -> None:
+        with pytest.raises(ConfigError, match="state_dir must be an absolute path"):
+            LocalRunner.from_config({"state_dir": given})
 
     async def test_a_directory_that_cannot_be_made_ends_the_tries(self, world: Machine) -> None:
         with pytest.raises(ConfigError, match="launches: Not a directory"):
