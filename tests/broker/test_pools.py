@@ -159,3 +159,6 @@ def test_a_deleted_accounts_pools_start_nothing(house: House) -> None:
     house.pool(account)
     house.admin(ops.DeleteAccount(id=str(account.account_id)))
     assert [pool.enabled for pool in pools(house)] == [False, False]
+    for pool in pools(house):
+        with pytest.raises(WrongState, match="its account was deleted"):
+            house.admin(ops.UpdatePool(id=pool.id, enabled=True))

@@ -56,6 +56,8 @@ def update_pool(ctx: Context, op: ops.UpdatePool) -> Pool:
     names = (name for name in ops.UpdatePool.model_fields if name not in op.http.path_fields)
     new = {**{name: getattr(row, name) for name in names}, **op.changes()}
     _check(ctx, op.model_copy(update=new))
+    if new["enabled"] and ctx.tx.first(sql_accounts.ACCOUNT_STANDS, id=row.account_id) is None:
+        raise WrongState("its account was deleted: make a pool of another account in its place")
     ctx.tx.all(sql.CHANGE_POOL, of=op.id, **new, **_FRESH, updated_at=ctx.tx.now)
     _announce(ctx, row.account_id)
     return model(Pool, pool_of(ctx, op.id))
