@@ -170,17 +170,6 @@ async def test_an_agent_whose_answer_is_lost_is_found_again(world: Far) -> None:
 
 
 @pytest.mark.anyio
-async def test_a_launch_that_ended_can_be_forgotten(world: Far) -> None:
-    runner = world.runner()
-    assert isinstance(runner, VmRunner)
-    ref = await runner.ensure(ORDER)
-    await runner.stop(ref, 0)
-    assert await runner.list_owned() == [ref]
-    await runner.forget(ref)
-    assert await runner.list_owned() == []
-
-
-@pytest.mark.anyio
 async def test_an_order_that_is_no_name_is_refused_there(world: Far) -> None:
     with pytest.raises(ConfigError, match=r"127\.0\.0\.1: '\.\./up' cannot name a launch"):
         await world.runner().ensure(LaunchOrder("../up", "http://127.0.0.1:9", "key"))

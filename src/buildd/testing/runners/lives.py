@@ -8,7 +8,7 @@ import anyio
 import pytest
 
 from buildd.errors import BuilddError
-from buildd.roles import LaunchState
+from buildd.roles import Forgetful, LaunchState
 from buildd.testing.runners.stage import OVER, TRANSIENT, Stage, StageSuite, one_line
 from buildd.testing.runners.world import Trouble
 
@@ -86,6 +86,22 @@ class ObserveSuite(StageSuite):
         stage.world.foreign()
         order, _ = await stage.running()
         assert [ref.order_id for ref in await stage.runner.list_owned()] == [order.id]
+
+    async def test_what_has_ended_can_be_forgotten(self, stage: Stage) -> None:
+        """Where the runner keeps something of it. What runs stays, and is not ended by that."""
+        runner = stage.runner
+        if not isinstance(runner, Forgetful):
+            pytest.skip("this runner keeps nothing of what has ended")
+        order, ref = await stage.running()
+        await runner.forget(ref)
+        assert (await stage.runner.observe(ref)).state is LaunchState.RUNNING
+        assert stage.world.agents(order.id) == 1
+        stage.world.end(order.id, 0)
+        await stage.until(ref, *OVER)
+        for _ in range(2):
+            await runner.forget(ref)
+            assert await stage.runner.list_owned() == []
+        await stage.until(ref, LaunchState.GONE)
 
 
 class StopSuite(StageSuite):
