@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 
 from buildd.roles import ExternalRef
 from buildd.testing.runners import RunnerSuite
+from buildd.testing.runners.lives import StopSuite
 from tests.runners.far import Far, StandIn
 from tests.runners.systemd import Systemd
 
@@ -55,6 +57,10 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Booted]:
     booted.close()
 
 
-@pytest.mark.real
-class TestUnits(RunnerSuite):
+class TestUnits(StopSuite):
+    """What a unit is kept for: nothing outlives it. The rest is not of systemd's making."""
+
+
+@pytest.mark.skipif("BUILDD_LONG" not in os.environ, reason="the long form: make chaos")
+class TestAllOfUnits(RunnerSuite):
     """What every runner does."""
