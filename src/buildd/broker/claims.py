@@ -233,9 +233,12 @@ def _why(ctx: Context, op: ops.ClaimTasks, account: Row) -> Reason:
         return reason(ReasonCode.DRAINING, account)
     if account.live_workers >= account.max_concurrent_workers:
         return reason(ReasonCode.NO_SLOT, account)
-    granted = ctx.tx.first(sql_accounts.CLAIM_GRANT, account=account.id, workspace=op.workspace_id)
+    day = budget_day(ctx.tx.now)
+    granted = ctx.tx.first(
+        sql_accounts.CLAIM_GRANT, account=account.id, workspace=op.workspace_id, day=day
+    )
     if granted is None:
         return reason(ReasonCode.NO_GRANT, account)
-    if account.used_today >= account.max_cost_per_day:
-        return reason(ReasonCode.NO_BUDGET, account)
+    if granted.used_today >= account.max_cost_per_day:
+        return reason(ReasonCode.NO_BUDGET, account._replace(used_today=granted.used_today))
     return no_work()

@@ -142,8 +142,18 @@ DELETE_GRANT = Statement(
         grant.c.account_id == bindparam("account"), grant.c.workspace_id == bindparam("workspace")
     )
 )
+_USED_TODAY = sa.select(budget_day.c.spent + budget_day.c.reserved).where(
+    budget_day.c.owner_id == bindparam("account"),
+    budget_day.c.day == bindparam("day", type_=sa.Date()),
+)
+# With what is used by now: whoever waited for the account's lock was told what was used before.
 CLAIM_GRANT = Statement(
-    sa.select(grant.c.workspace_id)
+    sa.select(
+        grant.c.workspace_id,
+        sa.func.coalesce(_USED_TODAY.scalar_subquery(), _ZERO, type_=budget_day.c.spent.type).label(
+            "used_today"
+        ),
+    )
     .where(
         grant.c.account_id == bindparam("account"),
         grant.c.can_claim,
