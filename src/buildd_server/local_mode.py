@@ -11,7 +11,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from starlette.requests import HTTPConnection
 
-from buildd_server.settings import is_loopback
+from buildd.loopback import is_loopback
 
 WARNING = (
     "local mode: every process on this machine, agents' children included, is trusted as the "

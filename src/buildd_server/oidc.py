@@ -25,9 +25,9 @@ from buildd import errors, wire
 from buildd.broker import Broker
 from buildd.broker.run_login import RunIdentity, refused
 from buildd.clock import elapsed
+from buildd.loopback import is_loopback
 from buildd.models._model import Id, Model
 from buildd_server.endpoints import JSON_HEADERS, PREFIX, read_body
-from buildd_server.settings import is_loopback
 from buildd_server.waiting import settled
 
 PATH = f"{PREFIX}/auth/github-oidc"

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
-from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -13,6 +12,7 @@ from buildd import environment
 from buildd.blobs import FileLimits
 from buildd.errors import ConfigError
 from buildd.lease import LeaseTimes
+from buildd.loopback import is_loopback
 from buildd.retention import Retention
 
 DEFAULT_HOST = "127.0.0.1"
@@ -80,16 +80,6 @@ class Settings:
         return is_loopback(self.host)
 
 
-def is_loopback(host: str) -> bool:
-    """Whether a host name or address, without brackets or port, means this machine."""
-    if host.lower() == "localhost":
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
 def _given(environ: Mapping[str, str], name: str) -> str | None:
     # An empty line of a .env file means "not set".
     return environ.get(name, "").strip() or None
@@ -124,9 +114,7 @@ def _github(environ: Mapping[str, str]) -> dict[str, str]:
 def _issuer(environ: Mapping[str, str]) -> str:
     issuer = _given(environ, "BUILDD_GITHUB_OIDC_ISSUER") or GITHUB_ISSUER
     scheme = _scheme(issuer)
-    if scheme != "https" and not (
-        scheme == "http" and is_loopback(urlsplit(issuer).hostname or "")
-    ):
+    if scheme != "https" and not (scheme == "http" and is_loopback(urlsplit(issuer).hostname)):
         raise ConfigError("BUILDD_GITHUB_OIDC_ISSUER must look like https://HOST/_services/token")
     return issuer.rstrip("/")
 

@@ -6,9 +6,10 @@ import pytest
 
 from buildd import plugins
 from buildd.errors import ConfigError
+from buildd.loopback import is_loopback
 from buildd_server.listening import listen, shown
 from buildd_server.serving import _means
-from buildd_server.settings import Settings, is_loopback
+from buildd_server.settings import Settings
 
 
 def of(environ: dict[str, str]) -> Settings:

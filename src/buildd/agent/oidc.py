@@ -11,12 +11,12 @@ import os
 import time
 from collections.abc import Mapping
 from http import HTTPStatus
-from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from buildd import wire
 from buildd.errors import BuilddError, ConfigError, Unavailable
+from buildd.loopback import is_loopback
 
 if TYPE_CHECKING:
     import httpx2
@@ -87,7 +87,7 @@ def _ask(method: str, url: str, who: str, **fields: Any) -> dict[str, Any]:
     address = httpx2.URL(url)
     params = {**address.params, **fields.pop("params", {})}
     try:
-        with httpx2.Client(timeout=_TIMEOUT, trust_env=not _is_here(address.host)) as client:
+        with httpx2.Client(timeout=_TIMEOUT, trust_env=not is_loopback(address.host)) as client:
             answer = client.request(method, address.copy_with(params=params), **fields)
     except httpx2.HTTPError as problem:
         raise Unavailable(f"{who} does not answer ({type(problem).__name__})") from None
@@ -115,11 +115,3 @@ def _masked(secret: Any, who: str) -> str:
         raise BuilddError(f"{who} answered without a token")
     print(f"::add-mask::{secret}", flush=True)  # noqa: T201 - a command to the runner
     return secret
-
-
-def _is_here(host: str) -> bool:
-    """Whether the host is this machine, which no proxy can reach for us."""
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

@@ -12,7 +12,6 @@ from __future__ import annotations
 import ssl
 from collections.abc import AsyncGenerator, AsyncIterable, Iterator
 from contextlib import aclosing
-from ipaddress import ip_address
 from itertools import islice
 from typing import Any, TypeVar
 
@@ -24,6 +23,7 @@ from pydantic import TypeAdapter, ValidationError
 from buildd import errors, wire
 from buildd.client._resume import SEQ_HEADER, Cursor, pauses
 from buildd.events import Event, Filter
+from buildd.loopback import is_loopback
 from buildd.operations import IDEMPOTENCY_FIELD, ClaimTasks, Download, Operation, Upload
 
 R = TypeVar("R")
@@ -233,17 +233,9 @@ def _open(address: str) -> httpx2.AsyncClient:
     return httpx2.AsyncClient(
         base_url=url,
         verify=plain,
-        trust_env=not _loopback(url.host),
+        trust_env=not is_loopback(url.host),
         limits=httpx2.Limits(max_connections=None, keepalive_expiry=KEEP_ALIVE_SECONDS),
     )
-
-
-def _loopback(host: str) -> bool:
-    """Whether the host is this machine, which no proxy can reach for us."""
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _timeout(answer: float) -> httpx2.Timeout:

@@ -18,6 +18,7 @@ import httpx2
 from pydantic import TypeAdapter, ValidationError
 
 from buildd import errors
+from buildd.loopback import is_loopback
 from buildd.redaction import Redactor
 from buildd_runners.coder.answers import (
     Build,
@@ -30,7 +31,7 @@ from buildd_runners.coder.answers import (
     Workspace,
     Workspaces,
 )
-from buildd_runners.coder.settings import TOKEN, Settings, is_loopback
+from buildd_runners.coder.settings import TOKEN, Settings
 
 R = TypeVar("R")
 

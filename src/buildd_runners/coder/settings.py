@@ -10,13 +10,13 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from ipaddress import ip_address
 from typing import Self
 from urllib.parse import urlsplit
 
 from pydantic import JsonValue
 
 from buildd.errors import ConfigError
+from buildd.loopback import is_loopback
 
 TOKEN = "CODER_SESSION_TOKEN"  # noqa: S105 - the name of the variable
 
@@ -72,14 +72,6 @@ class Settings:
             on_stop=_on_stop(_text(config, "on_stop", cls.on_stop)),
             prefix=_prefix(_text(config, "prefix", cls.prefix)),
         )
-
-
-def is_loopback(host: str | None) -> bool:
-    """Whether the host is this machine, by number or by name."""
-    try:
-        return ip_address(host or "").is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _text(config: Mapping[str, JsonValue], key: str, default: str = "") -> str:

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Self
 from urllib.parse import urlsplit
@@ -18,6 +17,7 @@ from github import Auth, Github, GithubIntegration
 from pydantic import JsonValue
 
 from buildd.errors import ConfigError
+from buildd.loopback import is_loopback
 
 PUBLIC_API = "https://api.github.com"
 
@@ -100,14 +100,9 @@ def _check_api(api: str) -> None:
     try:
         parts = urlsplit(api)
         plain = bool(parts.hostname) and not (parts.username or parts.query or parts.fragment)
+        here = parts.scheme == "http" and is_loopback(parts.hostname)
+        fits = plain and (parts.scheme == "https" or here)
     except ValueError:
-        plain = False
-    if not plain or not (parts.scheme == "https" or _is_here(parts.scheme, parts.hostname)):
+        fits = False
+    if not fits:
         raise ConfigError("BUILDD_GITHUB_API must look like https://HOST/api/v3")
-
-
-def _is_here(scheme: str, host: str | None) -> bool:
-    try:
-        return scheme == "http" and ip_address(host or "").is_loopback
-    except ValueError:
-        return False
