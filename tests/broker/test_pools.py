@@ -59,13 +59,17 @@ def test_a_name_is_taken_once(house: House) -> None:
         house.pool(house.account("user"))
 
 
-def test_a_pool_with_an_open_launch_stays(house: House) -> None:
+def test_a_pool_with_an_open_launch_stays_where_it_is(house: House) -> None:
     pool = house.pool(house.account("service"))
     launch = house.launch(pool)
     assert house.admin(ops.GetPool(id=pool.id)).open_launches == 1
     with pytest.raises(WrongState, match="1 open launches: set `enabled` to false and wait"):
         house.admin(ops.DeletePool(id=pool.id))
+    with pytest.raises(WrongState, match="1 open launches: set `enabled` to false and wait"):
+        house.admin(ops.UpdatePool(id=pool.id, config={"somewhere": "else"}))
+    house.admin(ops.UpdatePool(id=pool.id, config=pool.config, maximum=5))
     assert house.move(launch, LaunchVerb.FAIL, said="no such template")
+    house.admin(ops.UpdatePool(id=pool.id, config={"somewhere": "else"}))
     house.admin(ops.DeletePool(id=pool.id))
     assert house.admin(ops.GetLaunch(id=launch.id)).detail == "no such template"
 

@@ -51,13 +51,16 @@ def get_pool(ctx: Context, op: ops.GetPool) -> Pool:
 
 @handles(ops.UpdatePool)
 def update_pool(ctx: Context, op: ops.UpdatePool) -> Pool:
-    """Change what was given; it may begin anew."""
+    """Change what was given; it may begin anew. Its `config` only while it has no open launch."""
     row = _lock(ctx, op.id)
     names = (name for name in ops.UpdatePool.model_fields if name not in op.http.path_fields)
     new = {**{name: getattr(row, name) for name in names}, **op.changes()}
     _check(ctx, op.model_copy(update=new))
     if new["enabled"] and ctx.tx.first(sql_accounts.ACCOUNT_STANDS, id=row.account_id) is None:
         raise WrongState("its account was deleted: make a pool of another account in its place")
+    if new["config"] != row.config:
+        # What runs could not be found again where the pool looks from now on.
+        _refuse_while_open(ctx, op.id)
     ctx.tx.all(sql.CHANGE_POOL, of=op.id, **new, **_FRESH, updated_at=ctx.tx.now)
     _announce(ctx, row.account_id)
     return model(Pool, pool_of(ctx, op.id))
@@ -67,12 +70,7 @@ def update_pool(ctx: Context, op: ops.UpdatePool) -> Pool:
 def delete_pool(ctx: Context, op: ops.DeletePool) -> ops.Deleted:
     """Remove a pool that nothing of runs any more."""
     _lock(ctx, op.id)
-    # Counted anew: while the lock was waited for, another server may have launched something.
-    count = pool_of(ctx, op.id).open_launches
-    if count:
-        raise WrongState(
-            f"the pool still has {count} open launches: set `enabled` to false and wait"
-        )
+    _refuse_while_open(ctx, op.id)
     ctx.tx.run(sql.DELETE_POOL, of=op.id)
     return ops.Deleted(id=op.id)
 
@@ -89,6 +87,15 @@ def reap_pool(ctx: Context, op: ops.ReapPool) -> list[Leftover]:
     """The half of it that needs no platform: a broker that runs pools does the other."""
     pool_of(ctx, op.id)
     raise _no_dispatcher()
+
+
+def _refuse_while_open(ctx: Context, pool_id: str) -> None:
+    # Counted anew: while the lock was waited for, another server may have launched something.
+    count = pool_of(ctx, pool_id).open_launches
+    if count:
+        raise WrongState(
+            f"the pool still has {count} open launches: set `enabled` to false and wait"
+        )
 
 
 def pool_of(ctx: Context, pool_id: str) -> Row:

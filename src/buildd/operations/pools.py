@@ -61,7 +61,10 @@ class GetPool(Operation[Pool]):
 
 
 class UpdatePool(Operation[Pool]):
-    """Change a pool. Whatever is given, it may try again at once what it had given up or put off."""
+    """Change a pool. Whatever is given, it may try again at once what it had given up or put off.
+
+    Its `config` can be changed while it has no open launch only.
+    """
 
     http = patch("/api/pools/{id}")
     access = Access.ADMIN
