@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
 from buildd import operations as ops
@@ -176,3 +178,21 @@ def test_a_person_may_give_up_what_is_on_a_platform_that_is_lost(depot: Depot) -
     depot.rounds(2, pause=61)
     assert depot.platform.alive() == []
     depot.house.admin(ops.DeletePool(id=pool.id))
+
+
+def test_an_agent_has_its_grace_though_its_runner_does_not_wait(depot: Depot) -> None:
+    depot.pool()
+    depot.task()
+    depot.rounds(2)
+    depot.platform.stubborn = True
+    launch = depot.launch()
+    depot.house.admin(ops.StopLaunch(id=launch.id))
+    depot.server.round()
+    asked = depot.house.clock.now()
+    machine = depot.platform.machines[launch.id]
+    assert machine.grace == 30
+    while machine.grace:
+        depot.rounds(pause=0.5)
+        assert depot.platform.count("stop") <= 2
+    given = depot.house.clock.now() - asked
+    assert timedelta(seconds=30) <= given < timedelta(seconds=60)

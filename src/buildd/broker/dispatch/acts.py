@@ -24,8 +24,6 @@ from buildd.text import one_line
 
 _LAST_WORDS = 10.0
 """Seconds of its grace that an agent needs to hand back what it could not finish."""
-_PATIENT_LOOKS = 5
-"""So often is an agent that drains looked at, until it is ended."""
 
 T = TypeVar("T")
 Prefer = Callable[[Task, Sequence[Pool]], str | None]
@@ -156,7 +154,7 @@ class Acting:
             await runner.stop(ref, self._pace.grace)
         seen = await runner.observe(ref)
         stays = seen.state in (LaunchState.PENDING, LaunchState.RUNNING)
-        if stays and launch.calls >= _PATIENT_LOOKS:
+        if stays and launch.calls >= self._pace.looks_of_grace:
             await runner.stop(ref, 0)
             seen = await runner.observe(ref)
         return seen

@@ -44,6 +44,15 @@ class Pace:
         """The wait before a launch is looked at again, after so many looks that brought nothing new."""
         return timedelta(seconds=min(_SOON * 2 ** min(calls, _DOUBLINGS), self.look))
 
+    @property
+    def looks_of_grace(self) -> int:
+        """After so many looks an agent that is stopped has had its grace, whoever waits for it."""
+        waited, looks = timedelta(), 0
+        while waited < timedelta(seconds=self.grace):
+            waited += self.next_look(looks)
+            looks += 1
+        return looks
+
     def next_try(self, calls: int) -> timedelta:
         """The wait after so many calls that failed, one of which may help."""
         return _jittered(2 * _SOON * 2 ** min(calls, _DOUBLINGS), self.trouble)
