@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import Any
 
 import pytest
 
 import buildd
 from buildd.cli import pools
+from buildd.cli._verb import setters
 from buildd.models import Pool
 from tests.cli.conftest import Cli, Here
 
@@ -68,6 +70,23 @@ def test_a_wrong_field_is_named(here: Here) -> None:
     here.ok("pools", "update", "pool_p", "--name", "p")
     for verb in ("check", "reap"):
         assert "this broker runs no pools: ask a server" in here.error(3, "pools", verb, "p")
+
+
+def test_what_is_set_is_not_cleared_too(here: Here) -> None:
+    said = here.error(2, "pools", "update", "p", "--clear", "arguments", "--argument=--once")
+    assert said.startswith("give --argument or --clear arguments, not both: --argument replaces")
+    assert "give --timeout or --clear" in here.error(
+        2, "tasks", "update", "task_1", "--timeout", "9", "--clear", "timeout-seconds"
+    )
+
+
+@pytest.mark.parametrize("noun", ["accounts", "pools", "schedules", "tasks", "workspaces"])
+def test_whatever_can_be_cleared_can_be_set(noun: str) -> None:
+    group = getattr(import_module(f"buildd.cli.{noun}"), noun)
+    update = group.commands["update"]
+    [clear] = [each for each in update.params if each.name == "clear"]
+    for name in clear.type.choices:
+        assert setters(update, name), name
 
 
 def test_there_are_no_launches_without_a_dispatcher(here: Here) -> None:

@@ -17,17 +17,22 @@ _OPTIONS: tuple[tuple[str, click.ParamType[Any], str], ...] = (
     ("--context", JsonObject(), "What an executor should know besides, a JSON object."),
     ("--max-cost", Money(), "US dollars that it may cost, all its attempts together."),
     ("--max-attempts", click.IntRange(min=1), "Attempts before it fails (new tasks: 3)."),
-    ("--timeout", click.IntRange(min=1), "Seconds that one attempt may take."),
 )
 
 
 def task_options(function: F) -> F:
     """The options of every task; `fields_of` takes what they were given."""
+    function = click.option(
+        "--timeout",
+        "timeout_seconds",
+        type=click.IntRange(min=1),
+        help="Seconds that one attempt may take.",
+    )(function)
     for flag, kind, meaning in reversed(_OPTIONS):
         function = click.option(flag, type=kind, help=meaning)(function)
     function = click.option(
         "--capability",
-        "capabilities",
+        "required_capabilities",
         multiple=True,
         help="What an agent must be able to do; may be repeated.",
     )(function)
@@ -50,8 +55,7 @@ def not_before_option(function: F) -> F:
 
 def fields_of(
     runner: str | None,
-    capabilities: tuple[str, ...],
-    timeout: int | None,
+    required_capabilities: tuple[str, ...],
     description: str | None,
     description_file: Any,
     **fields: Any,
@@ -67,8 +71,7 @@ def fields_of(
             raise click.UsageError(f"{description_file.name} is not UTF-8 text") from None
     return given(
         runner_preference=runner,
-        required_capabilities=list(capabilities) or None,
-        timeout_seconds=timeout,
+        required_capabilities=list(required_capabilities) or None,
         description=text,
         **fields,
     )

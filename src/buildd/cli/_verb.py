@@ -6,9 +6,11 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from functools import wraps
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
+from click.core import ParameterSource
 
 from buildd.cli import _config
 
@@ -186,12 +188,40 @@ def paged(function: F) -> F:
 
 def clearable(*names: str) -> Callable[[F], F]:
     """`--clear`, for fields that can be made empty again."""
-    return click.option(
+    option = click.option(
         "--clear",
         type=click.Choice(names),
         multiple=True,
         help="Make this field empty again; may be repeated.",
     )
+
+    def decorate(function: F) -> F:
+        @wraps(function)
+        def checked(*args: Any, **fields: Any) -> Any:
+            _refuse_to_clear_what_is_set(click.get_current_context())
+            return function(*args, **fields)
+
+        return cast("F", option(checked))
+
+    return decorate
+
+
+def _refuse_to_clear_what_is_set(ctx: click.Context) -> None:
+    """Raises `UsageError` for a field that is to be empty and to have a value."""
+    for name in ctx.params["clear"]:
+        for option in setters(ctx.command, name):
+            if ctx.get_parameter_source(option.name or "") is ParameterSource.COMMANDLINE:
+                flag = option.opts[-1]
+                raise click.UsageError(
+                    f"give {flag} or --clear {name}, not both: {flag} replaces what was there", ctx
+                )
+
+
+def setters(command: click.Command, name: str) -> list[click.Parameter]:
+    """The options that give a value to what `--clear` calls `name`."""
+    field = name.replace("-", "_")
+    names = {field, f"{field}_file", f"--{name}"}
+    return [each for each in command.params if names & {each.name, *each.opts}]
 
 
 def cleared(names: Iterable[str]) -> dict[str, Any]:

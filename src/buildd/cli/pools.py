@@ -65,7 +65,10 @@ _OPTIONS: tuple[tuple[tuple[str, ...], dict[str, Any]], ...] = (
     ),
     (
         ("--argument", "arguments"),
-        {"multiple": True, "help": "A further argument of buildd-agent; may be repeated."},
+        {
+            "multiple": True,
+            "help": "A further argument of buildd-agent, in place of those before; may be repeated.",
+        },
     ),
     (
         ("--pass-env",),
