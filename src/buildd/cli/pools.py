@@ -67,7 +67,7 @@ _OPTIONS: tuple[tuple[tuple[str, ...], dict[str, Any]], ...] = (
         ("--argument", "arguments"),
         {
             "multiple": True,
-            "help": "A further argument of buildd-agent, in place of those before; may be repeated.",
+            "help": "A further argument of buildd-agent; may be repeated. They replace those it had.",
         },
     ),
     (

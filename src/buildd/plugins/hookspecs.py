@@ -66,10 +66,12 @@ def register_runners(register: RegisterRunner) -> None:
     """Offer places where agents can live: each a `Runner`, under a name that pools refer to.
 
     Call `register(name, factory)` once for each. The factory gets the configuration that people
-    wrote, a mapping of JSON values that may be empty, and makes the runner.
+    wrote, a mapping of JSON values that may be empty, and makes the runner. The plugin must be
+    installed where the server runs.
 
-    Called: once whenever plugins are loaded. The factory is called when somebody uses the name, and
-    again after each restart; import what is heavy there.
+    Called: once whenever plugins are loaded. The factory is called when a pool first needs its
+    runner, for each pool, and again after each restart; import what is heavy there. Making a pool
+    calls nothing: a wrong name or configuration is told by `buildd pools check`, or by a launch.
 
     Raises: `ConfigError`, with one line that names the setting, from a factory that cannot make
     anything of its configuration. `register` raises it for a name that is taken.

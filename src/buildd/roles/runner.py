@@ -14,12 +14,12 @@ class LaunchState(StrEnum):
     """What can be said about something a runner started."""
 
     PENDING = "pending"
-    """Asked for; not at work yet."""
+    """The platform will start it by itself, or is about to; not at work yet."""
     RUNNING = "running"
     EXITED = "exited"
     """It ran, and ended."""
     GONE = "gone"
-    """There is no trace of it."""
+    """There is no trace of it; or it was prepared, and nothing will ever begin it."""
     UNKNOWN = "unknown"
     """The platform does not answer. Never read as running, and never as dead."""
 
@@ -29,19 +29,23 @@ class LaunchOrder:
     """One agent that should exist. The same `id` never makes a second one."""
 
     id: str
+    """`lch_` and 26 digits or lower-case letters."""
     server: str
     """The server's URL, as the agent reaches it."""
     key: str = field(repr=False)
     """The agent's credential. A runner hands it over privately: in no argv, URL or log.
 
-    Repeated orders of one id may carry another key, each good for the same one agent.
+    A repeated order of the same id carries another key. Each is good for the same one agent: the
+    one that was started keeps what it has.
     """
     workspace_id: str | None = None
+    """Becomes the agent's `--workspace=…`, if it is set."""
     task_id: str | None = None
-    """The task that the agent is to take first, where it is started for one."""
+    """The task that the agent is for. For information: the key says so already, nothing is passed."""
     max_tasks: int = 1
+    """Becomes the agent's `--max-tasks=…`, its first argument."""
     arguments: tuple[str, ...] = ()
-    """Further arguments of `buildd-agent`."""
+    """The further arguments of `buildd-agent`: the server's own, such as `--once`, and the pool's."""
     settings: Mapping[str, str] = field(default_factory=dict, repr=False, hash=False)
     """Further private variables of the agent's environment, such as the key of its model.
 
@@ -54,6 +58,7 @@ class ExternalRef:
     """How to find again what a runner started, even from another process."""
 
     runner: str
+    """The name under which the runner is registered."""
     order_id: str
     external_id: str
     """The platform's own name for it: a pid with its start time, a run, a workspace, a unit."""
@@ -79,8 +84,13 @@ class Runner(Protocol):
 
     A runner may be made anew at any moment and knows only what the platform, or a file of its own,
     tells it. Every method raises `Unavailable` or `RateLimited` (of `buildd.errors`) where trying
-    again may help, and another `BuilddError`, with one clear line, where it does not. No error, log
-    or reference holds an order's key. `buildd.testing.runners` has all that as tests to inherit.
+    again may help, and another `BuilddError`, with one clear line, where it does not: `ConfigError`
+    for what a person must mend. No error, log or reference holds an order's key.
+
+    The methods run on an asyncio event loop that all runners of a server share: they must not block
+    it. One runner is called for several launches at once. A call may be cancelled at any `await`,
+    when the server ends or when the calls of one turn, such as `stop` and `observe`, together take
+    more than 100 seconds. `buildd.testing.runners` has all that as tests to inherit.
     """
 
     @property
@@ -92,7 +102,8 @@ class Runner(Protocol):
         """Have the agent that the order asks for. Idempotent by `order.id`, also after a crash.
 
         What was started for an order is found again, also if the answer to the call was lost. An
-        agent that has ended, or was stopped, is not started again.
+        agent that has ended, or was stopped, is not started again. It returns when the agent was
+        started or the platform will start it.
         """
         ...
 
@@ -103,16 +114,25 @@ class Runner(Protocol):
     async def stop(self, ref: ExternalRef, grace: float) -> None:
         """Let it drain for `grace` seconds, then end it with everything it started. Idempotent.
 
-        Where ending takes long it may return before the end, which `observe` then tells.
+        An agent gets one SIGTERM, however often it is stopped: a second one ends its drain. Where
+        ending takes long, it may return before the end, which `observe` then tells; if the agent
+        lives when its grace is over, it is asked again, with 0 seconds.
         """
         ...
 
     async def list_owned(self) -> list[ExternalRef]:
-        """Everything this runner started and has not seen the end of, also in an earlier life."""
+        """Everything that this runner, also in an earlier life, started and that has not ended.
+
+        A `Forgetful` one lists besides what has ended, for as long as it keeps something of it.
+        """
         ...
 
     async def extend(self, ref: ExternalRef, seconds: float) -> None:
-        """Keep it for at least that much longer, where the platform would end it by itself."""
+        """Keep it for at least that much longer, counted from now, where the platform would end it.
+
+        Asked of one that is `RUNNING`, for an hour, about every 15 minutes: the first time 15 minutes
+        after the launch was wanted. One that fails is not repeated before the next time.
+        """
         ...
 
     async def check(self) -> None:
@@ -125,5 +145,8 @@ class Forgetful(Protocol):
     """What a runner may have besides, that keeps something of what has ended: a log, for people."""
 
     async def forget(self, ref: ExternalRef) -> None:
-        """Remove it. Asked some hours after the end, and again until `list_owned` has it no more."""
+        """Remove it. Asked a day after the end, of what `list_owned` lists and `observe` tells is over.
+
+        Asked again each minute until it is not listed any more. It ends nothing that runs.
+        """
         ...

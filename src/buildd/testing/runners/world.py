@@ -16,17 +16,17 @@ class Trouble(StrEnum):
     """What can befall a call that is to start, extend or stop something."""
 
     CALL_LOST = "call_lost"
-    """It does not arrive; nothing is done."""
+    """Not carried out; the caller sees a broken connection, or no answer."""
     ANSWER_LOST = "answer_lost"
-    """It is done; the answer does not come back, or the runner's process dies before it does."""
+    """Carried out; the caller sees a broken connection, or dies before it has an answer."""
     LATE = "late"
-    """It is done; the answer comes when the runner has stopped waiting for it."""
+    """Carried out; the caller sees nothing until it has stopped waiting: its own time limit ends the call."""
     TWICE = "twice"
-    """It arrives twice, as when a proxy on the way repeats it."""
+    """Carried out, and then asked for once more, as by a proxy; the caller sees the second answer."""
     BUSY = "busy"
-    """The far end refuses it for now: too many requests, or a fault of its own."""
+    """Not carried out; the caller sees a refusal for now: too many requests, or a fault of the far end."""
     REFUSED = "refused"
-    """The far end refuses it for good: no permission, no such template."""
+    """Not carried out; the caller sees a refusal for good: no permission, no such template."""
 
 
 class World(ABC):
@@ -34,6 +34,9 @@ class World(ABC):
 
     It is made anew for each test, and whatever runs in it must end with it. Four methods must be
     written. Each of the others, left as it is, skips the tests that need it and says so.
+
+    Everything may be called when a runner was made already, and then holds for it too: `hold`,
+    `defy` and `lifetime` change or tell what the far end does with what is started from then on.
     """
 
     @abstractmethod
@@ -42,7 +45,10 @@ class World(ABC):
 
     @abstractmethod
     def agents(self, order_id: str) -> int:
-        """How many agents the far end has for an order, waiting to begin or at work."""
+        """How many agents the far end has for an order, waiting to begin or at work.
+
+        Where they are processes, count those that lead a session: what agents start counts not.
+        """
 
     @abstractmethod
     def never(self) -> ExternalRef:
@@ -56,7 +62,10 @@ class World(ABC):
         """Return when the agent of an order, which runs, can be counted and asked to end; most always can."""
 
     def befall(self, trouble: Trouble) -> None:
-        """Have it befall the next call that is to start, extend or stop something; only that one."""
+        """Have it befall the next call that is to start, extend or stop something; only that one.
+
+        For a trouble that cannot be made, call `super().befall(trouble)`: it skips the test.
+        """
         _cannot(f"make the trouble {trouble.value!r}")
 
     def cut_off(self) -> None:
