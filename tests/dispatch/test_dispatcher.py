@@ -69,10 +69,11 @@ def test_two_brokers_at_once_start_one_agent_for_each_task_and_never_too_many(
         means = Means(platform.make, "http://127.0.0.1:3000")
         settings = BrokerSettings(means=means, pace=pace, clock=house.clock)
         with closing(Broker.open(database_url, settings)):
-            tasks = [house.task() for _ in range(12)]
+            for _ in range(12):
+                house.task()
             until(lambda: len(platform.alive()) == 7)
-            for task in tasks[:4]:
-                house.admin(ops.CancelTask(id=task.id))
+            for launch in platform.alive()[:4]:
+                house.admin(ops.CancelTask(id=str(platform.machines[launch].order.task_id)))
             until(lambda: len(platform.alive()) == 7 and len(platform.machines) == 11)
         launches = house.admin(ops.ListLaunches(limit=200))
     assert Counter(each.task_id for each in launches).most_common(1)[0][1] == 1

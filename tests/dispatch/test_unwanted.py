@@ -196,3 +196,22 @@ def test_an_agent_has_its_grace_though_its_runner_does_not_wait(depot: Depot) ->
         assert depot.platform.count("stop") <= 2
     given = depot.house.clock.now() - asked
     assert timedelta(seconds=30) <= given < timedelta(seconds=60)
+
+
+def test_an_agent_that_is_to_end_while_it_is_looked_at_may_drain(depot: Depot) -> None:
+    depot.pool()
+    depot.task()
+    depot.rounds(2)
+    launch = depot.launch()
+
+    def meanwhile(method: str, _order: str) -> None:
+        if method == "observe":
+            depot.platform.luck = lambda _method, _order: None
+            depot.house.admin(ops.StopLaunch(id=launch.id))
+
+    depot.platform.luck = meanwhile
+    depot.server.round()
+    assert depot.statuses() == ["stopping"]
+    depot.server.round()
+    assert depot.statuses() == ["ended"]
+    assert depot.platform.machines[launch.id].grace == 30

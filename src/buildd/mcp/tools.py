@@ -123,9 +123,7 @@ async def _heard(caller: Caller, said: Hearing, progress: int | None = None) -> 
     if Order.CANCEL not in beat.orders:
         caller.leases.keep(holder, said.id, said.lease, beat.lease)
         waiting = await _waits(holder, said.id)
-    if waiting:
-        waiting = await _waits(holder, said.id, MOST_SECONDS)
-        beat = await holder.send(sign)
+        beat = await holder.send(sign)  # what was said meanwhile, the answer above all
     return {
         "waiting": waiting,
         "orders": [order.value for order in beat.orders],
@@ -133,9 +131,9 @@ async def _heard(caller: Caller, said: Hearing, progress: int | None = None) -> 
     }
 
 
-async def _waits(holder: AsyncClient, worker_id: str, seconds: float = 0) -> bool:
-    """Whether its question is still open, after so many seconds at most."""
-    deadline = anyio.current_time() + seconds
+async def _waits(holder: AsyncClient, worker_id: str) -> bool:
+    """Whether its question is still open, when it was waited for as long as a call may take."""
+    deadline = anyio.current_time() + MOST_SECONDS
     while (await holder.workers.get(id=worker_id)).status is WorkerStatus.WAITING_INPUT:
         if anyio.current_time() >= deadline:
             return True

@@ -121,6 +121,10 @@ def _seen(ctx: Context, turn: Turn, launch: Row, outcome: Outcome, pace: Pace) -
         return _unknown(ctx, turn, launch, seen.detail, pace)
     if seen.state in _ENDED:
         return _over(ctx, turn, launch, seen, pace)
+    if launch.status == LaunchStatus.STOPPING != turn.launch.status:
+        # Asked to end while it was looked at: its runner is still to be told.
+        _write(ctx, launch, calls=0, retry_at=None)
+        return None
     line, looks = None, launch.calls
     if seen.state is LaunchState.RUNNING and launch.status in _NOT_SEEN:
         launch = move_launch(ctx, launch, LaunchVerb.RUN) or launch
