@@ -21,6 +21,7 @@ from buildd.roles import ExternalRef
 from buildd.testing.runners import Trouble
 from buildd_runners.vm import runner as vm
 from buildd_runners.vm.runner import VmRunner
+from tests.patience import PATIENCE
 from tests.runners.machine import Machine
 
 SHORT = 3.0
@@ -171,6 +172,7 @@ class Sshd(Road):
         config.write_text("".join(f"{name} {value}\n" for name, value in settings.items()))
         program = shutil.which("sshd", path=f"{os.environ['PATH']}:/usr/sbin:/usr/local/sbin")
         assert program, "sshd is not installed: apt-get install openssh-server"
+        self._listen().close()
         with (self.at / "sshd.log").open("ab") as log:
             self.daemon = subprocess.Popen([program, "-D", "-e", "-f", config], stderr=log)
         while True:
@@ -190,7 +192,7 @@ class Sshd(Road):
 
     def busy(self) -> None:
         self.cut_off()
-        listener = socket.create_server(("127.0.0.1", self.port))
+        listener = self._listen()
 
         def turn_away() -> None:
             connection, _ = listener.accept()
@@ -199,6 +201,16 @@ class Sshd(Road):
                 self.reconnect()
 
         threading.Thread(target=turn_away).start()
+
+    def _listen(self) -> socket.socket:
+        """Take the port again, also from a connection of somebody's that has it for its own end."""
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            try:
+                return socket.create_server(("127.0.0.1", self.port))
+            except OSError:
+                assert time.monotonic() < deadline
+                time.sleep(0.01)
 
     def refuse(self) -> None:
         (self.at / "authorized").write_text("")
