@@ -14,7 +14,6 @@ TESTS = (
     "tests/github/test_pulls.py",
     "tests/github/test_agent.py",
     "tests/runners/test_github_actions.py",
-    "tests/runners/test_github_actions_story.py",
 )
 REPOSITORY = "/repos/{owner}/{repo}"
 CALLS = {
