@@ -10,11 +10,13 @@ import pytest
 
 from buildd.roles import ExternalRef
 from buildd.testing.runners import RunnerSuite
-from buildd.testing.runners.lives import StopSuite
 from tests.runners.far import Far, StandIn
 from tests.runners.systemd import Systemd
 
-pytestmark = pytest.mark.real
+pytestmark = [
+    pytest.mark.real,
+    pytest.mark.skipif("BUILDD_LONG" not in os.environ, reason="the long form: make chaos"),
+]
 
 
 class Booted(Far):
@@ -57,10 +59,5 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Booted]:
     booted.close()
 
 
-class TestUnits(StopSuite):
-    """What a unit is kept for: nothing outlives it. The rest is not of systemd's making."""
-
-
-@pytest.mark.skipif("BUILDD_LONG" not in os.environ, reason="the long form: make chaos")
-class TestAllOfUnits(RunnerSuite):
+class TestUnits(RunnerSuite):
     """What every runner does."""
