@@ -58,13 +58,13 @@ format: .make/dev  ## rewrite what the gates can rewrite
 	$(BIN)/python scripts/docs.py
 
 COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --upgrade
+EVERYTHING := pyproject.toml --extra mcp --extra otel --extra postgres --extra s3 --group dev
 lock: .make/dev  ## take the newest versions of everything
 	echo uv | $(COMPILE) - --output-file requirements/bootstrap.txt
 	$(COMPILE) pyproject.toml --group build --output-file requirements/run.txt
-	$(COMPILE) pyproject.toml --extra mcp --extra postgres --group dev --constraints requirements/run.txt \
-	    --output-file requirements/dev.txt
-	$(COMPILE) pyproject.toml --extra mcp --extra postgres --extra claude-code --group dev \
-	    --constraints requirements/dev.txt --output-file requirements/real.txt
+	$(COMPILE) $(EVERYTHING) --constraints requirements/run.txt --output-file requirements/dev.txt
+	$(COMPILE) $(EVERYTHING) --extra claude-code --constraints requirements/dev.txt \
+	    --output-file requirements/real.txt
 
 clean:  ## forget the set-up
 	rm -rf .venv .make
