@@ -16,6 +16,7 @@ from buildd.broker import Broker
 from buildd.ids import Kind
 from buildd.operations import OPERATIONS, ClaimTasks, Operation, Paged
 from buildd_server.auth import principal_of
+from buildd_server.origin import origin_of
 from buildd_server.waiting import Shutdown, settled, settled_while_wanted
 
 PREFIX = "/api"
@@ -59,7 +60,7 @@ class _Endpoint:
         verb = self._verbs["GET" if request.method == "HEAD" else request.method]
         body = b"" if verb.reads() else await read_body(request)
         operation = wire.decode(verb, request.path_params, query_of(request), body, request.headers)
-        future = self._broker.submit(operation, principal_of(request))
+        future = self._broker.submit(operation, principal_of(request), origin_of(request))
         if isinstance(operation, ClaimTasks) and operation.wait_seconds:
             result = await settled_while_wanted(future, request, self._shutdown)
         else:

@@ -25,6 +25,7 @@ from buildd.filenames import plain
 from buildd.operations import TRANSFERS, Download, Transfer, Upload
 from buildd_server.auth import principal_of
 from buildd_server.endpoints import HOMES, JSON_HEADERS, PREFIX, query_of
+from buildd_server.origin import origin_of
 from buildd_server.waiting import settled
 
 SHOWN = {
@@ -74,7 +75,7 @@ class _Upload:
             raise errors.Unavailable(f"{AT_ONCE} files are being uploaded already")
         async with self._room:
             size = _declared(request)
-            received = self._broker.receive(upload, principal_of(request), size)
+            received = self._broker.receive(upload, principal_of(request), size, origin_of(request))
             with await settled(received) as reception:
                 await _take(request, reception)
                 result = await asyncio.to_thread(reception.commit)

@@ -23,6 +23,7 @@ from buildd.mcp.leases import PATIENCE, Leases
 from buildd.mcp.tools import Caller
 from buildd_server.auth import key_of
 from buildd_server.endpoints import JSON_HEADERS, read_body
+from buildd_server.origin import origin_of
 from buildd_server.waiting import Shutdown, disconnected
 
 PATH = "/mcp"
@@ -32,7 +33,7 @@ class McpEndpoint:
     """Answers one JSON-RPC message per POST, as whoever the key belongs to."""
 
     def __init__(self, broker: Broker, shutdown: Shutdown) -> None:
-        self._embedding = Embedding(broker)
+        self._broker = broker
         self._shutdown = shutdown
         self._leases = Leases(PATIENCE)
 
@@ -65,7 +66,8 @@ class McpEndpoint:
 
         from buildd.mcp.protocol import server_of
 
-        transport = AsyncEmbeddedTransport(self._embedding, key_of(request))
+        embedding = Embedding(self._broker, origin_of(request))
+        transport = AsyncEmbeddedTransport(embedding, key_of(request))
         server = server_of(Caller(AsyncClient(transport), self._leases))
         manager = StreamableHTTPSessionManager(server, json_response=True, stateless=True)
         async with manager.run():

@@ -28,6 +28,7 @@ from buildd.clock import elapsed
 from buildd.loopback import is_loopback
 from buildd.models._model import Id, Model
 from buildd_server.endpoints import JSON_HEADERS, PREFIX, read_body
+from buildd_server.origin import origin_of
 from buildd_server.waiting import settled
 
 PATH = f"{PREFIX}/auth/github-oidc"
@@ -185,7 +186,7 @@ def login_routes(broker: Broker, issuer: str) -> Iterator[Route]:
     async def log_in(request: Request) -> Response:
         asked = _asked(await read_body(request, _BODY))
         run = await verified(asked.token, issuer, keys)
-        made = await settled(broker.log_in_run(run, asked.launch_id))
+        made = await settled(broker.log_in_run(run, asked.launch_id, origin_of(request)))
         answer = {"token": made.token, "taskId": made.task_id, "expiresAt": made.expires_at}
         return Response(pydantic_core.to_json(answer), 200, JSON_HEADERS, "application/json")
 

@@ -17,7 +17,7 @@ from buildd.broker import (  # noqa: F401
     workspaces,
 )
 from buildd.broker._broker import Broker, BrokerSettings
-from buildd.broker._context import HANDLERS
+from buildd.broker._context import HANDLERS, HERE, Origin
 from buildd.broker.dispatch import Means, Pace
 from buildd.broker.feed import Notice, Subscription
 from buildd.broker.files import Content, Reception
@@ -26,11 +26,13 @@ from buildd.broker.principals import ADMIN, Principal, PrincipalKind
 __all__ = [
     "ADMIN",
     "HANDLERS",
+    "HERE",
     "Broker",
     "BrokerSettings",
     "Content",
     "Means",
     "Notice",
+    "Origin",
     "Pace",
     "Principal",
     "PrincipalKind",

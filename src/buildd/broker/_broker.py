@@ -13,7 +13,7 @@ from typing import Any, TypeVar, cast
 
 from buildd.blobs import FileLimits
 from buildd.broker import _policy, fence, run_login
-from buildd.broker._context import HANDLERS, Context
+from buildd.broker._context import HANDLERS, HERE, Context, Origin
 from buildd.broker.audience import Audience
 from buildd.broker.dispatch import Dispatcher, Means, Pace
 from buildd.broker.feed import Feed, Subscription
@@ -114,24 +114,28 @@ class Broker:
         """Open a database, making or upgrading its schema. Raises `ConfigError` or `Unavailable`."""
         return cls(database_of(url), settings or BrokerSettings())
 
-    def execute(self, operation: Operation[R], principal: Principal) -> R:
+    def execute(self, operation: Operation[R], principal: Principal, origin: Origin = HERE) -> R:
         """Have an operation done and wait for its answer."""
-        return self.submit(operation, principal).result()
+        return self.submit(operation, principal, origin).result()
 
-    def submit(self, operation: Operation[R], principal: Principal) -> Future[R]:
+    def submit(
+        self, operation: Operation[R], principal: Principal, origin: Origin = HERE
+    ) -> Future[R]:
         """Have an operation done; never blocks. The future ends after the commit."""
-        return self._unless_refused(lambda: self._submit(operation, principal))
+        return self._unless_refused(lambda: self._submit(operation, principal, origin))
 
     def authenticate(self, key: str) -> Future[Principal]:
         """Who has this key. Raises `NotAuthenticated`."""
         return self._doors.admit(key)
 
-    def log_in_run(self, run: RunIdentity, launch_id: str) -> Future[RunCredential]:
+    def log_in_run(
+        self, run: RunIdentity, launch_id: str, origin: Origin = HERE
+    ) -> Future[RunCredential]:
         """What a run may claim its launch's task with. Raises `NotAuthenticated`."""
         means = self.settings.means
         address = means.address if means else None
         return self._store.write(
-            lambda tx: run_login.log_in(self._context(tx, ADMIN), run, launch_id, address)
+            lambda tx: run_login.log_in(self._context(tx, ADMIN, origin), run, launch_id, address)
         )
 
     def subscribe(
@@ -159,10 +163,10 @@ class Broker:
         return self._store.read(join)
 
     def receive(
-        self, upload: Upload[R], principal: Principal, size: int = 0
+        self, upload: Upload[R], principal: Principal, size: int = 0, origin: Origin = HERE
     ) -> Future[Reception[R]]:
         """Begin to take a file, of that many bytes if it is known. Never blocks."""
-        return self._unless_refused(lambda: self._files.receive(upload, principal, size))
+        return self._unless_refused(lambda: self._files.receive(upload, principal, size, origin))
 
     def open_file(self, download: Download, principal: Principal) -> Future[Content]:
         """Find a file. Never blocks."""
@@ -195,17 +199,17 @@ class Broker:
         self._feed.close()
         self._store.close()
 
-    def _submit(self, operation: Operation[R], principal: Principal) -> Future[R]:
+    def _submit(self, operation: Operation[R], principal: Principal, origin: Origin) -> Future[R]:
         _policy.check(operation, principal)
         if isinstance(operation, ClaimTasks) and operation.wait_seconds:
-            return cast("Future[R]", self._waiting.admit(operation, principal))
+            return cast("Future[R]", self._waiting.admit(operation, principal, origin))
         if isinstance(operation, OpenPullRequest):
-            return cast("Future[R]", self._pull_requests.submit(operation, principal))
+            return cast("Future[R]", self._pull_requests.submit(operation, principal, origin))
         if self._dispatcher and isinstance(operation, CheckPool):
             return cast("Future[R]", self._dispatcher.check(operation))
         if self._dispatcher and isinstance(operation, ReapPool):
             return cast("Future[R]", self._dispatcher.reap(operation))
-        return self._do(operation, principal)
+        return self._do(operation, principal, origin)
 
     def _unless_refused(self, call: Callable[[], Future[T]]) -> Future[T]:
         """What a call promises; what it raises at once is promised too."""
@@ -217,27 +221,31 @@ class Broker:
             refused.set_exception(error)
             return refused
 
-    def _do(self, operation: Operation[R], principal: Principal) -> Future[R]:
-        work = partial(self._handle, operation, principal)
+    def _do(self, operation: Operation[R], principal: Principal, origin: Origin) -> Future[R]:
+        work = partial(self._handle, operation, principal, origin)
         if operation.reads():
             return self._store.read(work)
         return self._store.write(work, principal.account_id or "")
 
-    def _handle(self, operation: Operation[Any], principal: Principal, tx: Transaction) -> Any:
-        context = self._context(tx, principal)
+    def _handle(
+        self, operation: Operation[Any], principal: Principal, origin: Origin, tx: Transaction
+    ) -> Any:
+        context = self._context(tx, principal, origin)
         if context.by_lease and operation.reads():
             fence.check_reader(context)
         return HANDLERS[type(operation)](context, operation)
 
-    def _context(self, tx: Transaction, principal: Principal) -> Context:
-        return Context(tx, principal, self.settings.lease, self._pepper)
+    def _context(self, tx: Transaction, principal: Principal, origin: Origin = HERE) -> Context:
+        return Context(tx, principal, self.settings.lease, self._pepper, origin)
 
-    def _claim_once(self, operation: ClaimTasks, principal: Principal) -> Future[Claim]:
+    def _claim_once(
+        self, operation: ClaimTasks, principal: Principal, origin: Origin
+    ) -> Future[Claim]:
         """One try of a claim that waits; its key may have been revoked meanwhile."""
 
         def work(tx: Transaction) -> Any:
             check_key(tx, principal)
-            return self._handle(operation, principal, tx)
+            return self._handle(operation, principal, origin, tx)
 
         try:
             return self._store.write(work, principal.account_id or "")

@@ -22,6 +22,21 @@ EVENT_TEXT_LIMIT = 2000
 
 
 @dataclass(frozen=True)
+class Origin:
+    """Where a call came from, as far as that is known."""
+
+    address: str | None = None
+    """The network address of the caller."""
+    request_id: str | None = None
+    traceparent: str | None = None
+    """The trace that the call is part of, in the form of W3C Trace Context."""
+
+
+HERE = Origin()
+"""This very process: an embedded client, or the broker itself."""
+
+
+@dataclass(frozen=True)
 class Context:
     """An open transaction, who asks, and what the installation is set to."""
 
@@ -29,6 +44,7 @@ class Context:
     principal: Principal
     times: LeaseTimes
     pepper: bytes
+    origin: Origin = HERE
 
     @property
     def viewer(self) -> str | None:
@@ -104,4 +120,4 @@ def jsonable(value: Any) -> Any:
 
 _ANY: TypeAdapter[Any] = TypeAdapter(Any)
 
-__all__ = ["HANDLERS", "Context", "Refused", "handles", "jsonable", "model"]
+__all__ = ["HANDLERS", "HERE", "Context", "Origin", "Refused", "handles", "jsonable", "model"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from contextlib import suppress
+from dataclasses import replace
 
 from buildd import operations as ops
 from buildd.broker import attempts, fence, launches, ledger
@@ -63,7 +64,7 @@ def create_worker(ctx: Context, op: ops.CreateWorker) -> Claimed:
     """Claim one named task, for the caller or, if an administrator says so, for an account."""
     account = _lock_account(ctx, _for_whom(ctx, op))
     claim = ops.ClaimTasks(workspace_id=op.workspace_id, task_id=op.task_id)
-    as_account = Context(ctx.tx, _principal(account), ctx.times, ctx.pepper)
+    as_account = replace(ctx, principal=_principal(account))
     full = _run_is_full(ctx, None, account)
     claimed = None if full else _take_up(as_account, claim) or _take(as_account, claim, account)
     if claimed is None:

@@ -11,12 +11,12 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, BinaryIO, Generic, NoReturn, Self, TypeVar
+from typing import Any, BinaryIO, Generic, NamedTuple, NoReturn, Self, TypeVar
 
 from buildd import operations as ops
 from buildd.blobs import Blobs, FileLimits, Incoming, Received
 from buildd.broker import _policy, fence
-from buildd.broker._context import Context
+from buildd.broker._context import HERE, Context, Origin
 from buildd.broker.principals import Principal
 from buildd.broker.records import keep_artifact
 from buildd.clock import elapsed
@@ -95,13 +95,20 @@ class Reception(Generic[R]):
         self._incoming.__exit__(exc_type, exc, traceback)
 
 
+class _Sender(NamedTuple):
+    """Who sends a file, and from where."""
+
+    principal: Principal
+    origin: Origin
+
+
 class Files:
     """All files of a broker."""
 
     def __init__(
         self,
         store: Store,
-        context: Callable[[Transaction, Principal], Context],
+        context: Callable[[Transaction, Principal, Origin], Context],
         blobs: Blobs | None,
         limits: FileLimits,
     ) -> None:
@@ -111,13 +118,14 @@ class Files:
         self._limits = limits
 
     def receive(
-        self, upload: ops.Upload[R], principal: Principal, size: int = 0
+        self, upload: ops.Upload[R], principal: Principal, size: int, origin: Origin
     ) -> Future[Reception[R]]:
         """Begin to take a file of, as far as it is known, that many bytes."""
         _policy.check(upload, principal)
+        sender = _Sender(principal, origin)
 
         def begin(tx: Transaction) -> Reception[R]:
-            ctx = self._context(tx, principal)
+            ctx = self._context(tx, *sender)
             worker = _target(ctx, upload)
             blobs = self._kept()
             _check_size(size, self._limits)
@@ -125,7 +133,7 @@ class Files:
             return Reception(
                 blobs.receive(),
                 self._limits,
-                lambda received: self._keep(upload, principal, received),
+                lambda received: self._keep(upload, sender, received),
             )
 
         return self._store.read(begin)
@@ -133,7 +141,7 @@ class Files:
     def open(self, download: ops.Download, principal: Principal) -> Future[Content]:
         """Find a file."""
         _policy.check(download, principal)
-        return self._store.read(lambda tx: self._find(self._context(tx, principal), download))
+        return self._store.read(lambda tx: self._find(self._context(tx, principal, HERE), download))
 
     def _kept(self) -> Blobs:
         if self._blobs is None:
@@ -168,16 +176,16 @@ class Files:
             row.filename, row.mime_type, row.size, row.digest, lambda: blobs.open(row.place)
         )
 
-    def _keep(self, upload: ops.Upload[R], principal: Principal, received: Received) -> R:
+    def _keep(self, upload: ops.Upload[R], sender: _Sender, received: Received) -> R:
         blobs, since = self._kept(), elapsed()
 
         def record(tx: Transaction) -> tuple[R, str]:
             if elapsed() - since > _PATIENCE:
                 raise Unavailable("the file came in, but could not be recorded in time")
-            return self._record(self._context(tx, principal), upload, received)
+            return self._record(self._context(tx, *sender), upload, received)
 
         try:
-            answer, place = self._store.write(record, principal.account_id or "").result()
+            answer, place = self._store.write(record, sender.principal.account_id or "").result()
         except OutcomeUnknown:
             raise  # It may be referred to; if not, it is swept up.
         except BuilddError:

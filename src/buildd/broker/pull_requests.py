@@ -12,7 +12,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 from buildd import operations as ops
 from buildd.broker import fence
-from buildd.broker._context import Context, handles
+from buildd.broker._context import Context, Origin, handles
 from buildd.broker._policy import own
 from buildd.broker.principals import Principal
 from buildd.broker.records import keep_artifact
@@ -37,7 +37,7 @@ class PullRequests:
         self,
         forge: Forge | None,
         store: Store,
-        context: Callable[[Transaction, Principal], Context],
+        context: Callable[[Transaction, Principal, Origin], Context],
     ) -> None:
         self._forge = forge
         self._store = store
@@ -45,10 +45,12 @@ class PullRequests:
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="buildd-forge")
         self._closed = False
 
-    def submit(self, operation: ops.OpenPullRequest, principal: Principal) -> Future[PullRequest]:
+    def submit(
+        self, operation: ops.OpenPullRequest, principal: Principal, origin: Origin
+    ) -> Future[PullRequest]:
         """Have it opened. The future ends after the commit."""
         try:
-            return self._threads.submit(self._open, operation, principal)
+            return self._threads.submit(self._open, operation, principal, origin)
         except RuntimeError:
             raise Unavailable("this broker is closed") from None
 
@@ -57,9 +59,11 @@ class PullRequests:
         self._closed = True
         self._threads.shutdown()
 
-    def _open(self, operation: ops.OpenPullRequest, principal: Principal) -> PullRequest:
+    def _open(
+        self, operation: ops.OpenPullRequest, principal: Principal, origin: Origin
+    ) -> PullRequest:
         order = self._store.read(
-            lambda tx: order_of(self._context(tx, principal), operation)
+            lambda tx: order_of(self._context(tx, principal, origin), operation)
         ).result()
         if self._forge is None:
             raise NotConfigured("this server opens no pull requests: it has no GitHub credentials")
@@ -68,7 +72,7 @@ class PullRequests:
         opened = self._forge.open_pull_request(order)
         try:
             self._store.write(
-                lambda tx: _record(self._context(tx, principal), operation, opened),
+                lambda tx: _record(self._context(tx, principal, origin), operation, opened),
                 principal.account_id or "",
             ).result()
         except LeaseLost:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from buildd import operations as ops
@@ -34,7 +35,7 @@ def _report(ctx: Context, report: Any) -> Reported:
     try:
         holder = _holder(ctx, report.token)
         with ctx.tx.savepoint():
-            answer = handler(Context(ctx.tx, holder, ctx.times, ctx.pepper), operation(**fields))
+            answer = handler(replace(ctx, principal=holder), operation(**fields))
     except BuilddError as error:
         return _refused(report.id, error)
     if isinstance(answer, Refused):

@@ -13,6 +13,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 
 from buildd import routing
+from buildd.broker._context import Origin
 from buildd.broker.attempts import FREED
 from buildd.broker.principals import Principal
 from buildd.clock import elapsed
@@ -22,7 +23,7 @@ from buildd.operations import ClaimTasks
 from buildd.routing import RunnerPreference
 from buildd.states import ENDED, TASK, WORKER, WorkerVerb
 
-Attempt = Callable[[ClaimTasks, Principal], "Future[Claim]"]
+Attempt = Callable[[ClaimTasks, Principal, Origin], "Future[Claim]"]
 
 _TICK_SECONDS = 0.25
 _PAUSED = WORKER.step(WorkerVerb.PAUSE).target
@@ -41,6 +42,7 @@ class Waiter:
 
     operation: ClaimTasks
     principal: Principal
+    origin: Origin
     deadline: float
     future: Future[Claim] = field(default_factory=Future)
     trying: bool = True
@@ -89,9 +91,9 @@ class WaitingRoom:
         self._thread = threading.Thread(target=self._run, name="buildd-waiting", daemon=True)
         self._thread.start()
 
-    def admit(self, operation: ClaimTasks, principal: Principal) -> Future[Claim]:
+    def admit(self, operation: ClaimTasks, principal: Principal, origin: Origin) -> Future[Claim]:
         """Try, and wait if that brings nothing. Cancelling the future ends the wait."""
-        waiter = Waiter(operation, principal, elapsed() + operation.wait_seconds)
+        waiter = Waiter(operation, principal, origin, elapsed() + operation.wait_seconds)
         with self._lock:
             self._waiters.add(waiter)
         waiter.future.add_done_callback(lambda _: self._forget(waiter))
@@ -125,7 +127,7 @@ class WaitingRoom:
 
     def _try(self, waiter: Waiter) -> None:
         waiter.poked = False
-        attempt = self._attempt(waiter.operation, waiter.principal)
+        attempt = self._attempt(waiter.operation, waiter.principal, waiter.origin)
         attempt.add_done_callback(lambda done: self._tried(waiter, done))
 
     def _tried(self, waiter: Waiter, attempt: Future[Claim]) -> None:

@@ -14,16 +14,22 @@ from buildd.events import Event, Filter
 from buildd.operations import Download, Operation, Upload
 
 if TYPE_CHECKING:
-    from buildd.broker import Broker, Principal
+    from buildd.broker import Broker, Origin, Principal
 
 R = TypeVar("R")
 
 
 class Embedding:
-    """A broker and those who wait for its events; closing it ends their waiting."""
+    """A broker and those who wait for its events; closing it ends their waiting.
 
-    def __init__(self, broker: Broker) -> None:
+    `origin` is where its calls come from, if that is not this process.
+    """
+
+    def __init__(self, broker: Broker, origin: Origin | None = None) -> None:
+        from buildd.broker import HERE
+
         self._broker = broker
+        self.origin = origin or HERE
         self.closed = False
         self._listeners: set[Callable[[], None]] = set()
 
@@ -63,11 +69,14 @@ class EmbeddedTransport:
 
     def send(self, operation: Operation[R]) -> R:
         """Have one operation done. Raises the `buildd.errors` class that the broker raised."""
-        return self.embedding.broker.submit(operation, self._principal()).result()
+        embedding = self.embedding
+        return embedding.broker.submit(operation, self._principal(), embedding.origin).result()
 
     def upload(self, upload: Upload[R], content: Iterable[bytes]) -> R:
         """Give a file to the broker, piece by piece."""
-        with self.embedding.broker.receive(upload, self._principal()).result() as reception:
+        embedding = self.embedding
+        received = embedding.broker.receive(upload, self._principal(), origin=embedding.origin)
+        with received.result() as reception:
             for data in content:
                 reception.write(data)
             return reception.commit()
@@ -121,13 +130,15 @@ class AsyncEmbeddedTransport:
 
     async def send(self, operation: Operation[R]) -> R:
         """Have one operation done. Raises the `buildd.errors` class that the broker raised."""
-        principal = await self._principal()
-        return await asyncio.wrap_future(self.embedding.broker.submit(operation, principal))
+        principal, embedding = await self._principal(), self.embedding
+        return await asyncio.wrap_future(
+            embedding.broker.submit(operation, principal, embedding.origin)
+        )
 
     async def upload(self, upload: Upload[R], content: AsyncIterable[bytes]) -> R:
         """Give a file to the broker, piece by piece."""
-        principal = await self._principal()
-        received = self.embedding.broker.receive(upload, principal)
+        principal, embedding = await self._principal(), self.embedding
+        received = embedding.broker.receive(upload, principal, origin=embedding.origin)
         with await asyncio.wrap_future(received) as reception:
             async for data in content:
                 await asyncio.to_thread(reception.write, data)
