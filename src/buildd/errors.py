@@ -34,6 +34,8 @@ class BuilddError(Exception):
     """Something went wrong."""
 
     code: ClassVar[str] = "error"
+    outward: str | None = None
+    """What a server tells its callers instead, where the message names what is its own affair."""
 
     def __init__(self, message: str | None = None, **details: Any) -> None:
         self.message = message or (type(self).__doc__ or "").strip().splitlines()[0]

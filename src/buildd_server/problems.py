@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from http import HTTPStatus
 from typing import Any
 
@@ -15,10 +16,22 @@ from buildd import errors, wire
 RETRY_SECONDS = 1
 _CLIENT_CLOSED_REQUEST = 499
 
+log = logging.getLogger("buildd.server")
+
 
 async def on_buildd_error(_request: Request, error: errors.BuilddError) -> Response:
     """The problem that the broker, or a check before it, raised."""
+    error = for_callers(error)
     return _problem(wire.problem_of(error), _headers(error))
+
+
+def for_callers(error: errors.BuilddError) -> errors.BuilddError:
+    """The error as callers are told it. What it says of this machine only the log is told."""
+    if error.outward is None:
+        return error
+    log.warning("%s", error.message)
+    kind = type(error) if isinstance(error, errors.Unavailable) else errors.Unavailable
+    return kind(error.outward)
 
 
 async def on_http_exception(request: Request, error: HTTPException) -> Response:

@@ -168,8 +168,11 @@ class Sqlite:
             return Failure.CONNECTION
         return Failure.TRANSACTION if isinstance(error, sqlite3.Error) else None
 
-    def translate(self, error: Exception) -> BuilddError:  # noqa: PLR0911 - a table of errors
+    def translate(self, error: Exception) -> BuilddError:
         """A sqlite3 error in one line."""
+        return _kept_in(self._translated(error))
+
+    def _translated(self, error: Exception) -> BuilddError:  # noqa: PLR0911 - a table of errors
         if _is_unique(error):
             return AlreadyExists(_unique_fields(str(error)))
         if isinstance(error, _REFUSED):
@@ -248,6 +251,9 @@ class Postgres:
 
     def translate(self, error: Exception) -> BuilddError:
         """A psycopg error in one line, without the password that a URL may carry."""
+        return _kept_in(self._translated(error))
+
+    def _translated(self, error: Exception) -> BuilddError:
         state = getattr(error, "sqlstate", None) or ""
         line = next(iter(str(error).strip().splitlines()), type(error).__name__)
         if state == "23505":
@@ -273,6 +279,13 @@ def explain(database: Database, error: Exception) -> BuilddError:
     if isinstance(explained, InternalError):
         log.error("an operation failed inside buildd", exc_info=error)
     return explained
+
+
+def _kept_in(error: BuilddError) -> BuilddError:
+    """Where the database is, and its driver's own words, are for whoever runs it."""
+    if isinstance(error, (ConfigError, Unavailable)):
+        error.outward = "the database cannot be used now"
+    return error
 
 
 def _psycopg() -> ModuleType:
