@@ -41,7 +41,6 @@ if TYPE_CHECKING:
     from buildd.models import (
         Account,
         AccountWhy,
-        AdminKey,
         Agent,
         Artifact,
         ArtifactType,
@@ -82,8 +81,9 @@ if TYPE_CHECKING:
         Workspace,
     )
     from buildd.operations import Deleted
-    from buildd.routing import AccountType, RunnerPreference
-    from buildd.states import ErrorCode, LaunchStatus, TaskStatus, WorkerStatus
+    from buildd.routing import AccountType, RunnerPreference, Trust
+    from buildd.scopes import Scope
+    from buildd.states import DeliveryStatus, ErrorCode, LaunchStatus, TaskStatus, WorkerStatus
 
     __version__: str
 
@@ -91,7 +91,6 @@ __all__ = [
     "Account",
     "AccountType",
     "AccountWhy",
-    "AdminKey",
     "Agent",
     "AlreadyExists",
     "Artifact",
@@ -158,6 +157,7 @@ __all__ = [
     "Why",
     "Worker",
     "WorkerStatus",
+    "Scope",
     "Workspace",
     "WrongState",
     "__version__",
@@ -202,7 +202,6 @@ _HOMES = {
     "buildd.models": (
         "Account",
         "AccountWhy",
-        "AdminKey",
         "Agent",
         "Artifact",
         "ArtifactType",
@@ -265,6 +264,7 @@ if not TYPE_CHECKING:  # A checker that saw this would believe in every misspelt
         if name == "__version__":
             return _version()
         if name not in _HOME_OF:
+    "buildd.scopes": ("Scope",),
             raise AttributeError(f"module 'buildd' has no attribute {name!r}")
         value = getattr(import_module(_HOME_OF[name]), name)
         globals()[name] = value

@@ -13,6 +13,7 @@ WHO = {
     Access.ADMIN: "an administrator",
     Access.ACCOUNT: "an account with its own key, or a launch's acquisition token",
     Access.ENROLMENT: "an enrolment token, once",
+    Access.CLAIMER: "an account that may claim, or an administrator",
     Access.MEMBER: "an administrator, or an account with the grant it takes",
     Access.READER: "an administrator, an account with a grant, or the attempt's lease token",
     Access.LEASE: "the worker's lease token",

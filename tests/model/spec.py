@@ -19,6 +19,7 @@ from tests.model.words import ACCOUNT, ADMIN, HANDLERS, LEASE, Caller, RefusalEr
 CALLERS = {
     Access.ADMIN: {ADMIN},
     Access.ACCOUNT: {ACCOUNT},
+    Access.CLAIMER: {ADMIN, ACCOUNT},
     Access.MEMBER: {ADMIN, ACCOUNT},
     Access.READER: {ADMIN, ACCOUNT, LEASE},
     Access.LEASE: {LEASE},

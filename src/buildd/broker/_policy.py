@@ -1,4 +1,4 @@
-"""Which kind of caller may use a verb at all. What it may touch, the scoped queries decide."""
+"""Which kind of caller may use a verb at all, and with which key; what it may touch, scoped queries decide."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from typing import Any
 
 from buildd.broker.principals import Principal, PrincipalKind
 from buildd.errors import Forbidden, NotFound
-from buildd.operations import Access, Operation, Transfer
+from buildd.operations import Access, Method, Operation, Transfer
+from buildd.scopes import Scope
 
 _ADMIN, _ACCOUNT, _LEASE = PrincipalKind.ADMIN, PrincipalKind.ACCOUNT, PrincipalKind.LEASE
 _ACQUIRE, _ENROL = PrincipalKind.ACQUIRE, PrincipalKind.ENROL
@@ -15,6 +16,7 @@ ALLOWED: dict[Access, frozenset[PrincipalKind]] = {
     Access.ADMIN: frozenset({_ADMIN}),
     Access.ACCOUNT: frozenset({_ACCOUNT, _ACQUIRE}),
     Access.ENROLMENT: frozenset({_ENROL}),
+    Access.CLAIMER: frozenset({_ADMIN, _ACCOUNT}),
     Access.MEMBER: frozenset({_ADMIN, _ACCOUNT}),
     Access.READER: frozenset({_ADMIN, _ACCOUNT, _LEASE}),
     Access.LEASE: frozenset({_LEASE}),
@@ -25,6 +27,7 @@ _NEEDS = {
     Access.ADMIN: "an administrator",
     Access.ACCOUNT: "an account with its own key (make one with `buildd accounts create`)",
     Access.ENROLMENT: "an enrolment token (make one with `buildd accounts enrol`)",
+    Access.CLAIMER: "an account key or an administrator",
     Access.MEMBER: "an account key or an administrator",
     Access.READER: "an account key, an administrator, or a lease token",
     Access.LEASE: "the lease token of the worker",
@@ -32,16 +35,36 @@ _NEEDS = {
 }
 
 
-def check(operation: Operation[Any] | Transfer, principal: Principal) -> None:
-    """Raises `Forbidden` if this kind of caller may never use the verb."""
-    if principal.kind not in ALLOWED[operation.access]:
-        raise Forbidden(f"this needs {_NEEDS[operation.access]}")
+Verb = Operation[Any] | Transfer
+
+_CHANGES = {Access.ADMIN: Scope.ADMIN, Access.ACCOUNT: Scope.CLAIM, Access.CLAIMER: Scope.CLAIM}
+
+
+def scope_of(verb: Verb | type[Verb]) -> Scope | None:
+    """What a key must be good for to use a verb; None where any key will do."""
+    if verb.http.method is not Method.GET:
+        return _CHANGES.get(verb.access, Scope.CREATE)
+    return None if verb.access is Access.ACCOUNT else Scope.READ
+
+
+def check(verb: Verb, principal: Principal) -> None:
+    """Raises `Forbidden` if this kind of caller may never use the verb, or not with this key."""
+    if principal.kind not in ALLOWED[verb.access]:
+        raise Forbidden(f"this needs {_NEEDS[verb.access]}")
+    _check_scope(scope_of(verb), principal)
 
 
 def check_listener(principal: Principal) -> None:
-    """Raises `Forbidden` if this kind of caller may not listen to events."""
+    """Raises `Forbidden` if this kind of caller may not listen to events, or not with this key."""
     if principal.kind in {_ACQUIRE, _ENROL}:
         raise Forbidden(f"this needs {_NEEDS[Access.READER]}")
+    _check_scope(Scope.READ, principal)
+
+
+def _check_scope(needed: Scope | None, principal: Principal) -> None:
+    if needed is not None and needed not in principal.scopes:
+        has = ", ".join(sorted(principal.scopes))
+        raise Forbidden(f"this needs a key with the scope {needed}; this one has: {has}")
 
 
 def own(mine: str | None, asked: str) -> None:

@@ -12,7 +12,7 @@ from buildd.budget import budget_day
 from buildd.errors import NotFound, WrongState
 from buildd.events import EventType
 from buildd.ids import Kind, new_id
-from buildd.models import Account, AdminKey, Grant, Key, NewAccount, NewKey
+from buildd.models import Account, Grant, NewAccount
 from buildd.store import Row
 from buildd.store.sql import accounts as sql
 from buildd.store.sql import workspaces as sql_workspaces
@@ -34,12 +34,12 @@ def create_account(ctx: Context, op: ops.CreateAccount) -> NewAccount:
         created_at=ctx.tx.now,
         updated_at=ctx.tx.now,
     )
-    key_id, secret = mint_key(ctx, account_id)
+    key = mint_key(ctx, account_id)
     row = _account(ctx, account_id)
     make_own_pool(ctx, row)
-    _announce(ctx, account_id)
+    announce(ctx, account_id)
     account = model(Account, row)
-    return NewAccount(**account.model_dump(by_alias=False), key_id=key_id, api_key=secret)
+    return NewAccount(**account.model_dump(by_alias=False), key_id=key.id, api_key=key.api_key)
 
 
 @handles(ops.ListAccounts)
@@ -78,7 +78,7 @@ def update_account(ctx: Context, op: ops.UpdateAccount) -> Account:
         if row.github_id is not None:
             disable_pools(ctx, op.id, named=row.github_id)
         make_own_pool(ctx, changed)
-    _announce(ctx, op.id)
+    announce(ctx, op.id)
     return model(Account, changed)
 
 
@@ -87,7 +87,7 @@ def drain_account(ctx: Context, op: ops.DrainAccount) -> Account:
     """Stop giving it work, or start again."""
     if ctx.tx.first(sql.SET_DRAINING, of=op.id, draining=op.draining) is None:
         raise NotFound("there is no such account")
-    _announce(ctx, op.id)
+    announce(ctx, op.id)
     return model(Account, _account(ctx, op.id))
 
 
@@ -99,41 +99,7 @@ def delete_account(ctx: Context, op: ops.DeleteAccount) -> ops.Deleted:
         raise WrongState(f"the account still has {account.live_workers} live workers")
     ctx.tx.run(sql.REVOKE_ALL_KEYS, owner=op.id, now=ctx.tx.now)
     disable_pools(ctx, op.id)
-    _announce(ctx, op.id)
-    return ops.Deleted(id=op.id)
-
-
-@handles(ops.CreateKey)
-def create_key(ctx: Context, op: ops.CreateKey) -> NewKey:
-    """A further key."""
-    _account(ctx, op.account_id)
-    key_id, secret = mint_key(ctx, op.account_id)
-    return NewKey(id=key_id, account_id=op.account_id, created_at=ctx.tx.now, api_key=secret)
-
-
-@handles(ops.RevokeKey)
-def revoke_key(ctx: Context, op: ops.RevokeKey) -> Key:
-    """Make a key useless; doing it twice is fine."""
-    row = ctx.tx.first(sql.REVOKE_KEY, of=op.id, owner=op.account_id, now=ctx.tx.now)
-    if row is None:
-        raise NotFound
-    _announce(ctx, op.account_id)
-    return model(Key, row)
-
-
-@handles(ops.CreateAdminKey)
-def create_admin_key(ctx: Context, op: ops.CreateAdminKey) -> AdminKey:
-    """A key of nobody's account is an administrator's."""
-    key_id, secret = mint_key(ctx, None)
-    return AdminKey(id=key_id, api_key=secret)
-
-
-@handles(ops.RevokeAdminKey)
-def revoke_admin_key(ctx: Context, op: ops.RevokeAdminKey) -> ops.Deleted:
-    """Make an administrator's key useless; the one from the environment is not the database's."""
-    if ctx.tx.first(sql.REVOKE_ADMIN_KEY, of=op.id, now=ctx.tx.now) is None:
-        raise NotFound
-    _announce(ctx, None)
+    announce(ctx, op.id)
     return ops.Deleted(id=op.id)
 
 
@@ -145,7 +111,7 @@ def grant_workspace(ctx: Context, op: ops.GrantWorkspace) -> Grant:
         raise NotFound("there is no such workspace")
     grant = Grant.model_validate(op.fields())
     ctx.tx.run(sql.PUT_GRANT, **grant.model_dump(by_alias=False))
-    _announce(ctx, op.account_id)
+    announce(ctx, op.account_id)
     return grant
 
 
@@ -161,7 +127,7 @@ def revoke_grant(ctx: Context, op: ops.RevokeGrant) -> ops.Deleted:
     """Take a grant away."""
     if not ctx.tx.run(sql.DELETE_GRANT, account=op.account_id, workspace=op.workspace_id):
         raise NotFound
-    _announce(ctx, op.account_id)
+    announce(ctx, op.account_id)
     return ops.Deleted(id=op.workspace_id)
 
 
@@ -172,5 +138,6 @@ def _account(ctx: Context, account_id: str | None) -> Row:
     return row
 
 
-def _announce(ctx: Context, account_id: str | None) -> None:
+def announce(ctx: Context, account_id: str | None) -> None:
+    """An account or its rights were changed: whoever remembers them looks again."""
     ctx.emit(EventType.ACCOUNT_UPDATED, {}, account_id=account_id)

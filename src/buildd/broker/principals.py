@@ -13,8 +13,9 @@ from buildd.clock import elapsed
 from buildd.errors import NotAuthenticated
 from buildd.ids import Secret, digest, secret_kind
 from buildd.routing import AccountType
+from buildd.scopes import ALL, Scope
 from buildd.states import OVER
-from buildd.store import Store, Transaction
+from buildd.store import Row, Store, Transaction
 from buildd.store.sql import accounts as sql
 from buildd.store.sql import pools as sql_pools
 
@@ -47,6 +48,8 @@ class Principal:
     account_id: str | None = None
     account_type: AccountType | None = None
     key_id: str | None = None
+    scopes: frozenset[Scope] = ALL
+    """What its key is good for; only keys are limited so."""
     worker_id: str | None = None
     task_id: str | None = None
     workspace_id: str | None = None
@@ -119,34 +122,46 @@ class Doorkeeper:
             return _launched(tx, kind, hashed)
         principal = lease_of(tx, hashed) if kind is Secret.LEASE else _key_of(tx, hashed)
         if principal is None:
-            raise NotAuthenticated("this key is unknown or was revoked")
+            raise NotAuthenticated("this key is unknown")
+        seconds = _REMEMBER_SECONDS
+        if principal.expires_at is not None:
+            seconds = min(seconds, (principal.expires_at - tx.now).total_seconds())
         with self._lock:
             if len(self._known) >= _REMEMBER_MOST:
                 self._known.clear()
-            self._known[hashed] = (elapsed() + _REMEMBER_SECONDS, principal)
+            self._known[hashed] = (elapsed() + seconds, principal)
         return principal
 
 
-def check_key(tx: Transaction, principal: Principal) -> None:
-    """Raises `NotAuthenticated` if the key that a caller came with was revoked since."""
-    key_id = principal.key_id
-    if key_id is not None and tx.first(sql.KEY_STANDS, id=key_id) is None:
-        raise NotAuthenticated("this key was revoked")
-
-
-def _key_of(tx: Transaction, hashed: str) -> Principal | None:
-    row = tx.first(sql.KEY_BY_DIGEST, digest=hashed)
-    if row is None:
+def check_key(tx: Transaction, principal: Principal) -> datetime | None:
+    """When the key that a caller came with expires. Raises `NotAuthenticated` if it is over by now."""
+    if principal.key_id is None:
         return None
-    if row.account_id is None:
-        return Principal(PrincipalKind.ADMIN, key_id=row.id)
+    expires_at: datetime | None = _standing(tx, tx.first(sql.KEY, id=principal.key_id)).expires_at
+    return expires_at
+
+
+def _key_of(tx: Transaction, hashed: str) -> Principal:
+    row = _standing(tx, tx.first(sql.KEY_BY_DIGEST, digest=hashed))
     return Principal(
-        PrincipalKind.ACCOUNT,
+        PrincipalKind.ADMIN if row.account_id is None else PrincipalKind.ACCOUNT,
         account_id=row.account_id,
-        account_type=AccountType(row.type),
+        account_type=None if row.account_id is None else AccountType(row.type),
         key_id=row.id,
+        scopes=frozenset(map(Scope, row.scopes)),
         launch_id=row.launch_id,
+        expires_at=row.expires_at,
     )
+
+
+def _standing(tx: Transaction, key: Row | None) -> Row:
+    if key is None:
+        raise NotAuthenticated("this key is unknown")
+    if key.revoked_at is not None:
+        raise NotAuthenticated("this key was revoked")
+    if key.expires_at is not None and key.expires_at <= tx.now:
+        raise NotAuthenticated(f"this key expired at {key.expires_at:%Y-%m-%d %H:%M:%S} UTC")
+    return key
 
 
 def _launched(tx: Transaction, kind: Secret, hashed: str) -> Principal:

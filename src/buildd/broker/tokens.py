@@ -2,31 +2,49 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from buildd import operations as ops
 from buildd.broker._context import Context, handles
 from buildd.errors import NotAuthenticated, NotFound
 from buildd.ids import Kind, Secret, digest, new_id, new_secret
-from buildd.models import Enrolled, Enrolment
+from buildd.models import Enrolled, Enrolment, NewKey
 from buildd.operations.pools import MAX_TOKEN_SECONDS
+from buildd.scopes import OF_ACCOUNTS, Scope
 from buildd.store import Row
 from buildd.store.sql import accounts as sql_accounts
 from buildd.store.sql import pools as sql
 
 
-def mint_key(ctx: Context, account_id: str | None) -> tuple[str, str]:
-    """A key of an account, or of an administrator: its id, and the key itself."""
-    key_id, secret = new_id(Kind.KEY), new_secret(Secret.KEY)
-    ctx.tx.run(
-        sql_accounts.INSERT_KEY,
-        id=key_id,
+@dataclass(frozen=True)
+class KeyTerms:
+    """What a new key is called, what it is good for, and for how long; at first for all, for ever."""
+
+    name: str | None = None
+    scopes: Iterable[str] | None = None
+    life: timedelta | None = None
+
+
+def mint_key(ctx: Context, account_id: str | None, terms: KeyTerms | None = None) -> NewKey:
+    """A key of an account, or of an administrator."""
+    terms = terms or KeyTerms()
+    possible = Scope if account_id is None else OF_ACCOUNTS
+    wanted = possible if terms.scopes is None else frozenset(terms.scopes)
+    secret = new_secret(Secret.KEY)
+    key = NewKey(
+        id=new_id(Kind.KEY),
         account_id=account_id,
-        digest=digest(secret, ctx.pepper),
+        name=terms.name,
+        scopes=[each for each in possible if each in wanted],
         created_at=ctx.tx.now,
-        revoked_at=None,
+        expires_at=None if terms.life is None else ctx.tx.now + terms.life,
+        api_key=secret,
     )
-    return key_id, secret
+    row = key.model_dump(by_alias=False, exclude={"api_key"})
+    ctx.tx.run(sql_accounts.INSERT_KEY, **row, digest=digest(secret, ctx.pepper))
+    return key
 
 
 def mint_for_launch(ctx: Context, launch: Row) -> str:
@@ -57,12 +75,12 @@ def enrol(ctx: Context, op: ops.Enrol) -> Enrolled:
     used = ctx.tx.first(sql.USE_TOKEN, of=principal.token, now=ctx.tx.now)
     if used is None:
         raise NotAuthenticated("this enrolment token was used")
-    key_id, secret = mint_key(ctx, principal.account_id)
+    key = mint_key(ctx, principal.account_id, KeyTerms(name=used.launch_id or "enrolled"))
     if used.launch_id is not None and not ctx.tx.all(
-        sql.ENROL_LAUNCH, of=used.launch_id, key=key_id, now=ctx.tx.now
+        sql.ENROL_LAUNCH, of=used.launch_id, key=key.id, now=ctx.tx.now
     ):
         raise NotAuthenticated(f"launch {used.launch_id} is over, or has enrolled its agent")
-    return Enrolled(account_id=principal.account_id, key_id=key_id, api_key=secret)
+    return Enrolled(account_id=principal.account_id, key_id=key.id, api_key=key.api_key)
 
 
 def _mint(

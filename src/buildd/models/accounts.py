@@ -6,6 +6,7 @@ from decimal import Decimal
 
 from buildd.models._model import AtLeastOne, Count, Flag, Id, Model, Name, Time, Usd
 from buildd.routing import AccountType
+from buildd.scopes import Scope
 
 
 class Account(Model):
@@ -35,12 +36,20 @@ class Account(Model):
 
 
 class Key(Model):
-    """An account's API key as the server remembers it: never the key itself."""
+    """An API key as the server remembers it: never the key itself."""
 
     id: Id
-    account_id: Id
+    account_id: Id | None = None
+    """Whose it is; None for an administrator's."""
+    name: Name | None = None
+    scopes: list[Scope]
     created_at: Time
+    expires_at: Time | None = None
     revoked_at: Time | None = None
+    replaced_by: Id | None = None
+    """The key it was rotated to."""
+    last_used_at: Time | None = None
+    """To within a minute or so; None if it was never used."""
 
 
 class NewKey(Key):
@@ -53,13 +62,6 @@ class NewAccount(Account):
     """An account just made, with its first key. `api_key` is shown this once."""
 
     key_id: Id
-    api_key: str
-
-
-class AdminKey(Model):
-    """An administrator's key just made, shown this once."""
-
-    id: Id
     api_key: str
 
 

@@ -25,6 +25,8 @@ class Access(StrEnum):
     """An account with its own key; or the acquisition token of a launch, for its one task."""
     ENROLMENT = "enrolment"
     """An enrolment token, once."""
+    CLAIMER = "claimer"
+    """An account that takes up work or reports on it, or an administrator on its behalf."""
     MEMBER = "member"
     """An administrator, or an account with the grant that the verb needs."""
     READER = "reader"

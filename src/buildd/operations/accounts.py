@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Annotated, Literal
 
-from buildd.models import Account, AdminKey, Grant, Key, NewAccount, NewKey
+from pydantic import BaseModel, Field
+
+from buildd.models import Account, Grant, Key, NewAccount, NewKey
 from buildd.models._model import AtLeastOne, Flag, Id, Name, Usd
 from buildd.operations._operation import (
     Access,
@@ -18,6 +21,10 @@ from buildd.operations._operation import (
 )
 from buildd.operations._paging import Paged
 from buildd.routing import AccountType
+from buildd.scopes import Scope
+
+AccountScope = Literal["read", "create", "claim"]
+"""The values of `buildd.scopes.OF_ACCOUNTS`, as the schema names them."""
 
 
 class CreateAccount(Operation[NewAccount]):
@@ -89,12 +96,50 @@ class DeleteAccount(Operation[Deleted]):
     id: Id
 
 
-class CreateKey(Operation[NewKey]):
-    """Make a further key for an account, shown this once; the older ones go on working."""
+class KeyTerms(BaseModel, defer_build=True):
+    """What every new key may be given."""
+
+    name: Name | None = None
+    expires_in_seconds: AtLeastOne | None = None
+    """None: it works until it is revoked."""
+
+
+class Overlap(BaseModel, defer_build=True):
+    """How long a key works beside the one that it is rotated to."""
+
+    overlap_seconds: Annotated[int, Field(strict=True, ge=0, le=30 * 86_400)] = 86_400
+
+
+class CreateKey(KeyTerms, Operation[NewKey]):
+    """Make a further key for an account, shown this once; the older ones go on working.
+
+    `scopes` is what it is good for; by default all that an account's key can be.
+    """
 
     http = create("/api/accounts/{account_id}/keys")
     access = Access.ADMIN
     account_id: Id
+    scopes: Annotated[list[AccountScope], Field(min_length=1, max_length=3)] | None = None
+
+
+class ListKeys(Paged, Operation[list[Key]]):
+    """An account's keys with their scopes and when they were last used, newest first."""
+
+    http = get("/api/accounts/{account_id}/keys")
+    access = Access.ADMIN
+    account_id: Id
+
+
+class RotateKey(Overlap, Operation[NewKey]):
+    """Replace a key by a new one of the same name, scopes and lifetime, shown this once.
+
+    The old one works for the overlap, so that whatever uses it can be given the new one in peace.
+    """
+
+    http = create("/api/accounts/{account_id}/keys/{id}/rotate")
+    access = Access.ADMIN
+    account_id: Id
+    id: Id
 
 
 class RevokeKey(Operation[Key]):
@@ -106,11 +151,31 @@ class RevokeKey(Operation[Key]):
     id: Id
 
 
-class CreateAdminKey(Operation[AdminKey]):
-    """Make an administrator's key, shown this once."""
+class CreateAdminKey(KeyTerms, Operation[NewKey]):
+    """Make an administrator's key, shown this once.
+
+    `scopes` is what it is good for, by default everything; with `read` alone, it looks and changes
+    nothing.
+    """
 
     http = create("/api/admin-keys")
     access = Access.ADMIN
+    scopes: Annotated[list[Scope], Field(min_length=1, max_length=4)] | None = None
+
+
+class ListAdminKeys(Paged, Operation[list[Key]]):
+    """The administrators' keys, newest first; the one in `BUILDD_ADMIN_KEY` is not among them."""
+
+    http = get("/api/admin-keys")
+    access = Access.ADMIN
+
+
+class RotateAdminKey(Overlap, Operation[NewKey]):
+    """Replace an administrator's key by a new one, shown this once; the old one works for the overlap."""
+
+    http = create("/api/admin-keys/{id}/rotate")
+    access = Access.ADMIN
+    id: Id
 
 
 class RevokeAdminKey(Operation[Deleted]):

@@ -51,7 +51,7 @@ class CreateWorker(Operation[Claimed]):
     """Claim one named task, or be told why not (409 `not_claimable`)."""
 
     http = create("/api/workers")
-    access = Access.MEMBER
+    access = Access.CLAIMER
     workspace_id: Id
     task_id: Id
     account_id: Id | None = None
@@ -221,5 +221,5 @@ class ReportWorkers(Operation[list[Reported]]):
     """Many reports at once, each under its own lease token, each accepted or refused by itself."""
 
     http = post("/api/workers/batch")
-    access = Access.MEMBER
+    access = Access.CLAIMER
     reports: Annotated[list[BatchedReport], Field(min_length=1, max_length=MAX_REPORTS)]

@@ -83,15 +83,14 @@ HIDE_ACCOUNT = Statement(
 )
 
 INSERT_KEY = Statement(sa.insert(api_key))
+# An administrator's key has no owner. This is `IS` on SQLite, and `IS NOT DISTINCT FROM` on Postgres.
+_OWNED = api_key.c.account_id.is_not_distinct_from(optional("owner"))
+KEYS = page(sa.select(api_key).where(_OWNED), api_key.c.id)
+OWNED_KEY = locked(sa.select(api_key).where(api_key.c.id == bindparam("id"), _OWNED), api_key)
+REPLACE_KEY = change(api_key, ("replaced_by", "expires_at"))
 REVOKE_KEY = Statement(
     sa.update(api_key)
-    .where(api_key.c.id == bindparam("of"), api_key.c.account_id == bindparam("owner"))
-    .values(revoked_at=sa.func.coalesce(api_key.c.revoked_at, NOW, type_=Moment()))
-    .returning(*api_key.c)
-)
-REVOKE_ADMIN_KEY = Statement(
-    sa.update(api_key)
-    .where(api_key.c.id == bindparam("of"), api_key.c.account_id.is_(None))
+    .where(api_key.c.id == bindparam("of"), _OWNED)
     .values(revoked_at=sa.func.coalesce(api_key.c.revoked_at, NOW, type_=Moment()))
     .returning(*api_key.c)
 )
@@ -101,14 +100,13 @@ REVOKE_ALL_KEYS = Statement(
     .values(revoked_at=NOW)
 )
 KEY_BY_DIGEST = Statement(
-    sa.select(api_key.c.id, api_key.c.account_id, account.c.type, launch.c.id.label("launch_id"))
+    sa.select(api_key, account.c.type, launch.c.id.label("launch_id"))
     .outerjoin(account, account.c.id == api_key.c.account_id)
     .outerjoin(launch, launch.c.key_id == api_key.c.id)
-    .where(api_key.c.digest == bindparam("digest"), api_key.c.revoked_at.is_(None))
+    .where(api_key.c.digest == bindparam("digest"))
 )
-KEY_STANDS = Statement(
-    sa.select(api_key.c.id).where(api_key.c.id == bindparam("id"), api_key.c.revoked_at.is_(None))
-)
+KEY = Statement(sa.select(api_key).where(api_key.c.id == bindparam("id")))
+# One that has expired counts: time alone must not open a server to whoever needs no key.
 ADMIN_KEY = Statement(
     sa.select(api_key.c.id)
     .where(api_key.c.account_id.is_(None), api_key.c.revoked_at.is_(None))

@@ -48,8 +48,13 @@ class KeyRow(SQLModel, table=True):
     id: str = Field(primary_key=True)
     account_id: str | None = Field(foreign_key="account.id", index=True)
     digest: str = Field(unique=True)
+    name: str | None = None
+    scopes: Any = Field(sa_type=JSON)
     created_at: datetime = Field(sa_type=Moment)
+    expires_at: datetime | None = Field(sa_type=Moment)
     revoked_at: datetime | None = Field(sa_type=Moment)
+    replaced_by: str | None = None
+    last_used_at: datetime | None = Field(sa_type=Moment)
 
 
 class GrantRow(SQLModel, table=True):

@@ -73,8 +73,12 @@ CALLS: dict[type[Operation[Any]], Call] = {
     ops.DrainAccount: lambda it: ops.DrainAccount(id=it.account),
     ops.DeleteAccount: lambda it: ops.DeleteAccount(id=it.account),
     ops.CreateKey: lambda it: ops.CreateKey(account_id=it.account),
+    ops.ListKeys: lambda it: ops.ListKeys(account_id=it.account),
+    ops.RotateKey: lambda it: ops.RotateKey(account_id=it.account, id=it.key),
     ops.RevokeKey: lambda it: ops.RevokeKey(account_id=it.account, id=it.key),
     ops.CreateAdminKey: lambda _: ops.CreateAdminKey(),
+    ops.ListAdminKeys: lambda _: ops.ListAdminKeys(),
+    ops.RotateAdminKey: lambda it: ops.RotateAdminKey(id=it.key),
     ops.RevokeAdminKey: lambda it: ops.RevokeAdminKey(id=it.key),
     ops.GrantWorkspace: lambda it: ops.GrantWorkspace(
         account_id=it.account, workspace_id=it.workspace
@@ -161,7 +165,14 @@ LISTS: set[type[Operation[Any]]] = {
 }
 """What anybody may ask: it shows to each what is theirs."""
 
-BY_ACCOUNTS = {Access.ACCOUNT, Access.MEMBER, Access.READER, Access.MEMBER_OR_LEASE}
+BY_ACCOUNTS = {
+    Access.ACCOUNT,
+    Access.CLAIMER,
+    Access.MEMBER,
+    Access.READER,
+    Access.MEMBER_OR_LEASE,
+}
+FOR_GRANTED = BY_ACCOUNTS - {Access.ACCOUNT}
 NOT_BY_ADMINS = {Access.ACCOUNT, Access.LEASE, Access.ENROLMENT}
 BY_LEASES = {Access.LEASE, Access.READER, Access.MEMBER_OR_LEASE}
 
@@ -251,7 +262,7 @@ class AccessSuite(StageSuite):
         things = things_of(stage)
         hired = stage.bd.accounts.create(type=AccountType.USER, name="a stranger")
         stranger = stage.bd.with_key(hired.api_key)
-        found = refused(stranger, things, {Access.MEMBER, Access.READER, Access.MEMBER_OR_LEASE})
+        found = refused(stranger, things, FOR_GRANTED)
         open_to_all: list[type[Operation[Any]]] = [*LISTS, ops.ReportWorkers]
         done = {kind.__name__ for kind in open_to_all}
         assert found == {name: None if name in done else NotFound for name in found}
@@ -305,6 +316,7 @@ class AccessSuite(StageSuite):
             ops.CreateWorkspace,
             ops.CreateWorker,  # an administrator names the account first
             ops.ListAccounts,
+            ops.ListAdminKeys,
             ops.ListLaunches,
             ops.ListPools,
             ops.ReportWorkers,
