@@ -81,9 +81,9 @@ if TYPE_CHECKING:
         Workspace,
     )
     from buildd.operations import Deleted
-    from buildd.routing import AccountType, RunnerPreference, Trust
+    from buildd.routing import AccountType, RunnerPreference
+    from buildd.states import ErrorCode, LaunchStatus, TaskStatus, WorkerStatus
     from buildd.scopes import Scope
-    from buildd.states import DeliveryStatus, ErrorCode, LaunchStatus, TaskStatus, WorkerStatus
 
     __version__: str
 
@@ -146,6 +146,7 @@ __all__ = [
     "Role",
     "RunnerPreference",
     "Schedule",
+    "Scope",
     "Selection",
     "Source",
     "Task",
@@ -157,7 +158,6 @@ __all__ = [
     "Why",
     "Worker",
     "WorkerStatus",
-    "Scope",
     "Workspace",
     "WrongState",
     "__version__",
@@ -246,6 +246,7 @@ _HOMES = {
         "AccountType",
         "RunnerPreference",
     ),
+    "buildd.scopes": ("Scope",),
     "buildd.states": (
         "ErrorCode",
         "LaunchStatus",
@@ -264,7 +265,6 @@ if not TYPE_CHECKING:  # A checker that saw this would believe in every misspelt
         if name == "__version__":
             return _version()
         if name not in _HOME_OF:
-    "buildd.scopes": ("Scope",),
             raise AttributeError(f"module 'buildd' has no attribute {name!r}")
         value = getattr(import_module(_HOME_OF[name]), name)
         globals()[name] = value
