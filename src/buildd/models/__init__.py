@@ -1,6 +1,7 @@
 """The things buildd speaks of. Each class is what Python holds and what travels as JSON."""
 
 from buildd.models._model import Model
+from buildd.models.accounts import Account, Agent, Grant, Key, NewAccount, NewKey
 from buildd.models.pools import Enrolled, Enrolment, Launch, Leftover, Pool, PoolCheck
 from buildd.models.records import (
     Artifact,
