@@ -107,14 +107,13 @@ class TmuxRunner:
         return Observation(LaunchState.RUNNING)
 
     async def stop(self, ref: ExternalRef, grace: float) -> None:
-        """SIGTERM, which drains; after `grace` seconds SIGKILL for its process group."""
-        asked_at = None
+        """SIGTERM once, which drains; after `grace` seconds SIGKILL for its process group."""
+        until = anyio.current_time() + grace
         while (pane := (await self._panes()).get(ref.external_id)) and not pane.over:
             with contextlib.suppress(ProcessLookupError):
-                if asked_at is None:
-                    asked_at = anyio.current_time()
+                if self._first_to_ask(ref.order_id):
                     os.kill(pane.pid, signal.SIGTERM)
-                if anyio.current_time() >= asked_at + grace:
+                if anyio.current_time() >= until:
                     os.killpg(pane.pid, signal.SIGKILL)
             await anyio.sleep(0.1)
 
@@ -153,6 +152,15 @@ class TmuxRunner:
             file.writelines(lines)
         Path(fresh).replace(place / ".env")
         return place
+
+    def _first_to_ask(self, order_id: str) -> bool:
+        try:
+            (self._directory / order_id / "asked").touch(exist_ok=False)
+        except FileExistsError:
+            return False
+        except OSError:
+            pass  # It must end, even where nothing can be written down.
+        return True
 
     async def _panes(self) -> dict[str, Pane]:
         """Every session there is. Raises `Unavailable`."""

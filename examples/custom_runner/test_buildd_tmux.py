@@ -20,7 +20,7 @@ from buildd.testing.runners import RunnerSuite, Trouble, World
 
 AGENT = """\
 #!/bin/sh
-[ -e ../defy ] && trap '' TERM || trap 'touch drained; exit 0' TERM
+[ -e ../defy ] && trap 'echo asked >> asked-to-end' TERM || trap 'touch drained; exit 0' TERM
 printf '%s\\0' "$@" > argv
 touch ready
 while :; do [ -e exit ] && exit "$(cat exit)"; sleep 0.02; done
@@ -136,6 +136,10 @@ class Tmux(World):
     def drained(self, order_id: str) -> bool:
         """It left a sign."""
         return (self.place(order_id) / "drained").exists()
+
+    def asked(self, order_id: str) -> int:
+        told = self.place(order_id) / "asked-to-end"
+        return len(told.read_text().splitlines()) if told.exists() else 0
 
     def key(self, order_id: str) -> str | None:
         """Among the settings."""

@@ -99,10 +99,11 @@ class LocalRunner:
         return Observation(LaunchState.EXITED, f"{how}{_last_words(directory)}", code)
 
     async def stop(self, ref: ExternalRef, grace: float) -> None:
-        """SIGTERM, which drains; after `grace` seconds everything it started is killed."""
+        """SIGTERM once, which drains; after `grace` seconds everything it started is killed."""
         found = await anyio.to_thread.run_sync(process.find, ref.external_id)
         if found is not None:
-            found.terminate()
+            if self._first_to_ask(ref.order_id):
+                found.terminate()
             for _ in range(int(grace / _POLL)):
                 if (await self.observe(ref)).state is not LaunchState.RUNNING:
                     break
@@ -148,6 +149,16 @@ class LocalRunner:
         if not _SAFE.fullmatch(order_id):
             raise ConfigError(f"{order_id!r} cannot name a launch")
         return self._launches / order_id
+
+    def _first_to_ask(self, order_id: str) -> bool:
+        """Whether nobody has asked this agent to end yet: a second SIGTERM would end its drain."""
+        try:
+            (self._directory(order_id) / "asked").touch(exist_ok=False)
+        except FileExistsError:
+            return False
+        except OSError:
+            pass  # It must end, even where nothing can be written down.
+        return True
 
     def _start(self, order: LaunchOrder, directory: Path) -> str:
         """Start the agent of an order, whose secrets are there; the answer names its process."""

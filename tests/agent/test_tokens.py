@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -13,6 +14,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -31,6 +33,7 @@ from buildd_server.serving import Server
 from buildd_server.settings import Settings
 from tests.agent.office import git
 from tests.agent.test_agent_process import until
+from tests.chaos.proxy import Proxy
 
 KEY = "sk-a-key-of-the-model"
 
@@ -143,6 +146,31 @@ def test_a_task_gets_an_agent_of_its_own(yard: Yard, repository: Path) -> None:
     assert code in (3, 4)
     assert [line for line in told.splitlines() if "buildd-agent: error:" in line]
     assert "Traceback" not in told
+
+
+def test_a_server_that_is_away_as_it_starts_costs_nothing(yard: Yard) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as away:
+        port = away.getsockname()[1]
+        yard.pool("true", server=f"http://127.0.0.1:{port}")
+        task = yard.task()
+        away.accept()[0].close()
+    proxy = Proxy(urlsplit(yard.address).port or 0, port)
+    until(lambda: yard.done(task))
+    until(lambda: yard.launch().status is LaunchStatus.ENDED)
+    assert yard.launch().exit_code == 0
+    proxy.close()
+
+
+def test_it_can_be_stopped_while_the_server_is_away(yard: Yard) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as away:
+        yard.pool("true", server=f"http://127.0.0.1:{away.getsockname()[1]}")
+        yard.task()
+        away.accept()[0].close()
+        away.accept()[0].close()
+        launch = yard.launch()
+        yard.owner.launches.stop(id=launch.id)
+        until(lambda: yard.owner.launches.get(id=launch.id).status is LaunchStatus.ENDED)
+        assert yard.owner.launches.get(id=launch.id).exit_code == 0
 
 
 def test_it_goes_on_where_another_agent_left_off(yard: Yard) -> None:

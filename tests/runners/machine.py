@@ -24,7 +24,7 @@ from buildd_runners.local import LocalRunner
 
 AGENT = """\
 #!/bin/sh
-if [ -e ../../defy ]; then trap '' TERM; else trap 'touch drained; exit 0' TERM; fi
+if [ -e ../../defy ]; then trap 'echo asked >> asked-to-end' TERM; else trap 'touch drained; exit 0' TERM; fi
 echo started >> starts
 printf '%s\\0' "$@" > argv
 setsid sleep 600 &
@@ -163,6 +163,10 @@ class Machine(World):
 
     def drained(self, order_id: str) -> bool:
         return (self.launch(order_id) / "drained").exists()
+
+    def asked(self, order_id: str) -> int:
+        told = self.launch(order_id) / "asked-to-end"
+        return len(told.read_text().splitlines()) if told.exists() else 0
 
     def key(self, order_id: str) -> str | None:
         return _config.load({}, self.launch(order_id)).get("api_key")

@@ -23,7 +23,7 @@ from buildd.agent.process import identity
 from buildd.agent.progress import Standing, standing
 from buildd.agent.records import Records
 from buildd.agent.report import deliver_left
-from buildd.agent.retry import Backoff, passes
+from buildd.agent.retry import Backoff, passes, persist
 from buildd.agent.session import Desk, attend
 from buildd.client import AsyncClient
 from buildd.clock import elapsed
@@ -38,6 +38,8 @@ _WAIT = 50
 """Seconds a claim waits at the server: less than what proxies cut off after a minute."""
 _LAST_REPORTS = 30.0
 """Seconds that reports have, at the end of a drain, to reach a server that is away."""
+_FIRST_WORD = 60.0
+"""Seconds for which what a pool has started waits for a server that is away."""
 _MINUTE = 60.0
 _PRUNE_EVERY = 60
 """Minutes between two removals of what ended attempts left."""
@@ -53,6 +55,7 @@ class Agent:
         self._ended = anyio.Event()
         self._draining = anyio.Event()
         self._hurry = anyio.Event()
+        self._introducing = anyio.CancelScope()
         self._claiming = anyio.CancelScope()
         self._left: int | None = None
         self._said: ReasonCode | None = None
@@ -76,6 +79,7 @@ class Agent:
         log.info("draining: %d running", len(self._attempts))
         notify.tell("STOPPING=1")
         self._draining.set()
+        self._introducing.cancel()
         self._claiming.cancel()
 
     async def run(self) -> None:
@@ -84,7 +88,9 @@ class Agent:
         Raises `buildd.errors` that trying again cannot mend, such as a revoked key, a workspace that
         is not there, or what keeps the executor from any task; what runs is brought to its end before.
         """
-        account = await self._client.accounts.me()
+        account = await self._introduced()
+        if account is None:
+            return
         if account.type is AccountType.ACTION or self._options.single_run:
             self._left = self._options.max_tasks
         if not self._options.acquires:
@@ -116,6 +122,13 @@ class Agent:
         self._failure = self._failure or problem
         if not self._draining.is_set():
             self.drain()
+
+    async def _introduced(self) -> Account | None:
+        """Who this agent is; None if it is to drain before it knows. People are told trouble at once."""
+        patience = _FIRST_WORD if self._options.acquires else 0
+        with self._introducing:
+            return await persist(self._client.accounts.me, until=elapsed() + patience)
+        return None
 
     async def _check_workspace(self, account: Account) -> None:
         workspace_id = self._options.workspace_id

@@ -162,7 +162,7 @@ class Service:
 
     def cloud_init(self) -> str:
         """A cloud-init file for a machine that is made anew. JSON is YAML that needs no library."""
-        path = "/root/buildd-install"
+        path = "/run/buildd-install"
         config = {
             "packages": ["git", "python3-venv"],
             "write_files": [{"path": path, "permissions": "0600", "content": self.script()}],

@@ -89,12 +89,13 @@ class UnitRunner(LocalRunner):
         return Observation(LaunchState.EXITED, f"its unit was {how} ({status})")
 
     async def stop(self, ref: ExternalRef, grace: float) -> None:
-        """SIGTERM, which drains; after `grace` seconds the whole unit is killed."""
+        """SIGTERM once, which drains; after `grace` seconds the whole unit is killed."""
         if not _UNIT.fullmatch(ref.external_id):
             return await super().stop(ref, grace)
         if await self._over(ref, 0):
             return None
-        await anyio.to_thread.run_sync(_kill, ref.external_id, "main", "TERM")
+        if self._first_to_ask(ref.order_id):
+            await anyio.to_thread.run_sync(_kill, ref.external_id, "main", "TERM")
         if not await self._over(ref, grace):
             await anyio.to_thread.run_sync(_kill, ref.external_id, "all", "KILL")
             if not await self._over(ref, _KILL):

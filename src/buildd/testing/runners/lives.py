@@ -13,6 +13,9 @@ from buildd.testing.runners.stage import OVER, TRANSIENT, Stage, StageSuite, one
 from buildd.testing.runners.world import Trouble
 
 _HOUR = 3600.0
+_MOMENT = 0.5
+"""Seconds in which an agent that is asked a second time would notice."""
+_POLL = 0.02
 
 
 class ObserveSuite(StageSuite):
@@ -134,6 +137,21 @@ class StopSuite(StageSuite):
         await stage.until(ref, *OVER)
         await stage.runner.stop(ref, 0)
         assert stage.world.agents(order.id) == 0
+
+    async def test_it_is_asked_to_end_once(self, stage: Stage) -> None:
+        """However often it is stopped: a second SIGTERM would end its drain."""
+        stage.world.defy()
+        order, ref = await stage.running()
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(stage.runner.stop, ref, _HOUR)
+            while not stage.world.asked(order.id):
+                await anyio.sleep(_POLL)
+            tasks.cancel_scope.cancel()
+        stage.restart()
+        with anyio.move_on_after(_MOMENT):
+            await stage.runner.stop(ref, _HOUR)
+        assert stage.world.asked(order.id) == 1
+        await stage.runner.stop(ref, 0)
 
     async def test_what_was_stopped_stays_so(self, stage: Stage) -> None:
         """A late `ensure` of the same order does not bring it back."""

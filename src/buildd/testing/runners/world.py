@@ -104,6 +104,10 @@ class World(ABC):
         """Whether the agent of an order was asked to end, and did so by itself."""
         _cannot("tell whether an agent drained")
 
+    def asked(self, order_id: str) -> int:
+        """How often the agent of an order, which does not listen, was asked to end."""
+        _cannot("tell how often an agent was asked to end")
+
     def key(self, order_id: str) -> str | None:
         """The credential that the agent of an order has found, once it is at work."""
         _cannot("tell what an agent was given")
