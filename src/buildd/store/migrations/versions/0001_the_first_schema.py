@@ -152,14 +152,13 @@ def _accounts() -> None:
         sa.Column("id", sa.String(), nullable=False),
         sa.Column("account_id", sa.String(), nullable=True),
         sa.Column("digest", sa.String(), nullable=False),
-        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("name", sa.String(), nullable=True),
         sa.Column("scopes", JSON, nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("revoked_at", sa.DateTime(timezone=True), nullable=True),
-        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=True),
-        sa.ForeignKeyConstraint(
         sa.Column("replaced_by", sa.String(), nullable=True),
         sa.Column("last_used_at", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(
             ["account_id"],
             ["account.id"],
         ),
