@@ -155,6 +155,7 @@ def _accounts() -> None:
         sa.Column("name", sa.String(), nullable=True),
         sa.Column("scopes", JSON, nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("revoked_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("replaced_by", sa.String(), nullable=True),
         sa.Column("last_used_at", sa.DateTime(timezone=True), nullable=True),
