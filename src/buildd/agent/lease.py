@@ -8,7 +8,6 @@ restarted, but it causes no side effect (`confirm`) before the server has answer
 from __future__ import annotations
 
 import logging
-import random
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -28,6 +27,7 @@ from buildd.errors import (
     Unreachable,
     WrongState,
 )
+from buildd.jitter import between
 from buildd.lease import JITTER, LeaseTimes
 from buildd.models import Beat, Message, Order, Role
 from buildd.operations import Heartbeat
@@ -105,7 +105,7 @@ class LeaseKeeper:
             else:
                 backoff.reset()
                 warned = False
-                wait = self._heartbeat * random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311
+                wait = self._heartbeat * between(1 - JITTER, 1 + JITTER)
                 wait = min(wait, _OFTEN) if elapsed() < watch else wait
             await self._wait(wait)
 

@@ -5,7 +5,6 @@ A server that is there and fails has a fault, which waiting seldom mends: it get
 
 from __future__ import annotations
 
-import random
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
@@ -13,6 +12,7 @@ import anyio
 
 from buildd.clock import elapsed
 from buildd.errors import BuilddError, ConfigError, InternalError, RateLimited, Unavailable
+from buildd.jitter import between
 
 R = TypeVar("R")
 
@@ -39,7 +39,7 @@ class Backoff:
         """Seconds to wait now; at least what a rate limit asks for."""
         ceiling, self._ceiling = self._ceiling, min(self._ceiling * _FACTOR, _LONGEST)
         asked = problem.details.get("retryAfter", 0) if isinstance(problem, RateLimited) else 0
-        return float(asked) + random.uniform(ceiling / 4, ceiling)  # noqa: S311 - not a secret
+        return float(asked) + between(ceiling / 4, ceiling)
 
 
 def passes(problem: BaseException) -> bool:

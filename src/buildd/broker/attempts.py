@@ -7,7 +7,6 @@ A claim goes account, task instead, but never waits for a task, so no cycle can 
 from __future__ import annotations
 
 import json
-import random
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -16,6 +15,7 @@ from buildd.broker import fence, ledger
 from buildd.broker._context import EVENT_TEXT_LIMIT, Context
 from buildd.errors import WrongState
 from buildd.events import EventType
+from buildd.jitter import between
 from buildd.states import (
     HOLDING,
     LIVE,
@@ -235,7 +235,7 @@ def _backoff(attempt: int) -> timedelta:
     """Full jitter below a bound that doubles: 10 s at first, 15 minutes at most."""
     doublings = min(attempt - 1, _BACKOFF_DOUBLINGS)
     bound = min(_BACKOFF_SECONDS * 2**doublings, _BACKOFF_MOST_SECONDS)
-    return timedelta(seconds=random.uniform(0, bound))  # noqa: S311 - spreads load, guards nothing
+    return timedelta(seconds=between(0, bound))
 
 
 def _release_children(ctx: Context, parent: Row) -> None:

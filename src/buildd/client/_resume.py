@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Iterator
 
 from pydantic import ValidationError
 
 from buildd.events import Event, Filter
+from buildd.jitter import between
 
 SEQ_HEADER = "X-Buildd-Seq"
 """Where the feed stood when the server began to listen, so that a cut before the first event loses
@@ -65,5 +65,5 @@ def pauses(first: float, longest: float) -> Iterator[float]:
     """Seconds to wait before each next try: doubling, and spread so that no fleet acts as one."""
     ceiling = first
     while True:
-        yield random.uniform(ceiling / 2, ceiling)  # noqa: S311 - spreads load, guards nothing
+        yield between(ceiling / 2, ceiling)
         ceiling = min(2 * ceiling, longest)

@@ -8,11 +8,11 @@ still exists, so a lease is kept for a while after its holder was last heard.
 from __future__ import annotations
 
 import asyncio
-import random
 
 from buildd.client import AsyncClient
 from buildd.clock import elapsed
 from buildd.errors import BuilddError, RateLimited, Unavailable
+from buildd.jitter import between
 from buildd.lease import JITTER
 from buildd.models import Lease, Order
 
@@ -47,7 +47,7 @@ class Leases:
     async def _renew(self, holder: AsyncClient, worker_id: str, token: str, lease: Lease) -> None:
         """Until its holder is silent for too long or the attempt is over, which the broker tells."""
         while self._patience is None or elapsed() - self._heard[token] < self._patience:
-            spread = random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311 - guards nothing
+            spread = between(1 - JITTER, 1 + JITTER)
             await asyncio.sleep(lease.heartbeat_seconds * spread)
             try:
                 beat = await holder.workers.heartbeat(id=worker_id)

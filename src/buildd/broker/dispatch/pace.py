@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import random
 from dataclasses import dataclass
 from datetime import timedelta
+
+from buildd.jitter import between
 
 _SOON = 0.5
 _DOUBLINGS = 12
@@ -65,4 +66,4 @@ class Pace:
 def _jittered(bound: float, most: float) -> timedelta:
     """The upper half of the bound: never at once, and never all together."""
     bound = min(bound, most)
-    return timedelta(seconds=random.uniform(bound / 2, bound))  # noqa: S311 - guards nothing
+    return timedelta(seconds=between(bound / 2, bound))
