@@ -138,6 +138,7 @@ class Tmux(World):
         return (self.place(order_id) / "drained").exists()
 
     def asked(self, order_id: str) -> int:
+        """It left a line each time."""
         told = self.place(order_id) / "asked-to-end"
         return len(told.read_text().splitlines()) if told.exists() else 0
 

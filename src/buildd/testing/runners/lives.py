@@ -144,7 +144,7 @@ class StopSuite(StageSuite):
         order, ref = await stage.running()
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(stage.runner.stop, ref, _HOUR)
-            while not stage.world.asked(order.id):
+            while not stage.world.asked(order.id):  # noqa: ASYNC110 - it is told in a file
                 await anyio.sleep(_POLL)
             tasks.cancel_scope.cancel()
         stage.restart()
