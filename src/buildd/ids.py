@@ -37,6 +37,8 @@ class Kind(StrEnum):
     SCHEDULE = "sch"
     POOL = "pool"
     LAUNCH = "lch"
+    HOOK = "hook"
+    DELIVERY = "dlv"
 
 
 class Secret(StrEnum):
@@ -46,6 +48,8 @@ class Secret(StrEnum):
     LEASE = "buildd_lease_"
     ACQUIRE = "buildd_acquire_"
     ENROL = "buildd_enrol_"
+    SESSION = "buildd_session_"
+    TICKET = "buildd_ticket_"
 
 
 def new_id(kind: Kind, *, after: str | None = None) -> str:
@@ -78,6 +82,11 @@ def secret_kind(text: str) -> Secret | None:
 def digest(secret: str, pepper: bytes) -> str:
     """What is stored instead of a secret: its HMAC-SHA-256 under the installation's own pepper."""
     return hmac.new(pepper, secret.encode(), hashlib.sha256).hexdigest()
+
+
+def derived(purpose: str, pepper: bytes) -> bytes:
+    """32 bytes for one purpose that nobody can tell without the pepper: a secret that is never stored."""
+    return hmac.new(pepper, purpose.encode(), hashlib.sha256).digest()
 
 
 def _checksum(kind: Secret, body: str) -> str:

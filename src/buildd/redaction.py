@@ -39,7 +39,10 @@ _TOKENS = (
     ("AIza", f"{_LETTERS}_-", 35),  # Google
     ("AKIA", "0-9A-Z", 16),  # Amazon
     ("ASIA", "0-9A-Z", 16),
-    *((f"buildd_{kind}", _LETTERS, 36) for kind in ("", "lease_", "acquire_", "enrol_")),
+    *(
+        (f"buildd_{kind}", _LETTERS, 36)
+        for kind in ("", "lease_", "acquire_", "enrol_", "session_", "ticket_")
+    ),
 )
 # A private key, also with its line breaks escaped, and without its end. What may be repeated stops
 # at the dashes of another key: else many beginnings would be read to the end many times.

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from buildd.broker.principals import Principal, PrincipalKind
-from buildd.errors import Forbidden, NotFound
+from buildd.errors import Forbidden, NotAuthenticated, NotFound
+from buildd.events import Filter
 from buildd.operations import Access, Method, Operation, Transfer
 from buildd.scopes import Scope
 
@@ -51,13 +52,26 @@ def check(verb: Verb, principal: Principal) -> None:
     """Raises `Forbidden` if this kind of caller may never use the verb, or not with this key."""
     if principal.kind not in ALLOWED[verb.access]:
         raise Forbidden(f"this needs {_NEEDS[verb.access]}")
+    if principal.only is not None:
+        raise Forbidden("a ticket opens a stream of events, and nothing else")
     _check_scope(scope_of(verb), principal)
 
 
-def check_listener(principal: Principal) -> None:
-    """Raises `Forbidden` if this kind of caller may not listen to events, or not with this key."""
+def check_person(principal: Principal) -> None:
+    """Raises `Forbidden` for the tokens of what was started."""
+    if principal.kind not in ALLOWED[Access.MEMBER]:
+        raise Forbidden(f"this needs {_NEEDS[Access.MEMBER]}")
+
+
+def check_listener(principal: Principal, wanted: Filter) -> None:
+    """Whether this kind of caller may listen to these events, with this key or ticket.
+
+    Raises `Forbidden`, and `NotAuthenticated` for a ticket for other events.
+    """
     if principal.kind in {_ACQUIRE, _ENROL}:
         raise Forbidden(f"this needs {_NEEDS[Access.READER]}")
+    if principal.only not in {None, wanted}:
+        raise NotAuthenticated("this ticket is for a stream of other events")
     _check_scope(Scope.READ, principal)
 
 

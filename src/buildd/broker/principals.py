@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 import threading
+from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -11,6 +12,7 @@ from enum import StrEnum
 
 from buildd.clock import elapsed
 from buildd.errors import NotAuthenticated
+from buildd.events import Filter
 from buildd.ids import Secret, digest, secret_kind
 from buildd.routing import AccountType
 from buildd.scopes import ALL, Scope
@@ -18,12 +20,15 @@ from buildd.states import OVER
 from buildd.store import Row, Store, Transaction
 from buildd.store.sql import accounts as sql
 from buildd.store.sql import pools as sql_pools
+from buildd.store.sql import sessions as sql_sessions
 
 _REMEMBER_SECONDS = 4.0
 """Less than the five seconds within which a revoked key must be refused everywhere."""
 _REMEMBER_MOST = 10_000
 _ONCE = {Secret.ACQUIRE: "acquisition", Secret.ENROL: "enrolment"}
 """Tokens that work once, as people call them."""
+_OF_BROWSERS = {Secret.SESSION, Secret.TICKET}
+"""Secrets that stand for a key, and are none."""
 
 
 class PrincipalKind(StrEnum):
@@ -59,6 +64,10 @@ class Principal:
     token: str | None = field(default=None, repr=False)
     """The digest of a token that works once."""
     expires_at: datetime | None = None
+    session: str | None = field(default=None, repr=False)
+    """The digest of the session that stands for the key."""
+    only: Filter | None = None
+    """The one choice of events that a ticket is for, and good for nothing else."""
 
     @property
     def viewer(self) -> str | None:
@@ -93,15 +102,25 @@ class Doorkeeper:
             answer.set_result(ADMIN)
             return answer
         kind = secret_kind(key)
-        if kind is None:
+        if kind is None or kind in _OF_BROWSERS:
             answer.set_exception(NotAuthenticated("this is not a buildd key"))
             return answer
-        hashed = digest(key, self._pepper)
+        if kind in _ONCE:
+            hashed = digest(key, self._pepper)
+            return self._store.read(lambda tx: _launched(tx, kind, hashed))
+        return self.remembered(key, lease_of if kind is Secret.LEASE else key_of)
+
+    def remembered(
+        self, secret: str, look_up: Callable[[Transaction, str], Principal | None]
+    ) -> Future[Principal]:
+        """Whose secret this is: as a moment ago, or else as is found by its digest."""
+        hashed = digest(secret, self._pepper)
         known = self._recall(hashed)
-        if known is not None:
-            answer.set_result(known)
-            return answer
-        return self._store.read(lambda tx: self._look_up(tx, kind, hashed))
+        if known is None:
+            return self._store.read(lambda tx: self._remember(tx, hashed, look_up(tx, hashed)))
+        answer: Future[Principal] = Future()
+        answer.set_result(known)
+        return answer
 
     def forget(self, account_id: str | None) -> None:
         """Look an account's keys up again: one was revoked, or its rights were changed."""
@@ -117,10 +136,7 @@ class Doorkeeper:
             until, principal = self._known.get(hashed, (0.0, ADMIN))
         return principal if elapsed() < until else None
 
-    def _look_up(self, tx: Transaction, kind: Secret, hashed: str) -> Principal:
-        if kind in _ONCE:
-            return _launched(tx, kind, hashed)
-        principal = lease_of(tx, hashed) if kind is Secret.LEASE else _key_of(tx, hashed)
+    def _remember(self, tx: Transaction, hashed: str, principal: Principal | None) -> Principal:
         if principal is None:
             raise NotAuthenticated("this key is unknown")
         seconds = _REMEMBER_SECONDS
@@ -134,14 +150,30 @@ class Doorkeeper:
 
 
 def check_key(tx: Transaction, principal: Principal) -> datetime | None:
-    """When the key that a caller came with expires. Raises `NotAuthenticated` if it is over by now."""
-    if principal.key_id is None:
-        return None
-    expires_at: datetime | None = _standing(tx, tx.first(sql.KEY, id=principal.key_id)).expires_at
-    return expires_at
+    """When what a caller came with expires. Raises `NotAuthenticated` if it is over by now."""
+    ends = None
+    if principal.session is not None:
+        ends = standing_session(tx, principal.session).expires_at
+    if principal.key_id is not None:
+        ends = earliest(ends, _standing(tx, tx.first(sql.KEY, id=principal.key_id)).expires_at)
+    return ends
 
 
-def _key_of(tx: Transaction, hashed: str) -> Principal:
+def standing_session(tx: Transaction, hashed: str) -> Row:
+    """The row of a session. Raises `NotAuthenticated` if it is over."""
+    row = tx.first(sql_sessions.SESSION, digest=hashed, now=tx.now)
+    if row is None:
+        raise NotAuthenticated("this session is over: log in again")
+    return row
+
+
+def earliest(*moments: datetime | None) -> datetime | None:
+    """The first of the moments; None never comes."""
+    return min((each for each in moments if each is not None), default=None)
+
+
+def key_of(tx: Transaction, hashed: str) -> Principal:
+    """Who a key, by its digest, belongs to. Raises `NotAuthenticated` if it is over."""
     row = _standing(tx, tx.first(sql.KEY_BY_DIGEST, digest=hashed))
     return Principal(
         PrincipalKind.ADMIN if row.account_id is None else PrincipalKind.ACCOUNT,

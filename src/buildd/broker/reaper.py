@@ -28,10 +28,12 @@ from buildd.retention import Retention
 from buildd.states import LIVE, ErrorCode, WorkerStatus, WorkerVerb
 from buildd.store import Store, Transaction
 from buildd.store.sql import accounts as sql_accounts
+from buildd.store.sql import deliveries as sql_deliveries
 from buildd.store.sql import events as sql_events
 from buildd.store.sql import idempotency as sql_idempotency
 from buildd.store.sql import pools as sql_pools
 from buildd.store.sql import schedules as sql_schedules
+from buildd.store.sql import sessions as sql_sessions
 from buildd.store.sql import tasks as sql_tasks
 from buildd.store.sql import workers as sql
 
@@ -155,6 +157,8 @@ class Reaper:
         tx.run(sql_idempotency.FORGET_ALL_OLD, before=tx.now - KEPT)
         tx.run(sql_accounts.FORGET_AGENTS, before=tx.now - _AGENTS_KEPT)
         tx.run(sql_pools.FORGET_TOKENS, before=tx.now - _TOKENS_KEPT)
+        tx.run(sql_sessions.FORGET_TICKETS, now=tx.now)
+        tx.run(sql_sessions.FORGET_SESSIONS, now=tx.now)
         events = tasks = launches = 0
         if self._keep.events is not None:
             events = tx.run(sql_events.PRUNE_EVENTS, before=tx.now - self._keep.events)

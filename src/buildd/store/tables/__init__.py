@@ -16,7 +16,10 @@ from buildd.store.tables.accounts import (
     KeyRow,
     LedgerRow,
 )
+from buildd.store.tables.audit import AuditEntryRow
 from buildd.store.tables.blobs import BlobRow
+from buildd.store.tables.github import GitHubIssueRow, WebhookReceiptRow
+from buildd.store.tables.hooks import DeliveryRow, HookRow
 from buildd.store.tables.pools import LaunchRow, PoolRow, SingleUseTokenRow
 from buildd.store.tables.records import (
     ArtifactRow,
@@ -27,6 +30,7 @@ from buildd.store.tables.records import (
     MessageRow,
     SettingRow,
 )
+from buildd.store.tables.sessions import SessionRow, TicketRow
 from buildd.store.tables.tasks import (
     DependencyRow,
     LeaseRow,
@@ -45,12 +49,16 @@ def _table(row: type[SQLModel]) -> sa.Table:
 account = _table(AccountRow)
 api_key = _table(KeyRow)
 grant = _table(GrantRow)
+session = _table(SessionRow)
+ticket = _table(TicketRow)
 budget_day = _table(BudgetDayRow)
 ledger = _table(LedgerRow)
 idempotency = _table(IdempotencyRow)
 agent = _table(AgentRow)
 workspace = _table(WorkspaceRow)
 source = _table(SourceRow)
+github_issue = _table(GitHubIssueRow)
+webhook_receipt = _table(WebhookReceiptRow)
 schedule = _table(ScheduleRow)
 task = _table(TaskRow)
 dependency = _table(DependencyRow)
@@ -67,5 +75,8 @@ attachment = _table(AttachmentRow)
 event = _table(EventRow)
 counter = _table(CounterRow)
 setting = _table(SettingRow)
+audit_entry = _table(AuditEntryRow)
+hook = _table(HookRow)
+delivery = _table(DeliveryRow)
 
 metadata: sa.MetaData = SQLModel.metadata

@@ -23,6 +23,8 @@ def upgrade() -> None:
     _tasks()
     _workers()
     _records()
+    _audit_log()
+    _hooks()
 
 
 def _system() -> None:
@@ -88,6 +90,8 @@ def _workspaces() -> None:
         sa.Column("type", sa.String(), nullable=False),
         sa.Column("name", sa.String(), nullable=False),
         sa.Column("config", JSON, nullable=False),
+        sa.Column("secret_generation", sa.Integer(), nullable=False),
+        sa.Column("secret_overlap", sa.Boolean(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
         sa.ForeignKeyConstraint(["workspace_id"], ["workspace.id"], ondelete="CASCADE"),
@@ -205,6 +209,39 @@ def _accounts() -> None:
         sa.UniqueConstraint("account_id", "agent_id"),
     )
     op.create_index(op.f("ix_agent_last_seen_at"), "agent", ["last_seen_at"], unique=False)
+    _sessions()
+
+
+def _sessions() -> None:
+    """Browsers that are logged in."""
+    op.create_table(
+        "session",
+        sa.Column("digest", sa.String(), nullable=False),
+        sa.Column("holder", sa.String(), nullable=False),
+        sa.Column("key_id", sa.String(), nullable=True),
+        sa.Column("proof", sa.String(), nullable=True),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["key_id"], ["api_key.id"], ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("digest"),
+    )
+    op.create_table(
+        "ticket",
+        sa.Column("digest", sa.String(), nullable=False),
+        sa.Column("holder", sa.String(), nullable=False),
+        sa.Column("key_id", sa.String(), nullable=True),
+        sa.Column("proof", sa.String(), nullable=True),
+        sa.Column("session", sa.String(), nullable=True),
+        sa.Column("wanted", JSON, nullable=False),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["key_id"], ["api_key.id"], ondelete="CASCADE"),
+        sa.ForeignKeyConstraint(["session"], ["session.digest"], ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("digest"),
+    )
+    for table in ("session", "ticket"):
+        for column in ("holder", "expires_at"):
+            op.create_index(op.f(f"ix_{table}_{column}"), table, [column], unique=False)
 
 
 def _capacity() -> None:
@@ -391,6 +428,9 @@ def _tasks() -> None:
         sa.Column("cost_usd", sa.BigInteger(), nullable=False),
         sa.Column("on_dependency_failure", sa.String(), nullable=False),
         sa.Column("timeout_seconds", sa.Integer(), nullable=True),
+        sa.Column("trust", sa.String(), nullable=False),
+        sa.Column("approved_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("approved_by", sa.String(), nullable=True),
         sa.Column("worker_id", sa.String(), nullable=True),
         sa.Column("claimed_by", sa.String(), nullable=True),
         sa.Column("claimed_at", sa.DateTime(timezone=True), nullable=True),
@@ -409,6 +449,7 @@ def _tasks() -> None:
             "status IN ('pending', 'assigned', 'running', 'completed', 'failed', 'cancelled')",
             name="status_known",
         ),
+        sa.CheckConstraint("trust IN ('internal', 'collaborator', 'public')", name="trust_known"),
         sa.CheckConstraint("open_dependencies >= 0", name="open_dependencies_counted"),
         sa.ForeignKeyConstraint(["source_id"], ["source.id"], ondelete="SET NULL"),
         sa.ForeignKeyConstraint(["workspace_id"], ["workspace.id"], ondelete="CASCADE"),
@@ -432,6 +473,7 @@ def _tasks() -> None:
         postgresql_where=claimable,
     )
     op.create_index("task_of_workspace", "task", ["workspace_id", "id"], unique=False)
+    _github()
     op.create_table(
         "task_dependency",
         sa.Column("parent_id", sa.String(), nullable=False),
@@ -444,6 +486,32 @@ def _tasks() -> None:
     op.create_index(
         op.f("ix_task_dependency_child_id"), "task_dependency", ["child_id"], unique=False
     )
+
+
+def _github() -> None:
+    """What GitHub has told."""
+    op.create_table(
+        "webhook_receipt",
+        sa.Column("source_id", sa.String(), nullable=False),
+        sa.Column("key", sa.String(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["source_id"], ["source.id"], ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("source_id", "key"),
+    )
+    op.create_index(
+        op.f("ix_webhook_receipt_created_at"), "webhook_receipt", ["created_at"], unique=False
+    )
+    op.create_table(
+        "github_issue",
+        sa.Column("source_id", sa.String(), nullable=False),
+        sa.Column("issue_id", sa.String(), nullable=False),
+        sa.Column("task_id", sa.String(), nullable=True),
+        sa.Column("changed_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["source_id"], ["source.id"], ondelete="CASCADE"),
+        sa.ForeignKeyConstraint(["task_id"], ["task.id"], ondelete="SET NULL"),
+        sa.PrimaryKeyConstraint("source_id", "issue_id"),
+    )
+    op.create_index(op.f("ix_github_issue_task_id"), "github_issue", ["task_id"], unique=False)
 
 
 def _workers() -> None:
@@ -623,3 +691,110 @@ def _records() -> None:
     )
     op.create_index(op.f("ix_attachment_message_id"), "attachment", ["message_id"], unique=False)
     op.create_index(op.f("ix_attachment_digest"), "attachment", ["digest"], unique=False)
+
+
+def _audit_log() -> None:
+    """Who did what; triggers keep it as it is."""
+    op.create_table(
+        "audit_entry",
+        sa.Column("seq", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("actor", sa.String(), nullable=False),
+        sa.Column("account_id", sa.String(), nullable=True),
+        sa.Column("key_id", sa.String(), nullable=True),
+        sa.Column("session_id", sa.String(), nullable=True),
+        sa.Column("worker_id", sa.String(), nullable=True),
+        sa.Column("launch_id", sa.String(), nullable=True),
+        sa.Column("action", sa.String(), nullable=False),
+        sa.Column("subjects", sa.String(), nullable=False),
+        sa.Column("outcome", sa.String(), nullable=False),
+        sa.Column("request_id", sa.String(), nullable=True),
+        sa.Column("address", sa.String(), nullable=True),
+        sa.Column("digest", sa.String(), nullable=False),
+        sa.Column("previous", sa.String(), nullable=False),
+        sa.Column("hash", sa.String(), nullable=False),
+        sa.PrimaryKeyConstraint("seq"),
+    )
+    op.execute(f"INSERT INTO setting (name, value) VALUES ('audit_head', '0:{'0' * 64}')")
+    on_postgres = op.get_bind().dialect.name == "postgresql"
+    for statement in _KEPT_ON_POSTGRES if on_postgres else _KEPT_ON_SQLITE:
+        op.execute(statement)
+
+
+_REFUSAL = "the audit log is only added to"
+_KEPT_ON_SQLITE = [
+    f"CREATE TRIGGER audit_entry_no_{name} BEFORE {event} BEGIN SELECT RAISE(ABORT, '{_REFUSAL}'); END"
+    for name, event in {
+        "update": "UPDATE ON audit_entry",
+        "delete": "DELETE ON audit_entry",
+        # INSERT OR REPLACE deletes without asking the trigger above.
+        "replace": "INSERT ON audit_entry"
+        " WHEN EXISTS (SELECT 1 FROM audit_entry WHERE seq = NEW.seq)",
+    }.items()
+]
+_KEPT_ON_POSTGRES = [
+    "CREATE OR REPLACE FUNCTION audit_entry_kept() RETURNS trigger LANGUAGE plpgsql AS"
+    f" $$ BEGIN RAISE EXCEPTION '{_REFUSAL}' USING ERRCODE = 'restrict_violation'; END $$",
+    "CREATE TRIGGER audit_entry_kept BEFORE UPDATE OR DELETE ON audit_entry"
+    " FOR EACH ROW EXECUTE FUNCTION audit_entry_kept()",
+    "CREATE TRIGGER audit_entry_not_emptied BEFORE TRUNCATE ON audit_entry"
+    " FOR EACH STATEMENT EXECUTE FUNCTION audit_entry_kept()",
+]
+
+
+def _hooks() -> None:
+    """Whom to tell what happens, and each time that was done."""
+    op.create_table(
+        "hook",
+        sa.Column("id", sa.String(), nullable=False),
+        sa.Column("workspace_id", sa.String(), nullable=True),
+        sa.Column("url", sa.String(), nullable=False),
+        sa.Column("types", JSON, nullable=False),
+        sa.Column("active", sa.Boolean(), nullable=False),
+        sa.Column("disabled_reason", sa.String(), nullable=True),
+        sa.Column("failing_since", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("last_error", sa.String(), nullable=True),
+        sa.Column("generation", sa.Integer(), nullable=False),
+        sa.Column("overlap_until", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("since_seq", sa.BigInteger(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["workspace_id"], ["workspace.id"], ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index(op.f("ix_hook_workspace_id"), "hook", ["workspace_id"], unique=False)
+    op.create_table(
+        "delivery",
+        sa.Column("id", sa.String(), nullable=False),
+        sa.Column("kind", sa.String(), nullable=False),
+        sa.Column("target_id", sa.String(), nullable=False),
+        sa.Column("type", sa.String(), nullable=False),
+        sa.Column("event_seq", sa.BigInteger(), nullable=True),
+        sa.Column("body", sa.String(), nullable=False),
+        sa.Column("status", sa.String(), nullable=False),
+        sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("turn", sa.Integer(), nullable=False),
+        sa.Column("due_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("response_status", sa.Integer(), nullable=True),
+        sa.Column("error", sa.String(), nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
+        sa.CheckConstraint(
+            "(status IN ('delivered', 'failed')) = (ended_at IS NOT NULL)", name="over_at_a_time"
+        ),
+        sa.CheckConstraint("kind IN ('hook', 'github')", name="kind_known"),
+        sa.CheckConstraint(
+            "status IN ('pending', 'sending', 'delivered', 'failed')", name="status_known"
+        ),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    open_ones = sa.text("status IN ('pending', 'sending')")
+    op.create_index(
+        "delivery_due", "delivery", ["due_at"], sqlite_where=open_ones, postgresql_where=open_ones
+    )
+    over = sa.text("status IN ('delivered', 'failed')")
+    op.create_index(
+        "delivery_over", "delivery", ["ended_at"], sqlite_where=over, postgresql_where=over
+    )
+    op.create_index("delivery_of_target", "delivery", ["target_id", "id"], unique=False)
