@@ -5,6 +5,7 @@ Client and server both use this file, so what one writes the other reads.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -26,6 +27,11 @@ _SAID = {"extra_forbidden": "unknown field", "missing": "is required"}
 PROBLEM_JSON = "application/problem+json"
 BODY_LIMIT = 4 * 1024 * 1024
 """Bytes of a JSON body; files travel as they are, and have limits of their own."""
+MOST_VALUES = 20_000
+"""Values in a JSON body, counted before they are made: a few bytes each would become megabytes."""
+MOST_TOLD = 50
+"""Wrong fields that one answer names."""
+_STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
 
 STATUS: dict[type[errors.BuilddError], int] = {
     errors.Malformed: 400,
@@ -109,9 +115,13 @@ def invalid(problem: ValidationError) -> errors.Invalid:
             "field": ".".join(str(part) for part in each["loc"]) or "body",
             "message": _SAID.get(each["type"]) or each["msg"].removeprefix("Value error, "),
         }
-        for each in problem.errors(include_url=False, include_input=False, include_context=False)
+        for each in problem.errors(include_url=False, include_input=False, include_context=False)[
+            :MOST_TOLD
+        ]
     ]
     said = "; ".join(f"{each['field']}: {each['message']}" for each in found)
+    if problem.error_count() > MOST_TOLD:
+        said += f"; and {problem.error_count() - MOST_TOLD} more"
     return errors.Invalid(said, errors=found)
 
 
@@ -154,6 +164,7 @@ def _no_query(query: Mapping[str, str]) -> dict[str, Any]:
 def _object(body: bytes) -> dict[str, Any]:
     if not body.strip():
         return {}
+    _count_values(body)
     try:
         value = pydantic_core.from_json(body, allow_inf_nan=False)
     except (ValueError, RecursionError) as problem:
@@ -161,3 +172,16 @@ def _object(body: bytes) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise errors.Invalid.field("body", "must be a JSON object")
     return value
+
+
+def _count_values(body: bytes) -> None:
+    """Raises `TooLarge`. What separates values also stands in texts, which are left out if need be."""
+    if _separators(body) > MOST_VALUES:
+        # A value and its name are two texts.
+        body = _STRING.sub(b"", body, count=2 * MOST_VALUES)
+    if _separators(body) > MOST_VALUES:
+        raise errors.TooLarge(f"the body holds more than {MOST_VALUES} values")
+
+
+def _separators(text: bytes) -> int:
+    return sum(map(text.count, (b",", b"[", b"{")))

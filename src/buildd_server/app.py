@@ -22,6 +22,8 @@ from buildd_server.mcp import McpEndpoint
 from buildd_server.oidc import login_routes
 from buildd_server.openapi import document_json
 from buildd_server.problems import HANDLERS
+from buildd_server.ratelimit import RateLimits
+from buildd_server.request_ids import Arriving
 from buildd_server.schemas import Schemas
 from buildd_server.settings import Settings
 from buildd_server.sse import event_routes
@@ -46,13 +48,24 @@ def create_app(broker: Broker, settings: Settings) -> Starlette:
             Mount(PREFIX, Authenticated(api, gate)),
             Route(MCP, Authenticated(McpEndpoint(broker, shutdown), gate)),
         ],
-        middleware=[Middleware(Counting, metrics)],
+        middleware=[
+            Middleware(Arriving, settings.trusted_proxies),
+            Middleware(Counting, metrics),
+            *_rate_limits(settings),
+        ],
         exception_handlers=HANDLERS,
     )
     # A redirect would answer before the key is looked at, and lose the body of a POST.
     api.redirect_slashes = app.router.redirect_slashes = False
     app.state.shutdown = shutdown
     return app
+
+
+def _rate_limits(settings: Settings) -> Iterator[Middleware]:
+    if settings.rate_limit:
+        # Where no key is asked for, the owner is the stranger.
+        local = settings.loopback and settings.admin_key is None
+        yield Middleware(RateLimits, settings.rate_limit, strangers=not local)
 
 
 def _pages() -> Iterator[BaseRoute]:

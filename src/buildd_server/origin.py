@@ -5,15 +5,16 @@ from __future__ import annotations
 from starlette.requests import HTTPConnection
 
 from buildd.broker import Origin
+from buildd_server.addresses import client_address
 
 REQUEST_ID = "buildd.request_id"
 """Where in the scope a request's id is found."""
 
 
 def origin_of(request: HTTPConnection) -> Origin:
-    """Who the peer is, the request's id, and the trace it belongs to."""
+    """Who it is from, the request's id, and the trace it belongs to."""
     return Origin(
-        address=request.client.host if request.client else None,
+        address=client_address(request.scope),
         request_id=request.scope.get(REQUEST_ID),
         traceparent=request.headers.get("traceparent"),
     )

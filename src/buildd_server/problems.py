@@ -12,6 +12,8 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from buildd import errors, wire
+from buildd_server.request_ids import HEADER as REQUEST_ID_HEADER
+from buildd_server.request_ids import request_id
 
 RETRY_SECONDS = 1
 _CLIENT_CLOSED_REQUEST = 499
@@ -19,10 +21,10 @@ _CLIENT_CLOSED_REQUEST = 499
 log = logging.getLogger("buildd.server")
 
 
-async def on_buildd_error(_request: Request, error: errors.BuilddError) -> Response:
+async def on_buildd_error(request: Request, error: errors.BuilddError) -> Response:
     """The problem that the broker, or a check before it, raised."""
     error = for_callers(error)
-    return _problem(wire.problem_of(error), _headers(error))
+    return _problem(request, wire.problem_of(error), _headers(error))
 
 
 def for_callers(error: errors.BuilddError) -> errors.BuilddError:
@@ -47,7 +49,7 @@ async def on_http_exception(request: Request, error: HTTPException) -> Response:
         "detail": f"{request.method} does not apply here" if wrong_verb else error.detail,
         "code": status.name.lower(),
     }
-    return _problem(document, dict(error.headers or {}))
+    return _problem(request, document, dict(error.headers or {}))
 
 
 async def on_disconnect(_request: Request, _error: Exception) -> Response:
@@ -55,9 +57,9 @@ async def on_disconnect(_request: Request, _error: Exception) -> Response:
     return Response(status_code=_CLIENT_CLOSED_REQUEST)
 
 
-async def on_unexpected(_request: Request, _error: Exception) -> Response:
+async def on_unexpected(request: Request, _error: Exception) -> Response:
     """A fault of ours: the client learns nothing more, uvicorn logs the traceback."""
-    return _problem(wire.problem_of(errors.InternalError()), {})
+    return _problem(request, wire.problem_of(errors.InternalError()), {})
 
 
 HANDLERS: dict[Any, Any] = {
@@ -76,7 +78,11 @@ def _headers(error: errors.BuilddError) -> dict[str, str]:
     return {}
 
 
-def _problem(document: dict[str, Any], headers: dict[str, str]) -> Response:
+def _problem(request: Request, document: dict[str, Any], headers: dict[str, str]) -> Response:
+    named = request_id(request.scope)
+    if named is not None:
+        # The page of a fault is written outside of all that puts headers into answers.
+        document, headers = {**document, "requestId": named}, {**headers, REQUEST_ID_HEADER: named}
     return Response(
         pydantic_core.to_json(document),
         document["status"],

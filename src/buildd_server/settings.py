@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import logging
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from enum import StrEnum
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -14,15 +16,28 @@ from buildd.errors import ConfigError
 from buildd.lease import LeaseTimes
 from buildd.loopback import is_loopback
 from buildd.retention import Retention
+from buildd_server.addresses import Proxies, proxies
 
 DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 3000
 DEFAULT_KEEP_EVENTS_DAYS = 30.0
+DEFAULT_RATE_LIMIT = 100.0
+LOWEST_RATE_LIMIT, HIGHEST_RATE_LIMIT = 0.1, 1_000_000
 MOST_DAYS = 36_500
 DEFAULT_DATABASE = "sqlite:///buildd.db"
 GITHUB_SETTINGS = ("token", "app_id", "app_key_file", "api")
 """What is set about GitHub, each as `BUILDD_GITHUB_…` in the environment and nowhere else."""
 GITHUB_ISSUER = "https://token.actions.githubusercontent.com"
+LOG_LEVELS = {
+    name: getattr(logging, name.upper()) for name in ("debug", "info", "warning", "error")
+}
+
+
+class LogFormat(StrEnum):
+    """How a line of the log is written."""
+
+    JSON = "json"
+    TEXT = "text"
 
 
 @dataclass(frozen=True)
@@ -45,8 +60,15 @@ class Settings:
     """The URL at which agents elsewhere reach the server; None: as this machine does."""
     environ: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
     """The server's environment, of which pools hand on to their agents what they name."""
+    rate_limit: float = DEFAULT_RATE_LIMIT
+    """Requests per second of each key, and of each address without one; 0 for any number."""
+    trusted_proxies: Proxies = ()
+    """Whose word is taken for where a request came from."""
     github_issuer: str = GITHUB_ISSUER
     """Who signs the tokens by which runs of GitHub Actions log in."""
+    log_level: int = logging.INFO
+    log_format: LogFormat | None = None
+    """None: text at a terminal, else JSON."""
 
     @classmethod
     def of(cls, environ: Mapping[str, str], *, host: str, port: int, database: str) -> Settings:
@@ -55,6 +77,7 @@ class Settings:
         Raises `ConfigError`.
         """
         secret = _given(environ, "BUILDD_SECRET")
+        form = _one_of(environ, "BUILDD_LOG_FORMAT", tuple(LogFormat))
         return cls(
             host=host,
             port=port,
@@ -71,7 +94,11 @@ class Settings:
             github=_github(environ),
             public_url=_url(environ, "BUILDD_PUBLIC_URL"),
             environ=dict(environ),
+            rate_limit=_rate_limit(environ),
+            trusted_proxies=proxies(_given(environ, "BUILDD_TRUSTED_PROXIES")),
             github_issuer=_issuer(environ),
+            log_level=LOG_LEVELS[_one_of(environ, "BUILDD_LOG_LEVEL", LOG_LEVELS) or "info"],
+            log_format=LogFormat(form) if form else None,
         )
 
     @property
@@ -83,6 +110,13 @@ class Settings:
 def _given(environ: Mapping[str, str], name: str) -> str | None:
     # An empty line of a .env file means "not set".
     return environ.get(name, "").strip() or None
+
+
+def _one_of(environ: Mapping[str, str], name: str, known: Iterable[str]) -> str | None:
+    text = _given(environ, name)
+    if text is not None and text.lower() not in known:
+        raise ConfigError(f"{name} must be one of {', '.join(known)}, not {text!r}")
+    return text and text.lower()
 
 
 def _url(environ: Mapping[str, str], name: str) -> str | None:
@@ -117,6 +151,19 @@ def _issuer(environ: Mapping[str, str]) -> str:
     if scheme != "https" and not (scheme == "http" and is_loopback(urlsplit(issuer).hostname)):
         raise ConfigError("BUILDD_GITHUB_OIDC_ISSUER must look like https://HOST/_services/token")
     return issuer.rstrip("/")
+
+
+def _rate_limit(environ: Mapping[str, str]) -> float:
+    text = _given(environ, "BUILDD_RATE_LIMIT")
+    try:
+        rate = DEFAULT_RATE_LIMIT if text is None else float(text)
+    except ValueError:
+        rate = -1
+    if rate != 0 and not LOWEST_RATE_LIMIT <= rate <= HIGHEST_RATE_LIMIT:
+        raise ConfigError(
+            f"BUILDD_RATE_LIMIT must be requests per second of one key, or 0 for no limit, not {text!r}"
+        )
+    return rate
 
 
 def _days(environ: Mapping[str, str], name: str, default: float | None) -> timedelta | None:

@@ -52,7 +52,7 @@ def running(database: str, admin_key: str | None = ADMIN_KEY, **more: Any) -> It
         (socket,) = sockets = listen("127.0.0.1", 0)
         held.enter_context(socket)
         started = threading.Event()
-        settings = Settings(database=database, admin_key=admin_key, **more)
+        settings = Settings(database=database, admin_key=admin_key, **{"rate_limit": 0, **more})
         server = Server(create_app(broker, settings), started.set)
         port = socket.getsockname()[1]
         thread = threading.Thread(target=server.run, args=(sockets,))

@@ -81,7 +81,7 @@ def test_a_wrong_method_is_told_which_ones_there_are(admin: httpx2.Client) -> No
         b"\xff\xfe",
         b'{"name": "\xc3"}',
         b'{"name": NaN}',
-        b"[" * 100_000,
+        b"[" * 10_000,
         b'{"name": "\\ud800"}',
     ],
     ids=["cut", "not utf-8", "half a character", "not a number", "deep", "lone surrogate"],
