@@ -65,7 +65,7 @@ def new_id(kind: Kind, *, after: str | None = None) -> str:
 
 def new_secret(kind: Secret) -> str:
     """A fresh secret: prefix, 30 random base-62 characters, and their CRC-32 in six more."""
-    body = "".join(secrets.choice(_BASE62) for _ in range(_SECRET_LENGTH))
+    body = _digits(secrets.randbelow(len(_BASE62) ** _SECRET_LENGTH), _BASE62, _SECRET_LENGTH)
     return f"{kind.value}{body}{_checksum(kind, body)}"
 
 

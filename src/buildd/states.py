@@ -1,4 +1,4 @@
-"""The states of a task, a worker and a launch, and the only table of the moves between them.
+"""The states of tasks, workers, launches and deliveries, and the only table of the moves between them.
 
 The guarded UPDATEs, the CHECK constraints, the diagrams in the docs and the exhaustive tests are all
 derived from the machines at the end of this file. Nothing else decides a status.
@@ -104,6 +104,29 @@ class LaunchVerb(StrEnum):
     FAIL = "fail"
 
 
+class DeliveryStatus(StrEnum):
+    """Where one message to somebody outside stands."""
+
+    PENDING = "pending"
+    """Waits for its next attempt."""
+    SENDING = "sending"
+    """A server sends it. One that dies leaves it to the others."""
+    DELIVERED = "delivered"
+    """It was taken. `redeliver` sends it again."""
+    FAILED = "failed"
+    """It was given up. `redeliver` is the only way back."""
+
+
+class DeliveryVerb(StrEnum):
+    """What can happen to a delivery."""
+
+    SEND = "send"
+    DELIVER = "deliver"
+    PUT_OFF = "put_off"
+    FAIL = "fail"
+    REDELIVER = "redeliver"
+
+
 class OnDependencyFailure(StrEnum):
     """What becomes of a task when one that it depends on fails or is cancelled."""
 
@@ -167,7 +190,7 @@ def _step(verb: V, sources: Iterable[S], target: S) -> Step[S, V]:
     return Step(verb, frozenset(sources), target)
 
 
-_W, _T, _L = WorkerStatus, TaskStatus, LaunchStatus
+_W, _T, _L, _D = WorkerStatus, TaskStatus, LaunchStatus, DeliveryStatus
 
 LIVE = frozenset({_W.IDLE, _W.STARTING, _W.RUNNING, _W.WAITING_INPUT})
 """The statuses of a worker that hold a lease and count against its account's slots."""
@@ -192,6 +215,12 @@ OPEN_LAUNCH = WANTED | {_L.STOPPING}
 
 OVER = frozenset({_L.ENDED, _L.FAILED})
 """A launch's terminal statuses; they never change."""
+
+OPEN_DELIVERY = frozenset({_D.PENDING, _D.SENDING})
+"""The statuses of a delivery that is still to be taken."""
+
+DONE_WITH = frozenset({_D.DELIVERED, _D.FAILED})
+"""The statuses of a delivery that is over until somebody wants it again."""
 
 WORKER: Machine[WorkerStatus, WorkerVerb] = Machine(
     "worker",
@@ -238,5 +267,18 @@ LAUNCH: Machine[LaunchStatus, LaunchVerb] = Machine(
         _step(LaunchVerb.STOP, WANTED, _L.STOPPING),
         _step(LaunchVerb.END, OPEN_LAUNCH, _L.ENDED),
         _step(LaunchVerb.FAIL, {_L.REQUESTED}, _L.FAILED),
+    ),
+)
+
+DELIVERY: Machine[DeliveryStatus, DeliveryVerb] = Machine(
+    "delivery",
+    DeliveryStatus,
+    _D.PENDING,
+    (
+        _step(DeliveryVerb.SEND, OPEN_DELIVERY, _D.SENDING),
+        _step(DeliveryVerb.DELIVER, {_D.SENDING}, _D.DELIVERED),
+        _step(DeliveryVerb.PUT_OFF, {_D.SENDING}, _D.PENDING),
+        _step(DeliveryVerb.FAIL, OPEN_DELIVERY, _D.FAILED),
+        _step(DeliveryVerb.REDELIVER, DONE_WITH, _D.PENDING),
     ),
 )

@@ -4,6 +4,7 @@
 from buildd.broker import (  # noqa: F401
     accounts,
     claims,
+    hooks,
     keys,
     launches,
     pools,

@@ -13,15 +13,19 @@ from typing import Any, TypeVar, cast
 
 from buildd.blobs import FileLimits
 from buildd.broker import _policy, fence, run_login
-from buildd.broker._context import HANDLERS, HERE, Context, Origin
+from buildd.broker._context import HERE, Context, Origin
 from buildd.broker.audience import Audience
+from buildd.broker.auditing import perform
 from buildd.broker.dispatch import Dispatcher, Means, Pace
 from buildd.broker.feed import Feed, Subscription
+from buildd.broker.figures import Figures, Load, Standing, standing
 from buildd.broker.files import Content, Files, Reception
 from buildd.broker.principals import ADMIN, Doorkeeper, Principal, PrincipalKind, check_key
 from buildd.broker.pull_requests import PullRequests
 from buildd.broker.reaper import Reaper
+from buildd.broker.relay import Relay, RelayPace, Sender
 from buildd.broker.run_login import RunCredential, RunIdentity
+from buildd.broker.sessions import Sessions
 from buildd.broker.sweeping import Sweeper
 from buildd.broker.waiting import WaitingRoom
 from buildd.clock import Clock
@@ -32,6 +36,7 @@ from buildd.models import Claim, Claimed
 from buildd.operations import (
     CheckPool,
     ClaimTasks,
+    CreateWorker,
     Download,
     OpenPullRequest,
     Operation,
@@ -43,11 +48,13 @@ from buildd.retention import Retention
 from buildd.roles import Forge
 from buildd.store import Database, Store, Transaction, blobs_of, database_of
 from buildd.store.sql import accounts as sql
-from buildd.store.sql import events as sql_events
+from buildd.store.schema import HEAD
+from buildd.store.sql import figures as sql_figures
 
 R = TypeVar("R")
 T = TypeVar("T")
 
+_PROBED = "probed_at"
 _SECRET = "secret"  # noqa: S105 - the name of the setting, not its value
 MIN_ADMIN_KEY = 16
 
@@ -67,6 +74,9 @@ class BrokerSettings:
     means: Means | None = None
     """What agents are started with; None: this broker starts none, whatever pools there are."""
     pace: Pace = field(default_factory=Pace)
+    senders: tuple[Sender, ...] = ()
+    """What others are told with; none: this broker tells nobody, whatever hooks there are."""
+    relay_pace: RelayPace = field(default_factory=RelayPace)
     blobs: Path | None = None
     """Where the bytes of files are kept; None for beside the SQLite file, and on Postgres nowhere."""
     file_limits: FileLimits = field(default_factory=FileLimits)
@@ -88,8 +98,11 @@ class Broker:
         try:
             self._pepper = settings.secret or self._store.write(_pepper).result()
             self._doors = Doorkeeper(self._store, self._pepper, settings.admin_key)
+            self.sessions = Sessions(self._store, self._doors, self._context, settings.admin_key)
+            self.figures = Figures()
             self._waiting = WaitingRoom(self._claim_once, self._give_back)
             self._dispatcher = self._dispatch()
+            self._relay = self._tell()
             self._feed = Feed(self._store, self._hear)
             self._pull_requests = PullRequests(settings.forge, self._store, self._context)
             self.reaper = Reaper(
@@ -103,7 +116,8 @@ class Broker:
             if blobs is not None and settings.blobs is not None:
                 blobs.check()
             self._files = Files(self._store, self._context, blobs, settings.file_limits)
-            self.reaper.tidy = Sweeper(self._store, blobs).tidy
+            self._sweeper = Sweeper(self._store, blobs)
+            self.reaper.tidy = self._tidy
         except BaseException:
             self._store.close()
             raise
@@ -147,7 +161,7 @@ class Broker:
     ) -> Future[Subscription]:
         """Listen to what the principal may see; `notify` runs on the feed's thread when there is more."""
         self._here()
-        _policy.check_listener(principal)
+        _policy.check_listener(principal, wanted)
         audience = Audience(principal)
 
         def join(tx: Transaction) -> Subscription:
@@ -173,12 +187,30 @@ class Broker:
         return self._unless_refused(lambda: self._files.open(download, principal))
 
     def health(self) -> Future[None]:
-        """Ends when the database has answered a question and a write."""
+        """Ends when the database has kept a write."""
 
-        def ask(tx: Transaction) -> None:
-            tx.first(sql_events.LAST_SEQ)
+        def note(tx: Transaction) -> None:
+            tx.run(sql_figures.PUT_SETTING, name=_PROBED, value=tx.now.isoformat())
 
-        return self._store.write(ask)
+        return self._store.write(note)
+
+    def schema_stands(self) -> Future[bool]:
+        """Whether the database's schema is the one that this version knows."""
+        return self._store.read(lambda tx: tx.first(sql_figures.REVISION) == (HEAD,))
+
+    def standing(self) -> Future[Standing]:
+        """What the database says of the installation, in figures."""
+        return self._store.read(lambda tx: standing(tx, self.position))
+
+    def load(self) -> Load:
+        """What waits, and what listens, in this process now."""
+        return Load(
+            claims=self._waiting.occupancy,
+            writes=self._store.waiting,
+            listeners=len(self._feed.listeners()),
+            feed_silence=self._feed.silence,
+            batches=self._store.batches.spread(),
+        )
 
     def has_admin_key(self) -> Future[bool]:
         """Whether an administrator's key was minted."""
@@ -193,6 +225,8 @@ class Broker:
         """Finish what was accepted and stop."""
         if self._dispatcher:
             self._dispatcher.close()
+        if self._relay:
+            self._relay.close()
         self.reaper.close()
         self._waiting.close()
         self._pull_requests.close()
@@ -225,7 +259,10 @@ class Broker:
         work = partial(self._handle, operation, principal, origin)
         if operation.reads():
             return self._store.read(work)
-        return self._store.write(work, principal.account_id or "")
+        future = self._store.write(work, principal.account_id or "")
+        if isinstance(operation, (ClaimTasks, CreateWorker)):
+            self.figures.claiming(future)
+        return future
 
     def _handle(
         self, operation: Operation[Any], principal: Principal, origin: Origin, tx: Transaction
@@ -233,7 +270,7 @@ class Broker:
         context = self._context(tx, principal, origin)
         if context.by_lease and operation.reads():
             fence.check_reader(context)
-        return HANDLERS[type(operation)](context, operation)
+        return perform(context, operation)
 
     def _context(self, tx: Transaction, principal: Principal, origin: Origin = HERE) -> Context:
         return Context(tx, principal, self.settings.lease, self._pepper, origin)
@@ -248,7 +285,9 @@ class Broker:
             return self._handle(operation, principal, origin, tx)
 
         try:
-            return self._store.write(work, principal.account_id or "")
+            attempt: Future[Claim] = self._store.write(work, principal.account_id or "")
+            self.figures.claiming(attempt)
+            return attempt
         except BuilddError as error:
             refused: Future[Claim] = Future()
             refused.set_exception(error)
@@ -272,29 +311,34 @@ class Broker:
         context = partial(self._context, principal=ADMIN)
         return Dispatcher(self._store, context, self.settings.means, self.settings.pace)
 
+    def _tell(self) -> Relay | None:
+        if not self.settings.senders:
+            return None
+        context = partial(self._context, principal=ADMIN)
+        return Relay(self._store, context, self.settings.senders, self.settings.relay_pace)
+
+    def _tidy(self) -> None:
+        """What is done now and then, and hurries nobody."""
+        self._sweeper.tidy()
+        self._doors.last_used.write()
+
     def _hear(self, event: Event) -> None:
+        self.figures.hear(event)
         self._waiting.hear(event)
         if self._dispatcher:
             self._dispatcher.hear(event)
+        if self._relay:
+            self._relay.hear(event)
         if event.type is EventType.ACCOUNT_UPDATED:
             self._doors.forget(event.account_id)
             self._recheck(event.account_id)
 
     def _recheck(self, account_id: str | None) -> None:
-        for listener in self._feed.listeners():
-            if listener.audience.principal.account_id == account_id:
-                checked = self._store.read(listener.audience.refresh)
-                checked.add_done_callback(partial(_end_if_refused, listener))
+        self._feed.recheck(lambda each: each.audience.principal.account_id == account_id)
 
     def _here(self) -> None:
         if os.getpid() != self._process:
             raise Unavailable("this broker was opened before a fork: open one in each process")
-
-
-def _end_if_refused(listener: Subscription, checked: Future[None]) -> None:
-    error = checked.exception()
-    if isinstance(error, NotAuthenticated):
-        listener.fail(error)
 
 
 def _pepper(tx: Transaction) -> bytes:

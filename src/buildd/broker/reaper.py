@@ -159,14 +159,18 @@ class Reaper:
         tx.run(sql_pools.FORGET_TOKENS, before=tx.now - _TOKENS_KEPT)
         tx.run(sql_sessions.FORGET_TICKETS, now=tx.now)
         tx.run(sql_sessions.FORGET_SESSIONS, now=tx.now)
-        events = tasks = launches = 0
+        events = deliveries = tasks = launches = 0
         if self._keep.events is not None:
             events = tx.run(sql_events.PRUNE_EVENTS, before=tx.now - self._keep.events)
+            deliveries = tx.run(
+                sql_deliveries.PRUNE_DELIVERIES, before=tx.now - self._keep.events
+            )
         if self._keep.tasks is not None:
             tasks = tx.run(sql_tasks.PRUNE_TASKS, before=tx.now - self._keep.tasks)
             launches = tx.run(sql_pools.PRUNE_LAUNCHES, before=tx.now - self._keep.tasks)
         return (
             events == sql_events.PRUNE_AT_ONCE
+            or deliveries == sql_deliveries.PRUNE_AT_ONCE
             or tasks == sql_tasks.PRUNE_AT_ONCE
             or launches == sql_pools.PRUNE_AT_ONCE
         )

@@ -129,6 +129,7 @@ class AsyncSources(AsyncResource):
     list = AsyncVerb(ops.ListSources)
     get = AsyncVerb(ops.GetSource)
     update = AsyncVerb(ops.UpdateSource)
+    secret = AsyncVerb(ops.RevealSecret)
     delete = AsyncVerb(ops.DeleteSource)
 
 
@@ -144,6 +145,7 @@ class AsyncTasks(AsyncResource):
     cancel = AsyncVerb(ops.CancelTask)
     retry = AsyncVerb(ops.RetryTask)
     release = AsyncVerb(ops.ReleaseTask)
+    approve = AsyncVerb(ops.ApproveTask)
     why = AsyncVerb(ops.WhyTask)
 
 
@@ -196,6 +198,20 @@ class AsyncLaunches(AsyncResource):
     stop = AsyncVerb(ops.StopLaunch)
 
 
+class AsyncHooks(AsyncResource):
+    """URLs that are called when something happens."""
+
+    create = AsyncVerb(ops.CreateHook)
+    list = AsyncVerb(ops.ListHooks)
+    get = AsyncVerb(ops.GetHook)
+    update = AsyncVerb(ops.UpdateHook)
+    delete = AsyncVerb(ops.DeleteHook)
+    rotate = AsyncVerb(ops.RotateHook)
+    test = AsyncVerb(ops.TestHook)
+    deliveries = AsyncVerb(ops.ListDeliveries)
+    redeliver = AsyncVerb(ops.Redeliver)
+
+
 class AsyncArtifacts(AsyncResource):
     """What attempts made."""
 
@@ -238,6 +254,7 @@ class AsyncClient:
         self.workers = AsyncWorkers(self)
         self.pools = AsyncPools(self)
         self.launches = AsyncLaunches(self)
+        self.hooks = AsyncHooks(self)
         self.artifacts = AsyncArtifacts(self)
         self.comments = AsyncComments(self)
         self.messages = AsyncMessages(self)
@@ -308,6 +325,7 @@ def resources() -> dict[str, type[Any]]:
         "workers": AsyncWorkers,
         "pools": AsyncPools,
         "launches": AsyncLaunches,
+        "hooks": AsyncHooks,
         "artifacts": AsyncArtifacts,
         "comments": AsyncComments,
         "messages": AsyncMessages,

@@ -127,6 +127,7 @@ class Sources(Resource):
     list = Verb(ops.ListSources)
     get = Verb(ops.GetSource)
     update = Verb(ops.UpdateSource)
+    secret = Verb(ops.RevealSecret)
     delete = Verb(ops.DeleteSource)
 
 
@@ -142,6 +143,7 @@ class Tasks(Resource):
     cancel = Verb(ops.CancelTask)
     retry = Verb(ops.RetryTask)
     release = Verb(ops.ReleaseTask)
+    approve = Verb(ops.ApproveTask)
     why = Verb(ops.WhyTask)
 
 
@@ -194,6 +196,20 @@ class Launches(Resource):
     stop = Verb(ops.StopLaunch)
 
 
+class Hooks(Resource):
+    """URLs that are called when something happens."""
+
+    create = Verb(ops.CreateHook)
+    list = Verb(ops.ListHooks)
+    get = Verb(ops.GetHook)
+    update = Verb(ops.UpdateHook)
+    delete = Verb(ops.DeleteHook)
+    rotate = Verb(ops.RotateHook)
+    test = Verb(ops.TestHook)
+    deliveries = Verb(ops.ListDeliveries)
+    redeliver = Verb(ops.Redeliver)
+
+
 class Artifacts(Resource):
     """What attempts made."""
 
@@ -236,6 +252,7 @@ class Client:
         self.workers = Workers(self)
         self.pools = Pools(self)
         self.launches = Launches(self)
+        self.hooks = Hooks(self)
         self.artifacts = Artifacts(self)
         self.comments = Comments(self)
         self.messages = Messages(self)
@@ -306,6 +323,7 @@ def resources() -> dict[str, type[Any]]:
         "workers": Workers,
         "pools": Pools,
         "launches": Launches,
+        "hooks": Hooks,
         "artifacts": Artifacts,
         "comments": Comments,
         "messages": Messages,

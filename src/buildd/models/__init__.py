@@ -2,6 +2,16 @@
 
 from buildd.models._model import Model
 from buildd.models.accounts import Account, Agent, Grant, Key, NewAccount, NewKey
+from buildd.models.hooks import (
+    Delivery,
+    Hook,
+    HookMessage,
+    HookType,
+    NewHook,
+    TargetKind,
+    ToldTask,
+    ToldWorker,
+)
 from buildd.models.pools import Enrolled, Enrolment, Launch, Leftover, Pool, PoolCheck
 from buildd.models.records import (
     Artifact,
@@ -33,7 +43,7 @@ from buildd.models.workers import (
     Why,
     Worker,
 )
-from buildd.models.workspaces import Source, Workspace
+from buildd.models.workspaces import Source, SourceSecret, Workspace
 
 __all__ = [
     "Account",
@@ -46,9 +56,13 @@ __all__ = [
     "Claim",
     "Claimed",
     "Comment",
+    "Delivery",
     "Enrolled",
     "Enrolment",
     "Grant",
+    "Hook",
+    "HookMessage",
+    "HookType",
     "Key",
     "Launch",
     "Lease",
@@ -56,6 +70,7 @@ __all__ = [
     "Message",
     "Model",
     "NewAccount",
+    "NewHook",
     "NewKey",
     "NewLease",
     "Order",
@@ -72,7 +87,11 @@ __all__ = [
     "Schedule",
     "Selection",
     "Source",
+    "SourceSecret",
+    "TargetKind",
     "Task",
+    "ToldTask",
+    "ToldWorker",
     "WaitingFor",
     "Why",
     "Worker",
