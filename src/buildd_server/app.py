@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 
 from starlette.applications import Starlette
@@ -16,9 +16,10 @@ from buildd_server.auth import Authenticated, Gate
 from buildd_server.docs import PAGE_HEADERS, docs_page, home_page
 from buildd_server.endpoints import PREFIX, operation_routes
 from buildd_server.files import file_routes
-from buildd_server.health import Counting, Metrics, health_routes
+from buildd_server.health import health_routes
 from buildd_server.mcp import PATH as MCP
 from buildd_server.mcp import McpEndpoint
+from buildd_server.metrics import Metrics
 from buildd_server.oidc import login_routes
 from buildd_server.openapi import document_json
 from buildd_server.problems import HANDLERS
@@ -28,11 +29,15 @@ from buildd_server.schemas import Schemas
 from buildd_server.settings import Settings
 from buildd_server.sse import event_routes
 from buildd_server.waiting import Shutdown
+from buildd_server.watching import Exchange, Watched
 
 
-def create_app(broker: Broker, settings: Settings) -> Starlette:
+def create_app(
+    broker: Broker, settings: Settings, access_log: Callable[[Exchange], None] | None = None
+) -> Starlette:
     """The server of an open broker. `app.state.shutdown.begin()` ends the streams before a stop."""
-    shutdown, metrics, gate = Shutdown(), Metrics(), Gate(broker, settings)
+    shutdown, metrics, gate = Shutdown(), Metrics(broker), Gate(broker, settings)
+    watchers = [metrics.note, *([access_log] if access_log else [])]
     api = Router(
         [
             *event_routes(broker, shutdown),
@@ -42,7 +47,7 @@ def create_app(broker: Broker, settings: Settings) -> Starlette:
     )
     app = Starlette(
         routes=[
-            *health_routes(broker, metrics),
+            *health_routes(broker, metrics, shutdown),
             *_pages(),
             *login_routes(broker, settings.github_issuer),
             Mount(PREFIX, Authenticated(api, gate)),
@@ -50,7 +55,7 @@ def create_app(broker: Broker, settings: Settings) -> Starlette:
         ],
         middleware=[
             Middleware(Arriving, settings.trusted_proxies),
-            Middleware(Counting, metrics),
+            Middleware(Watched, watchers),
             *_rate_limits(settings),
         ],
         exception_handlers=HANDLERS,

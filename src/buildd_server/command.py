@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 
 import click
@@ -43,15 +42,11 @@ def server(host: str, port: int, database: str) -> None:
     Secrets come from the environment only: BUILDD_ADMIN_KEY (needed on any address that other
     machines may reach) and BUILDD_SECRET. BUILDD_LEASE_TTL is how many seconds a silent agent
     keeps its task. BUILDD_PUBLIC_URL is the URL at which agents that pools start elsewhere reach
-    the server.
+    the server. The log goes to standard error: BUILDD_LOG_LEVEL is debug, info, warning or error,
+    BUILDD_LOG_FORMAT json or text (text at a terminal, else json, if it is not set).
     """
-    logging.basicConfig(
-        level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
-    )
-    # Every step of what is started elsewhere, on one line each.
-    logging.getLogger("buildd.dispatch").setLevel(logging.INFO)
     settings = Settings.of(os.environ, host=host, port=port, database=database)
     # The web framework and the database load only here, not for `buildd --help`.
     from buildd_server.serving import serve
 
-    serve(settings, say=click.echo, warn=lambda line: click.echo(f"Warning: {line}", err=True))
+    serve(settings, say=click.echo)

@@ -1,103 +1,111 @@
-"""What monitors ask: is the process up, does its database answer, and what has it been doing."""
+"""What monitors ask: is the process up, and can it do its work now?"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+import concurrent.futures
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from enum import Enum, auto
+from time import monotonic
+from typing import TypeVar
 
 import pydantic_core
-from prometheus_client import (
-    CONTENT_TYPE_LATEST,
-    CollectorRegistry,
-    Counter,
-    Gauge,
-    PlatformCollector,
-    ProcessCollector,
-    generate_latest,
-)
+from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from buildd import errors
 from buildd.broker import Broker
-from buildd.operations import Method
-from buildd_server.waiting import settled
+from buildd_server.metrics import Metrics
+from buildd_server.waiting import Shutdown, settled
 
-READY_SECONDS = 5
-_METHODS = {*Method, "HEAD", "OPTIONS"}
+READY_SECONDS = 5.0
+"""How long the database may take to answer."""
+FRESH_SECONDS = 1.0
+"""How long an answer is good for, however many ask: each costs the database a write."""
+FEED_SECONDS = 15.0
+"""How long the feed may take for a look; it looks several times a second."""
+
+T = TypeVar("T")
+
+log = logging.getLogger("buildd.server")
 
 
-class Metrics:
-    """The figures of one server, in a registry of its own."""
+class _Late(Enum):
+    """In the place of an answer that did not come in time."""
 
-    def __init__(self) -> None:
-        self._registry = CollectorRegistry()
-        ProcessCollector(registry=self._registry)
-        PlatformCollector(registry=self._registry)
-        self._requests = Counter(
-            "buildd_http_requests",
-            "HTTP requests answered, by method and class of status.",
-            ("method", "status"),
-            registry=self._registry,
+    LATE = auto()
+
+
+class Readiness:
+    """Whether this server should be sent requests now, and if not, why not."""
+
+    def __init__(self, broker: Broker, shutdown: Shutdown) -> None:
+        self._broker = broker
+        self._shutdown = shutdown
+        self._asking = asyncio.Lock()
+        self._asked = -FRESH_SECONDS
+        self._checks: Mapping[str, bool] = {}
+
+    async def checks(self) -> Mapping[str, bool]:
+        """Each check by its name. It tells nothing of where things are: anybody may ask."""
+        async with self._asking:
+            if monotonic() - self._asked >= FRESH_SECONDS:
+                self._tell(await self._look())
+                self._asked = monotonic()
+        return {**self._checks, "serving": not self._shutdown.begun}
+
+    async def _look(self) -> Mapping[str, bool]:
+        wrote, schema = await asyncio.gather(
+            _outcome(self._broker.health), _outcome(self._broker.schema_stands)
         )
-        self._position = Gauge(
-            "buildd_feed_position", "The seq of the feed's last event.", registry=self._registry
-        )
+        return {
+            "database": wrote is None and isinstance(schema, bool),
+            "schema": schema is True,
+            "writer": wrote is not _Late.LATE,
+            "feed": self._broker.load().feed_silence < FEED_SECONDS,
+        }
 
-    def count(self, method: str, status: int) -> None:
-        """Note one answered request."""
-        name = method if method in _METHODS else "other"
-        self._requests.labels(name, f"{status // 100}xx").inc()
-
-    def text(self, position: int) -> bytes:
-        """Everything in Prometheus' text format."""
-        self._position.set(position)
-        return generate_latest(self._registry)
+    def _tell(self, checks: Mapping[str, bool]) -> None:
+        if checks != self._checks and not all(checks.values()):
+            log.error("not ready: %s", ", ".join(_failed(checks)))
+        self._checks = checks
 
 
-class Counting:
-    """Counts every response as its status goes out."""
-
-    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
-        self._app = app
-        self._metrics = metrics
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on and watch its answer go by."""
-        if scope["type"] != "http":
-            return await self._app(scope, receive, send)
-
-        async def watching(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                self._metrics.count(scope["method"], message["status"])
-            await send(message)
-
-        try:
-            await self._app(scope, receive, watching)
-        except Exception:
-            # The error page is written outside of this middleware.
-            self._metrics.count(scope["method"], 500)
-            raise
+async def _outcome(
+    ask: Callable[[], concurrent.futures.Future[T]],
+) -> T | errors.BuilddError | _Late:
+    try:
+        async with asyncio.timeout(READY_SECONDS):
+            return await settled(ask())
+    except errors.BuilddError as problem:
+        log.warning("%s", problem)
+        return problem
+    except TimeoutError:
+        return _Late.LATE
 
 
-def health_routes(broker: Broker, metrics: Metrics) -> Iterator[Route]:
+def _failed(checks: Mapping[str, bool]) -> list[str]:
+    return [name for name, ok in checks.items() if not ok]
+
+
+def health_routes(broker: Broker, metrics: Metrics, shutdown: Shutdown) -> Iterator[Route]:
     """`/health`, `/ready` and `/metrics`; none needs a key, none tells a secret."""
+    readiness = Readiness(broker, shutdown)
 
     async def health(_request: Request) -> Response:
         return _json({"status": "ok"})
 
     async def ready(_request: Request) -> Response:
-        try:
-            async with asyncio.timeout(READY_SECONDS):
-                await settled(broker.health())
-        except TimeoutError:
-            raise errors.Unavailable("the database does not answer") from None
-        return _json({"status": "ready"})
+        checks = await readiness.checks()
+        if not all(checks.values()):
+            raise errors.Unavailable(f"not ready: {', '.join(_failed(checks))}", checks=checks)
+        return _json({"status": "ready", "checks": checks})
 
     async def figures(_request: Request) -> Response:
-        return Response(metrics.text(broker.position), media_type=CONTENT_TYPE_LATEST)
+        return Response(await metrics.text(), media_type=CONTENT_TYPE_LATEST)
 
     yield Route("/health", health)
     yield Route("/ready", ready)

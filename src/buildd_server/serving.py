@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import signal
 import socket
 import threading
@@ -15,7 +16,7 @@ from starlette.applications import Starlette
 from buildd import errors, plugins
 from buildd.broker import Broker, BrokerSettings, Means
 from buildd.roles import Forge, Runner
-from buildd_server import local_mode
+from buildd_server import local_mode, logs
 from buildd_server.app import create_app
 from buildd_server.listening import listen, shown, sole_server
 from buildd_server.observing import observed
@@ -29,9 +30,12 @@ _ACTIONS = "github_actions"
 _EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - what is listened on already
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
+log = logging.getLogger("buildd.server")
 
-def serve(settings: Settings, say: Callable[[str], None], warn: Callable[[str], None]) -> None:
+
+def serve(settings: Settings, say: Callable[[str], None]) -> None:
     """Serve until SIGTERM or SIGINT. Raises the `BuilddError` that keeps it from starting."""
+    access_log = logs.set_up(settings)
     with contextlib.ExitStack() as held:
         sockets = listen(settings.host, settings.port)
         for each in sockets:
@@ -45,9 +49,9 @@ def serve(settings: Settings, say: Callable[[str], None], warn: Callable[[str], 
         def announce() -> None:
             say(f"buildd listens on {_address(sockets[0])} (database {shown(settings.database)})")
             if local:
-                warn(local_mode.WARNING)
+                log.warning(local_mode.WARNING)
 
-        Server(create_app(broker, settings), announce).run(sockets)
+        Server(create_app(broker, settings, access_log), announce).run(sockets)
 
 
 class Server(uvicorn.Server):

@@ -47,8 +47,8 @@ from buildd.operations import (
 from buildd.retention import Retention
 from buildd.roles import Forge
 from buildd.store import Database, Store, Transaction, blobs_of, database_of
-from buildd.store.sql import accounts as sql
 from buildd.store.schema import HEAD
+from buildd.store.sql import accounts as sql
 from buildd.store.sql import figures as sql_figures
 
 R = TypeVar("R")

@@ -15,6 +15,7 @@ from concurrent.futures import Future
 from typing import NamedTuple
 
 from buildd.broker.audience import Audience
+from buildd.clock import elapsed
 from buildd.errors import BuilddError, Unavailable
 from buildd.events import Event, EventType, Filter
 from buildd.store import Row, Store, Transaction
@@ -133,6 +134,7 @@ class Feed:
         self._hear = hear
         self._listeners: set[Subscription] = set()
         self._closed = False
+        self._looked = elapsed()
         self._thread = threading.Thread(target=self._run, name="buildd-feed", daemon=True)
         self._thread.start()
 
@@ -144,6 +146,11 @@ class Feed:
         for listener in self.listeners():
             listener.fail(Unavailable("this broker is closed"))
             self.drop(listener)
+
+    @property
+    def silence(self) -> float:
+        """Seconds since it last knew that it had handed on all there was, or a page of it."""
+        return elapsed() - self._looked
 
     def listeners(self) -> list[Subscription]:
         """Everybody who listens now."""
@@ -203,6 +210,7 @@ class Feed:
                         listener.offer(notice)
         for notice in notices:
             self._hear(notice.event)
+        self._looked = elapsed()
         return len(notices) == _PAGE
 
 

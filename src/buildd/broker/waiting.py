@@ -100,6 +100,11 @@ class WaitingRoom:
         self._try(waiter)
         return waiter.future
 
+    @property
+    def occupancy(self) -> int:
+        """How many claims wait."""
+        return len(self._waiters)
+
     def hear(self, event: Event) -> None:
         """An event was committed: whom it may concern tries again."""
         self._poke(lambda waiter: waiter.may_take(event))

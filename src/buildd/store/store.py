@@ -10,15 +10,17 @@ from typing import TypeVar, cast
 
 from buildd.clock import Clock
 from buildd.errors import BuilddError, Unavailable
+from buildd.figures import Distribution
 from buildd.store.bell import bell_of
 from buildd.store.dialects import Connection, Database, Failure, explain
 from buildd.store.schema import upgrade_database
 from buildd.store.transaction import Transaction
-from buildd.store.writer import Job, Refused, Writer
+from buildd.store.writer import MAX_BATCH, Job, Refused, Writer
 
 T = TypeVar("T")
 
 READERS = 4
+_BATCHES = (1, 2, 5, 10, 20, MAX_BATCH)
 
 
 class Store:
@@ -30,8 +32,10 @@ class Store:
         self.bell = bell_of(database)
         self._clock = clock
         self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
+        self.batches = Distribution(*_BATCHES)
+        """How many operations were committed together."""
         self._writers = [
-            Writer(database, self._jobs, clock, self.bell.ring) for _ in range(database.writers)
+            Writer(database, self._jobs, clock, self._committed) for _ in range(database.writers)
         ]
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="buildd-reader")
         self._local = threading.local()
@@ -69,6 +73,15 @@ class Store:
         self.bell.close()
         for connection in self._opened:
             connection.close()
+
+    @property
+    def waiting(self) -> int:
+        """How many operations wait for a writer."""
+        return self._jobs.qsize()
+
+    def _committed(self, operations: int) -> None:
+        self.batches.add(operations)
+        self.bell.ring()
 
     def _read(self, work: Callable[[Transaction], T]) -> T:
         try:

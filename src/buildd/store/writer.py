@@ -53,7 +53,7 @@ class Writer:
         database: Database,
         jobs: queue.SimpleQueue[Job | None],
         clock: Clock | None,
-        committed: Callable[[], None],
+        committed: Callable[[int], None],
     ) -> None:
         self._database = database
         self._jobs = jobs
@@ -118,7 +118,7 @@ class Writer:
         job.future.set_exception(explain(self._database, problem))
 
     def _answer(self, outcomes: Sequence[tuple[Job, Any]]) -> None:
-        self._committed()
+        self._committed(len(outcomes))
         for job, outcome in outcomes:
             if isinstance(outcome, Refused):
                 job.future.set_exception(outcome.error)

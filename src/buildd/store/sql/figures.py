@@ -1,0 +1,106 @@
+"""What a monitor asks now and then: counts of what is open, each along an index of the open only."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import bindparam
+
+from buildd.models import ReasonCode
+from buildd.states import HOLDING, OPEN_LAUNCH
+from buildd.store.columns import Moment, Money, among
+from buildd.store.sql._parts import upsert
+from buildd.store.sql.claims import CLAIMABLE
+from buildd.store.statement import Statement
+from buildd.store.tables import (
+    account,
+    agent,
+    budget_day,
+    event,
+    launch,
+    pool,
+    setting,
+    task,
+    worker,
+)
+
+_ZERO: sa.ColumnElement[Any] = sa.literal_column("0")
+_OF_THE_TASK = (ReasonCode.NOT_PENDING, ReasonCode.NOT_READY, ReasonCode.NOT_YET)
+"""What must hold for a task to be claimable by anybody at all."""
+
+_SINCE = sa.case(
+    (task.c.not_before > task.c.created_at, task.c.not_before), else_=task.c.created_at
+)
+CLAIMABLE_TASKS = Statement(
+    sa.select(
+        task.c.runner_preference,
+        sa.func.count().label("tasks"),
+        sa.func.min(_SINCE, type_=Moment()).label("since"),
+    )
+    .where(*(CLAIMABLE[each] for each in _OF_THE_TASK))
+    .group_by(task.c.runner_preference)
+)
+
+
+def _by_status(table: sa.Table, statuses: Any) -> Statement:
+    return Statement(
+        sa.select(table.c.status, sa.func.count().label("number"))
+        .where(among(table.c.status, statuses))
+        .group_by(table.c.status)
+    )
+
+
+WORKERS = _by_status(worker, HOLDING)
+LAUNCHES = _by_status(launch, OPEN_LAUNCH)
+AGENTS = Statement(
+    sa.select(sa.func.count().label("number")).where(
+        agent.c.last_seen_at >= bindparam("alive", type_=Moment())
+    )
+)
+
+
+def _count_if(condition: sa.ColumnElement[bool]) -> sa.ColumnElement[int]:
+    one = sa.case((condition, sa.literal_column("1")), else_=_ZERO)
+    return sa.func.coalesce(sa.func.sum(one), _ZERO, type_=sa.Integer())
+
+
+POOLS = Statement(
+    sa.select(
+        sa.func.count().label("enabled"),
+        _count_if(pool.c.failures > _ZERO).label("failing"),
+        _count_if(pool.c.halted).label("halted"),
+    ).where(pool.c.enabled)
+)
+
+
+def _sum(column: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
+    # Postgres adds whole numbers up to a decimal one.
+    total = sa.cast(sa.func.coalesce(sa.func.sum(column), _ZERO), sa.BigInteger)
+    return sa.type_coerce(total, Money())
+
+
+SPENT = Statement(sa.select(_sum(account.c.total_cost).label("dollars")))
+# From the accounts, because what workspaces have spent is the same money, and days of old are many.
+TODAY = Statement(
+    sa.select(
+        _sum(budget_day.c.spent).label("spent"), _sum(budget_day.c.reserved).label("reserved")
+    ).select_from(
+        account.join(
+            budget_day,
+            sa.and_(
+                budget_day.c.owner_id == account.c.id,
+                budget_day.c.day == bindparam("day", type_=sa.Date()),
+            ),
+        )
+    )
+)
+NEXT_EVENT = Statement(
+    sa.select(event.c.at)
+    .where(event.c.seq > bindparam("after", type_=sa.BigInteger))
+    .order_by(event.c.seq)
+    .limit(1)
+)
+
+REVISION = Statement(sa.select(sa.table("alembic_version", sa.column("version_num"))))
+PUT_SETTING = upsert(setting, ["name"], ["value"])
