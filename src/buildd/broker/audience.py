@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from buildd.broker.principals import Principal, PrincipalKind, check_key
+from buildd.clock import elapsed
 from buildd.events import Event
 from buildd.store import Transaction
 from buildd.store.sql import accounts as sql
@@ -13,6 +14,8 @@ class Audience:
 
     def __init__(self, principal: Principal) -> None:
         self.principal = principal
+        self.ends: float | None = None
+        """When, on this process's own clock, what the principal came with is to be asked again."""
         self._workspaces: frozenset[str] = frozenset()
 
     def sees(self, event: Event) -> bool:
@@ -31,7 +34,9 @@ class Audience:
 
     def refresh(self, tx: Transaction) -> None:
         """Read the grants anew. Raises `NotAuthenticated` if the key no longer stands."""
-        check_key(tx, self.principal)
+        expires_at = check_key(tx, self.principal)
+        if expires_at is not None:
+            self.ends = elapsed() + (expires_at - tx.now).total_seconds()
         if self.principal.kind is not PrincipalKind.ACCOUNT:
             return
         grants = tx.all(sql.GRANTS, account=self.principal.account_id)

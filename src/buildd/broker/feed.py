@@ -12,6 +12,7 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
+from functools import partial
 from typing import NamedTuple
 
 from buildd.broker.audience import Audience
@@ -23,6 +24,8 @@ from buildd.store.sql import events as sql
 
 _PAGE = 500
 _KEEP_READY = 1000
+_LOOK_SECONDS = 1.0
+"""How often listeners are looked through for keys that have expired."""
 
 log = logging.getLogger("buildd.feed")
 
@@ -62,7 +65,7 @@ class Subscription:
     def drain(self) -> list[Notice]:
         """What has happened since the last call; never blocks.
 
-        Raises what ended the subscription: `NotAuthenticated` when the key was revoked.
+        Raises what ended the subscription: `NotAuthenticated` when the key was revoked or has expired.
         """
         with self._feed.lock:
             if self._failure is not None:
@@ -133,6 +136,7 @@ class Feed:
         self._bell = store.bell
         self._hear = hear
         self._listeners: set[Subscription] = set()
+        self._next_look = elapsed()
         self._closed = False
         self._looked = elapsed()
         self._thread = threading.Thread(target=self._run, name="buildd-feed", daemon=True)
@@ -161,6 +165,13 @@ class Feed:
         """Forget a listener."""
         with self.lock:
             self._listeners.discard(listener)
+
+    def recheck(self, concerned: Callable[[Subscription], bool]) -> None:
+        """Ask for some listeners whether they still may listen, and end those that may not."""
+        for listener in filter(concerned, self.listeners()):
+            listener.audience.ends = None
+            checked = self._store.read(listener.audience.refresh)
+            checked.add_done_callback(partial(_end_if_refused, listener))
 
     def page(self, after: int) -> Future[list[Notice]]:
         """The next events after a `seq`, from the database."""
@@ -193,12 +204,19 @@ class Feed:
             self._bell.waiting.wait(self._bell.poll_seconds)
             self._bell.waiting.clear()
             try:
+                self._recheck_late(elapsed())
                 while self._advance():
                     pass
             except BuilddError as error:
                 if not self._closed:
                     log.warning("the feed could not read: %s", error)
                     self._bell.waiting.wait(1.0)
+
+    def _recheck_late(self, now: float) -> None:
+        if now < self._next_look:
+            return
+        self._next_look = now + _LOOK_SECONDS
+        self.recheck(lambda each: each.audience.ends is not None and each.audience.ends <= now)
 
     def _advance(self) -> bool:
         notices = self.page(self.position).result()
@@ -212,6 +230,12 @@ class Feed:
             self._hear(notice.event)
         self._looked = elapsed()
         return len(notices) == _PAGE
+
+
+def _end_if_refused(listener: Subscription, checked: Future[None]) -> None:
+    error = checked.exception()
+    if error is not None:
+        listener.fail(error if isinstance(error, BuilddError) else BuilddError(str(error)))
 
 
 def _last(tx: Transaction) -> int:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from buildd.broker.last_used import LastUsed
 from buildd.clock import elapsed
 from buildd.errors import NotAuthenticated
 from buildd.events import Filter
@@ -92,6 +93,7 @@ class Doorkeeper:
         self._store = store
         self._pepper = pepper
         self._admin_key = admin_key
+        self.last_used = LastUsed(store)
         self._known: dict[str, tuple[float, Principal]] = {}
         self._lock = threading.Lock()
 
@@ -134,11 +136,15 @@ class Doorkeeper:
     def _recall(self, hashed: str) -> Principal | None:
         with self._lock:
             until, principal = self._known.get(hashed, (0.0, ADMIN))
-        return principal if elapsed() < until else None
+        if elapsed() >= until:
+            return None
+        self.last_used.note(principal.key_id)
+        return principal
 
     def _remember(self, tx: Transaction, hashed: str, principal: Principal | None) -> Principal:
         if principal is None:
             raise NotAuthenticated("this key is unknown")
+        self.last_used.note(principal.key_id)
         seconds = _REMEMBER_SECONDS
         if principal.expires_at is not None:
             seconds = min(seconds, (principal.expires_at - tx.now).total_seconds())

@@ -106,6 +106,17 @@ KEY_BY_DIGEST = Statement(
     .where(api_key.c.digest == bindparam("digest"))
 )
 KEY = Statement(sa.select(api_key).where(api_key.c.id == bindparam("id")))
+KEY_USED = Statement(
+    sa.update(api_key)
+    .where(
+        api_key.c.id == bindparam("of"),
+        sa.or_(
+            api_key.c.last_used_at.is_(None),
+            api_key.c.last_used_at <= bindparam("before", type_=Moment()),
+        ),
+    )
+    .values(last_used_at=NOW)
+)
 # One that has expired counts: time alone must not open a server to whoever needs no key.
 ADMIN_KEY = Statement(
     sa.select(api_key.c.id)
