@@ -15,6 +15,8 @@ from starlette.applications import Starlette
 
 from buildd import errors, plugins
 from buildd.broker import Broker, BrokerSettings, Means
+from buildd.broker.relay import HookSender, Sender
+from buildd.outbound import Outbound
 from buildd.roles import Forge, Runner
 from buildd_server import local_mode, logs
 from buildd_server.app import create_app
@@ -113,8 +115,13 @@ def _open(settings: Settings, registry: plugins.Registry, listener: socket.socke
             file_limits=settings.file_limits,
             forge=_forge(settings, registry),
             means=_means(settings, registry, listener),
+            senders=_senders(settings),
         ),
     )
+
+
+def _senders(settings: Settings) -> tuple[Sender, ...]:
+    return (HookSender(Outbound(settings.reach).post),)
 
 
 def _means(settings: Settings, registry: plugins.Registry, listener: socket.socket) -> Means:

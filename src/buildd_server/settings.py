@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from buildd import environment
 from buildd.blobs import FileLimits
+from buildd.destinations import Reach
 from buildd.errors import ConfigError
 from buildd.lease import LeaseTimes
 from buildd.loopback import is_loopback
@@ -60,6 +61,8 @@ class Settings:
     """The URL at which agents elsewhere reach the server; None: as this machine does."""
     environ: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
     """The server's environment, of which pools hand on to their agents what they name."""
+    reach: Reach = field(default_factory=Reach)
+    """Where hooks may lead."""
     rate_limit: float = DEFAULT_RATE_LIMIT
     """Requests per second of each key, and of each address without one; 0 for any number."""
     trusted_proxies: Proxies = ()
@@ -94,6 +97,7 @@ class Settings:
             github=_github(environ),
             public_url=_url(environ, "BUILDD_PUBLIC_URL"),
             environ=dict(environ),
+            reach=_reach(environ),
             rate_limit=_rate_limit(environ),
             trusted_proxies=proxies(_given(environ, "BUILDD_TRUSTED_PROXIES")),
             github_issuer=_issuer(environ),
@@ -164,6 +168,16 @@ def _rate_limit(environ: Mapping[str, str]) -> float:
             f"BUILDD_RATE_LIMIT must be requests per second of one key, or 0 for no limit, not {text!r}"
         )
     return rate
+
+
+def _reach(environ: Mapping[str, str]) -> Reach:
+    networks = (_given(environ, "BUILDD_HOOKS_ALLOW") or "").split(",")
+    try:
+        return Reach.of(each.strip() for each in networks if each.strip())
+    except ValueError as problem:
+        raise ConfigError(
+            f"BUILDD_HOOKS_ALLOW must be networks such as 10.0.0.0/8,fd00::/8: {problem}"
+        ) from None
 
 
 def _days(environ: Mapping[str, str], name: str, default: float | None) -> timedelta | None:

@@ -5,16 +5,15 @@ from __future__ import annotations
 from datetime import timedelta
 
 from buildd import operations as ops
-from buildd.broker._context import Context, handles, model
+from buildd.broker._context import Context, check_match, handles, model
 from buildd.broker.relay.hooks import call_off, secret_of
-from buildd.broker.relay.outbox import put
+from buildd.broker.relay.outbox import last_seq, put
 from buildd.broker.relay.senders import Draft
 from buildd.errors import NotFound, WrongState
 from buildd.ids import Kind, new_id
 from buildd.models import Delivery, Hook, HookMessage, NewHook, TargetKind
 from buildd.store import Row
 from buildd.store.sql import deliveries as sql_deliveries
-from buildd.store.sql import events as sql_events
 from buildd.store.sql import hooks as sql
 from buildd.store.sql import workspaces as sql_workspaces
 
@@ -38,7 +37,7 @@ def create_hook(ctx: Context, op: ops.CreateHook) -> NewHook:
         **_FRESH,
         generation=1,
         overlap_until=None,
-        since_seq=_now(ctx),
+        since_seq=last_seq(ctx.tx),
         created_at=ctx.tx.now,
         updated_at=ctx.tx.now,
     )
@@ -62,10 +61,11 @@ def get_hook(ctx: Context, op: ops.GetHook) -> Hook:
 def update_hook(ctx: Context, op: ops.UpdateHook) -> Hook:
     """Change what was given; switched on again, it begins anew."""
     row = _lock(ctx, op.id)
+    check_match(op, Hook, row)
     names = ("url", "types", "active", *_FRESH, "since_seq")
     new = {**{name: getattr(row, name) for name in names}, **op.changes()}
     if new["active"] and not row.active:
-        new |= {**_FRESH, "since_seq": _now(ctx)}
+        new |= {**_FRESH, "since_seq": last_seq(ctx.tx)}
     if not new["active"]:
         call_off(ctx, op.id, "the hook was switched off")
     return model(Hook, ctx.tx.first(sql.CHANGE_HOOK, of=op.id, **new, updated_at=ctx.tx.now))
@@ -153,7 +153,3 @@ def _delivery(ctx: Context, hook_id: str, delivery_id: str) -> Delivery:
 
 def _with_secret(ctx: Context, row: Row) -> NewHook:
     return NewHook(**model(Hook, row).model_dump(), secret=secret_of(ctx, row, row.generation))
-
-
-def _now(ctx: Context) -> int:
-    return int(ctx.tx.first(sql_events.LAST_SEQ).value)

@@ -8,7 +8,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field, StringConstraints
 
-from buildd.addresses import Destination
+from buildd.destinations import Destination
 from buildd.models._model import (
     Count,
     Flag,

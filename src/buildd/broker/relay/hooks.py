@@ -10,11 +10,11 @@ from datetime import timedelta
 from functools import partial
 from http import HTTPStatus
 
-from buildd.addresses import Destination
 from buildd.broker._context import Context
 from buildd.broker.relay.pace import RelayPace
 from buildd.broker.relay.senders import Answer, Draft, Send
 from buildd.clock import duration
+from buildd.destinations import Destination
 from buildd.errors import BuilddError
 from buildd.events import Event, EventType
 from buildd.ids import derived

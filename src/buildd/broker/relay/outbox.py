@@ -49,7 +49,7 @@ def look(tx: Transaction, senders: Sequence[Sender], seen: int) -> Page | None:
     cursor = None if row is None else row.value
     start = max(int(cursor or 0), seen, min(seq for _, seq in since))
     # Read before the events: whoever drew a number has committed once it can be seen.
-    last = int(tx.first(sql_events.LAST_SEQ).value)
+    last = last_seq(tx)
     rows = tx.all(sql.EVENTS_BETWEEN, after=start, last=last)
     events = [Event.model_validate(each) for each in rows]
     more = len(events) == sql.EVENTS_AT_ONCE
@@ -92,6 +92,12 @@ def put(ctx: Context, kind: TargetKind, draft: Draft) -> str:
         ended_at=None,
     )
     return delivery_id
+
+
+def last_seq(tx: Transaction) -> int:
+    """The `seq` of the last event that can be seen."""
+    row = tx.first(sql_events.LAST_SEQ)
+    return 0 if row is None else int(row.value)
 
 
 def _move(tx: Transaction, page: Page) -> bool:
