@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
-import os
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +12,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 from buildd.errors import ConfigError
+from buildd.store.holding import hold
 
 BACKLOG = 2048
 _MEMORY = {None, "", ":memory:"}
@@ -62,23 +61,8 @@ def sole_server(database: str) -> Iterator[None]:
     if path is None:
         yield
         return
-    if path.is_dir():
-        raise ConfigError(f"cannot use the database {path}: it is a directory")
-    lock = path.with_name(f"{path.name}.server.lock")
-    try:
-        descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    except OSError as problem:
-        raise ConfigError(f"cannot use the database {path}: {problem.strerror}") from None
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(descriptor)
-        raise ConfigError(f"another buildd server is using the database {path}") from None
-    try:
+    with hold(path):
         yield
-    finally:
-        # The file stays: removing it would let two servers hold locks on two files of one name.
-        os.close(descriptor)
 
 
 def shown(database: str) -> str:

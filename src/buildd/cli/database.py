@@ -1,19 +1,21 @@
-"""`buildd db` and `buildd admin-key`: what is done to the database itself, without a server."""
+"""`buildd db`: what is done to the database itself, without a server."""
 
 from __future__ import annotations
 
 import json
 from operator import itemgetter
+from pathlib import Path
 
 import click
 
 from buildd.cli import _config
 from buildd.cli._exits import ExitCode
 from buildd.cli._render import Column, table
-from buildd.cli._verb import Configured, F, Session, Verb
+from buildd.cli._verb import Configured, F
 
 
-def _database(function: F) -> F:
+def database_option(function: F) -> F:
+    """`--database`, for what is done without a server."""
     return click.option(
         "--database",
         metavar="URL",
@@ -31,7 +33,7 @@ def db() -> None:
 
 
 @db.command(cls=Configured)
-@_database
+@database_option
 def upgrade(database: str) -> None:
     """Make the tables, or bring them up to this version. A starting server does the same."""
     from buildd import store
@@ -41,7 +43,7 @@ def upgrade(database: str) -> None:
 
 
 @db.command(cls=Configured)
-@_database
+@database_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def audit(database: str, *, as_json: bool) -> int:
     """Compare every counter with what it counts, and every file with its bytes.
@@ -66,31 +68,44 @@ def audit(database: str, *, as_json: bool) -> int:
     return ExitCode.FAILURE if found else ExitCode.OK
 
 
-@click.command("admin-key", cls=Verb)
-@_database
-@click.option("--revoke", metavar="KEY_ID", help="Make this key useless, instead of making one.")
-@click.pass_context
-def admin_key(ctx: click.Context, database: str, revoke: str | None) -> None:
-    """Make an administrator's key, shown this once.
+@db.command(cls=Configured)
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@database_option
+@click.option("--no-files", is_flag=True, help="Leave the bytes of files out.")
+def backup(file: Path, database: str, *, no_files: bool) -> int:
+    """Write everything into a new file, while servers go on working.
 
-    It is made in the database if one is named (by --database or a setting), and otherwise through
-    the server, for which you need an administrator's key already.
+    It has every row as it was at one moment, with the bytes of files, and fits both kinds of
+    database. Keep it as safe as the database: what keys are hashed with may stand in it.
     """
-    session: Session = ctx.obj
-    if _is_flag(ctx, "database") and _is_flag(ctx, "server"):
-        raise click.UsageError("give --database or --server, not both", ctx)
-    named = session.settings.found["database"].source != _config.DEFAULT
-    if _is_flag(ctx, "database") or (named and not _is_flag(ctx, "server")):
-        session.server = database
-    with session.connect() as bd:
-        if revoke is not None:
-            session.said(bd.accounts.revoke_admin_key(id=revoke), f"revoked {revoke}")
-            return
-        made = bd.accounts.create_admin_key()
-    where = _config.hide_password(session.server)
-    click.echo(f"An administrator's key, {made.id}, for {where}:", err=True)
-    session.said(made, made.api_key)
+    from buildd import environment, store
+
+    taken = store.backup(database, file, environment.blobs(), files=not no_files)
+    size = f"{taken.size / 2**20:,.1f} MB"
+    click.echo(f"{file}: {taken.rows:,} rows and {taken.files:,} files, {size}")
+    for digest in taken.lost:
+        click.echo(f"The bytes of a file were lost before: {digest}", err=True)
+    return ExitCode.FAILURE if taken.lost else ExitCode.OK
 
 
-def _is_flag(ctx: click.Context, name: str) -> bool:
-    return ctx.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
+@db.command(cls=Configured)
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@database_option
+@click.option("--force", is_flag=True, help="Replace what is in the database.")
+def restore(file: Path, database: str, *, force: bool) -> int:
+    """Put a backup into an empty database, of either kind, which no server uses now.
+
+    All of it or nothing. Then the database is audited; the exit code is 1 if there is a difference.
+    """
+    from buildd import environment, store
+
+    done = store.restore(database, file, environment.blobs(), force=force)
+    moment = done.taken_at.strftime("%Y-%m-%d %H:%M:%S UTC")
+    click.echo(
+        f"{_config.hide_password(database)} is as it was at {moment}: "
+        f"{done.rows:,} rows and {done.files:,} files, {len(done.differences)} differences"
+    )
+    click.echo("Keys that were revoked since then are valid again: revoke them again.", err=True)
+    if done.differences:
+        click.echo("What the differences are: buildd db audit", err=True)
+    return ExitCode.FAILURE if done.differences else ExitCode.OK

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 import sqlite3
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from enum import Enum, auto
 from pathlib import Path
@@ -210,14 +210,23 @@ class Postgres:
 
     def connect(self, *, reading: bool = False) -> Connection:
         """Connect, in autocommit: transactions are begun by name."""
-        options = "-c timezone=UTC" + (" -c default_transaction_read_only=on" if reading else "")
         try:
-            connection: Connection = self._psycopg.connect(
-                self._conninfo, autocommit=True, connect_timeout=10, options=options
-            )
+            connection = self._psycopg.connect(self._conninfo, autocommit=True, connect_timeout=10)
+            self._prepare(connection, reading=reading)
         except self._psycopg.Error as error:
             raise self.translate(error) from None
-        return connection
+        opened: Connection = connection
+        return opened
+
+    def _prepare(self, connection: Any, *, reading: bool) -> None:
+        cursor = connection.execute("SELECT pg_backend_pid(), set_config('TimeZone', 'UTC', false)")
+        process, _ = cursor.fetchone()
+        if process != connection.info.backend_pid:
+            # A pooler is in between, which may give each transaction to another session: none may
+            # keep what was prepared or set there. PgBouncer carries the time zone along.
+            connection.prepare_threshold = None
+        elif reading:
+            connection.execute("SET default_transaction_read_only = on")
 
     def begin(self) -> str:
         """READ COMMITTED: each guarded UPDATE sees the row as it is now."""
@@ -286,6 +295,17 @@ def _kept_in(error: BuilddError) -> BuilddError:
     if isinstance(error, (ConfigError, Unavailable)):
         error.outward = "the database cannot be used now"
     return error
+
+
+@contextmanager
+def explaining(database: Database) -> Iterator[None]:
+    """Have what the driver raises in the block raised in buildd's terms."""
+    try:
+        yield
+    except Exception as error:
+        if database.failure(error) is None:
+            raise
+        raise explain(database, error) from error
 
 
 def _psycopg() -> ModuleType:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from importlib.resources import files
 from typing import Any
 
@@ -26,7 +27,7 @@ def upgrade(url: str) -> bool:
 def upgrade_database(database: Database) -> bool:
     """The same for a database that was already parsed."""
     with closing(database.connect()) as connection:
-        if _revision(connection, database) == HEAD:
+        if revision_of(connection, database) == HEAD:
             return False
     _migrate(database)
     return True
@@ -34,13 +35,14 @@ def upgrade_database(database: Database) -> bool:
 
 def check_schema(connection: Connection, database: Database) -> None:
     """Raises `ConfigError` unless the schema is that of this version."""
-    if _revision(connection, database) != HEAD:
+    if revision_of(connection, database) != HEAD:
         raise ConfigError(
             "this database is not that of this version of buildd: `buildd db upgrade` makes it so"
         )
 
 
-def _revision(connection: Connection, database: Database) -> str | None:
+def revision_of(connection: Connection, database: Database) -> str | None:
+    """Which revision a database is at; None if it has no tables yet."""
     cursor = connection.cursor()
     try:
         cursor.execute("SELECT version_num FROM alembic_version")
@@ -55,20 +57,41 @@ def _revision(connection: Connection, database: Database) -> str | None:
 
 
 def _migrate(database: Database) -> None:
+    with migrating(database) as migration:
+        migration.to("head")
+
+
+class Migration:
+    """A transaction in which the schema may change, on SQLAlchemy's connection."""
+
+    def __init__(self, connection: Any) -> None:
+        self.connection = connection
+
+    def to(self, revision: str) -> None:
+        """Make the schema that of a revision, or `head`."""
+        from alembic import command
+        from alembic.config import Config
+
+        config = Config()
+        config.set_main_option("script_location", str(files("buildd.store") / "migrations"))
+        config.attributes["connection"] = self.connection
+        command.upgrade(config, revision)
+
+
+@contextmanager
+def migrating(database: Database) -> Iterator[Migration]:
+    """The one transaction that may change the schema now. All of it is committed, or nothing."""
     # Alembic costs half a second to import; a database that is up to date never gets here.
     import sqlalchemy as sa
-    from alembic import command
-    from alembic.config import Config
     from alembic.util import CommandError
 
-    config = Config()
-    config.set_main_option("script_location", str(files("buildd.store") / "migrations"))
-    engine = sa.create_engine(database.url, poolclass=sa.pool.NullPool)
+    # A pooler would leave what is prepared here on a connection that others use next.
+    options = {"prepare_threshold": None} if isinstance(database, Postgres) else {}
+    engine = sa.create_engine(database.url, poolclass=sa.pool.NullPool, connect_args=options)
     try:
         with engine.connect() as connection:
             _take_turns(connection, database)
-            config.attributes["connection"] = connection
-            command.upgrade(config, "head")
+            yield Migration(connection)
             connection.commit()
     except CommandError:
         raise ConfigError(
