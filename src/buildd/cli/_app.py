@@ -35,7 +35,7 @@ COMMANDS = {
     "workspaces": "Repositories with their tasks.",
     "worktrees": "What attempts left on this machine.",
 }
-_PLACES = {"admin-key": "database:admin_key", "db": "database:db", "help": "about:help_"} | {
+_PLACES = {"admin-key": "admin_key:admin_key", "db": "database:db", "help": "about:help_"} | {
     "agent": "program:agent",
     "config": "about:config",
     "version": "about:version",

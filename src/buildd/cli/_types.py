@@ -48,6 +48,29 @@ class Money(click.ParamType[Decimal]):
         return dollars
 
 
+class Duration(click.ParamType[int]):
+    """A span of time on the command line; seconds, in a number or with a unit."""
+
+    name = "duration"
+    _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+
+    def __init__(self, least: int = 1, most: int = 2**31 - 1) -> None:
+        self._least = least
+        self._most = most
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Parse it into seconds."""
+        text = str(value)
+        number = text.rstrip("".join(self._UNITS))
+        unit = text.removeprefix(number) or "s"
+        if not (number.isascii() and number.isdecimal()) or unit not in self._UNITS:
+            self.fail(f"{text!r} is not a span of time such as 90d, 12h, 30m or 60", param, ctx)
+        seconds = int(number[:12]) * self._UNITS[unit]
+        if not self._least <= seconds <= self._most:
+            self.fail(f"{text!r} is not {self._least} to {self._most} seconds", param, ctx)
+        return seconds
+
+
 class Moment(click.ParamType[datetime]):
     """A time on the command line; without a zone it is the local one."""
 

@@ -19,6 +19,7 @@ from buildd.cli._verb import (
     paged,
     pass_session,
 )
+from buildd.cli.keys import keys
 from buildd.routing import AccountType
 
 if TYPE_CHECKING:
@@ -66,6 +67,9 @@ def _limits(function: F) -> F:
 @click.group(cls=Noun)
 def accounts() -> None:
     """Who claims: accounts, their keys, and where they may work."""
+
+
+accounts.add_command(keys)
 
 
 @accounts.command()
@@ -146,30 +150,6 @@ def delete(session: Session, account_id: str) -> None:
     """Delete an account that holds no work."""
     with session.connect() as bd:
         session.said(bd.accounts.delete(id=account_id), f"deleted {account_id}")
-
-
-@accounts.group()
-def keys() -> None:
-    """An account's API keys."""
-
-
-@keys.command("create")
-@click.argument("account_id")
-@pass_session
-def create_key(session: Session, account_id: str) -> None:
-    """Make a further key, shown this once; the older ones go on working."""
-    with session.connect() as bd:
-        session.show(bd.accounts.create_key(account_id=account_id))
-
-
-@keys.command("revoke")
-@click.argument("account_id")
-@click.argument("key_id")
-@pass_session
-def revoke_key(session: Session, account_id: str, key_id: str) -> None:
-    """Make a key useless, everywhere within five seconds."""
-    with session.connect() as bd:
-        session.said(bd.accounts.revoke_key(account_id=account_id, id=key_id), f"revoked {key_id}")
 
 
 @accounts.command()
