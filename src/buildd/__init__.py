@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         NotConfigured,
         NotFound,
         OutcomeUnknown,
+        PreconditionFailed,
         RateLimited,
         TooLarge,
         Unavailable,
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
         Artifact,
         ArtifactType,
         Attachment,
+        AuditEntry,
         Beat,
         Claim,
         Claimed,
@@ -86,7 +88,7 @@ if TYPE_CHECKING:
         Worker,
         Workspace,
     )
-    from buildd.operations import Deleted
+    from buildd.operations import Deleted, etag_of
     from buildd.routing import AccountType, RunnerPreference, Trust
     from buildd.scopes import Scope
     from buildd.states import DeliveryStatus, ErrorCode, LaunchStatus, TaskStatus, WorkerStatus
@@ -103,6 +105,7 @@ __all__ = [
     "ArtifactType",
     "AsyncClient",
     "Attachment",
+    "AuditEntry",
     "Beat",
     "BuilddError",
     "Claim",
@@ -148,6 +151,7 @@ __all__ = [
     "Pool",
     "PoolCheck",
     "PoolWhy",
+    "PreconditionFailed",
     "PullRequest",
     "QuestionType",
     "RateLimited",
@@ -178,6 +182,7 @@ __all__ = [
     "agent",
     "connect",
     "connect_async",
+    "etag_of",
 ]
 
 _HOMES = {
@@ -203,6 +208,7 @@ _HOMES = {
         "NotConfigured",
         "NotFound",
         "OutcomeUnknown",
+        "PreconditionFailed",
         "RateLimited",
         "TooLarge",
         "Unavailable",
@@ -220,6 +226,7 @@ _HOMES = {
         "Artifact",
         "ArtifactType",
         "Attachment",
+        "AuditEntry",
         "Beat",
         "Claim",
         "Claimed",
@@ -261,7 +268,10 @@ _HOMES = {
         "Worker",
         "Workspace",
     ),
-    "buildd.operations": ("Deleted",),
+    "buildd.operations": (
+        "Deleted",
+        "etag_of",
+    ),
     "buildd.routing": (
         "AccountType",
         "RunnerPreference",

@@ -13,7 +13,8 @@
     │   ├── NotClaimable        the named task cannot be claimed now (says why)
     │   ├── AlreadyExists       a unique value is taken
     │   ├── NotConfigured       the server or the workspace is not set up for that
-    │   └── ForgeRefused        GitHub, or another forge, said no (tells its reason)
+    │   ├── ForgeRefused        GitHub, or another forge, said no (tells its reason)
+    │   └── PreconditionFailed  it is not as you last read it: read it again
     ├── RateLimited             too many requests; retry after a while
     ├── Unavailable             the broker could not do it now; nothing is known to be lost
     │   ├── OutcomeUnknown      it may or may not have happened: read before you repeat
@@ -142,6 +143,12 @@ class ForgeRefused(Conflict):
     """The forge did not allow it."""
 
     code = "forge_refused"
+
+
+class PreconditionFailed(Conflict):
+    """It was changed since you read it."""
+
+    code = "precondition_failed"
 
 
 class RateLimited(BuilddError):

@@ -41,6 +41,7 @@ STATUS: dict[type[errors.BuilddError], int] = {
     errors.Forbidden: 403,
     errors.NotFound: 404,
     errors.Conflict: 409,
+    errors.PreconditionFailed: 412,
     errors.RateLimited: 429,
     errors.Unavailable: 503,
     errors.ConfigError: 422,

@@ -14,7 +14,8 @@ from starlette.routing import Route
 from buildd import errors, wire
 from buildd.broker import Broker
 from buildd.ids import Kind
-from buildd.operations import OPERATIONS, ClaimTasks, Operation, Paged
+from buildd.models import Model
+from buildd.operations import OPERATIONS, ClaimTasks, Operation, Paged, etag_of
 from buildd_server.auth import principal_of
 from buildd_server.origin import origin_of
 from buildd_server.waiting import Shutdown, settled, settled_while_wanted
@@ -68,7 +69,7 @@ class _Endpoint:
         return Response(
             verb.answer().dump_json(result, by_alias=True),
             verb.http.status,
-            {**JSON_HEADERS, **_links(operation, result, request)},
+            {**JSON_HEADERS, **_links(operation, result, request), **_tag(result)},
             "application/json",
         )
 
@@ -102,6 +103,11 @@ def _links(operation: Operation[Any], result: Any, request: Request) -> dict[str
     if isinstance(operation, Paged) and len(result) == operation.limit:
         return _next_page(request, result)
     return {}
+
+
+def _tag(result: Any) -> dict[str, str]:
+    tag = etag_of(result) if isinstance(result, Model) else None
+    return {} if tag is None else {"etag": tag}
 
 
 def _location(id_: str) -> dict[str, str]:

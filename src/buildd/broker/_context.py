@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, TypeVar
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple, TypeVar
 
 from pydantic import BaseModel, TypeAdapter
 
 from buildd.broker.principals import Principal, PrincipalKind
 from buildd.events import EventType
 from buildd.lease import LeaseTimes
-from buildd.operations import Operation
+from buildd.models import Model
+from buildd.operations import Operation, Patch
 from buildd.store import Refused, Row, Transaction
 
 O = TypeVar("O", bound=Operation[Any])  # noqa: E741 - reads as "operation"
@@ -36,6 +37,13 @@ HERE = Origin()
 """This very process: an embedded client, or the broker itself."""
 
 
+class Caller(NamedTuple):
+    """Who asks for something, and from where."""
+
+    principal: Principal
+    origin: Origin = HERE
+
+
 @dataclass(frozen=True)
 class Context:
     """An open transaction, who asks, and what the installation is set to."""
@@ -45,6 +53,12 @@ class Context:
     times: LeaseTimes
     pepper: bytes
     origin: Origin = HERE
+    public_url: str | None = None
+    """The URL at which others reach the server, if it knows."""
+
+    def of(self, caller: Caller) -> Context:
+        """The same, asked by somebody else."""
+        return replace(self, principal=caller.principal, origin=caller.origin)
 
     @property
     def viewer(self) -> str | None:
@@ -113,6 +127,12 @@ def model(kind: type[M], row: Row) -> M:
     return kind.model_validate(row)
 
 
+def check_match(op: Patch[Any], kind: type[Model], row: Row) -> None:
+    """Raises `PreconditionFailed` unless the row, which is locked, is as the caller read it."""
+    if op.if_match is not None:
+        op.check_match(model(kind, row))
+
+
 def jsonable(value: Any) -> Any:
     """A model or decimal as plain JSON values, for a JSON column or an event."""
     return _ANY.dump_python(value, mode="json", by_alias=True)
@@ -120,4 +140,14 @@ def jsonable(value: Any) -> Any:
 
 _ANY: TypeAdapter[Any] = TypeAdapter(Any)
 
-__all__ = ["HANDLERS", "HERE", "Context", "Origin", "Refused", "handles", "jsonable", "model"]
+__all__ = [
+    "HANDLERS",
+    "HERE",
+    "Context",
+    "Origin",
+    "Refused",
+    "check_match",
+    "handles",
+    "jsonable",
+    "model",
+]

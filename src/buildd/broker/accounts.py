@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from buildd import operations as ops
-from buildd.broker._context import Context, handles, model
+from buildd.broker._context import Context, check_match, handles, model
 from buildd.broker.pools import disable_pools, make_own_pool
 from buildd.broker.tokens import mint_key
 from buildd.budget import budget_day
@@ -67,11 +67,8 @@ def update_account(ctx: Context, op: ops.UpdateAccount) -> Account:
     row = ctx.tx.first(sql.LOCK_ACCOUNT, id=op.id, day=budget_day(ctx.tx.now))
     if row is None:
         raise NotFound
-    kept = {
-        name: getattr(row, name)
-        for name in ops.UpdateAccount.model_fields
-        if name not in op.http.path_fields
-    }
+    check_match(op, Account, row)
+    kept = {name: getattr(row, name) for name in op.changeable()}
     ctx.tx.all(sql.CHANGE_ACCOUNT, of=op.id, **{**kept, **op.changes()}, updated_at=ctx.tx.now)
     changed = _account(ctx, op.id)
     if changed.github_id != row.github_id:

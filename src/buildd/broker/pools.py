@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from buildd import operations as ops
-from buildd.broker._context import Context, handles, model
+from buildd.broker._context import Context, check_match, handles, model
 from buildd.errors import Invalid, NotConfigured, NotFound, WrongState
 from buildd.events import EventType
 from buildd.ids import Kind, new_id
@@ -53,8 +53,8 @@ def get_pool(ctx: Context, op: ops.GetPool) -> Pool:
 def update_pool(ctx: Context, op: ops.UpdatePool) -> Pool:
     """Change what was given; it may begin anew. Its `config` only while it has no open launch."""
     row = _lock(ctx, op.id)
-    names = (name for name in ops.UpdatePool.model_fields if name not in op.http.path_fields)
-    new = {**{name: getattr(row, name) for name in names}, **op.changes()}
+    check_match(op, Pool, row)
+    new = {**{name: getattr(row, name) for name in op.changeable()}, **op.changes()}
     _check(ctx, op.model_copy(update=new))
     if new["enabled"] and ctx.tx.first(sql_accounts.ACCOUNT_STANDS, id=row.account_id) is None:
         raise WrongState("its account was deleted: make a pool of another account in its place")

@@ -7,7 +7,7 @@ from typing import Any
 
 from buildd import operations as ops
 from buildd.broker import fence
-from buildd.broker._context import EVENT_TEXT_LIMIT, Context, handles, jsonable, model
+from buildd.broker._context import EVENT_TEXT_LIMIT, Context, check_match, handles, jsonable, model
 from buildd.broker._policy import own
 from buildd.errors import Forbidden, NotFound
 from buildd.events import EventType
@@ -97,6 +97,7 @@ def update_comment(ctx: Context, op: ops.UpdateComment) -> Comment:
     row = ctx.tx.first(sql.LOCK_COMMENT, id=op.id, viewer=ctx.viewer)
     if row is None:
         raise NotFound("there is no such comment")
+    check_match(op, Comment, row)
     if op.changes().get("content", row.content) != row.content and row.author != ctx.principal.name:
         raise Forbidden("only its author changes what a comment says")
     kept = {"content": row.content, "resolved": row.resolved}

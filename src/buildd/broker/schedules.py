@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import ValidationError
 
 from buildd import operations as ops
-from buildd.broker._context import Context, handles, model
+from buildd.broker._context import Context, check_match, handles, model
 from buildd.broker.tasks import make_task, may_create
 from buildd.errors import BuilddError, Invalid, NotFound
 from buildd.ids import Kind, new_id
@@ -76,7 +76,8 @@ def get_schedule(ctx: Context, op: ops.GetSchedule) -> Schedule:
 def update_schedule(ctx: Context, op: ops.UpdateSchedule) -> Schedule:
     """Change what was given; the next time is worked out from now on."""
     row = _lock(ctx, op.id)
-    kept = {name: getattr(row, name) for name in ("name", "cron", "timezone", "task", "enabled")}
+    check_match(op, Schedule, row)
+    kept = {name: getattr(row, name) for name in op.changeable()}
     new: dict[str, Any] = {**kept, **op.changes()}
     template(row.workspace_id, new["task"])
     following = next_time(new["cron"], new["timezone"], ctx.tx.now)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from types import SimpleNamespace
+from typing import Any
 
 from buildd import operations as ops
 from buildd.broker import attempts, fence
-from buildd.broker._context import Context, handles, model
+from buildd.broker._context import Context, check_match, handles, model
 from buildd.broker._policy import own
 from buildd.broker.attempts import Comeback, Ending
 from buildd.broker.idempotency import once
@@ -15,6 +17,7 @@ from buildd.errors import Forbidden, Invalid, NotFound, WrongState
 from buildd.events import EventType
 from buildd.ids import Kind, new_id
 from buildd.models import Task
+from buildd.routing import Trust
 from buildd.states import (
     CLOSED,
     TASK,
@@ -28,6 +31,9 @@ from buildd.store import Row
 from buildd.store.sql import accounts as sql_accounts
 from buildd.store.sql import tasks as sql
 from buildd.store.sql import workspaces as sql_workspaces
+
+_TEXT = ("title", "description", "context", "external_url")
+"""What an agent reads of a task."""
 
 
 @handles(ops.CreateTask)
@@ -68,6 +74,8 @@ def make_task(ctx: Context, new: ops.NewTask) -> Task:
         "attempt": 0,
         "epoch": 0,
         "cost_usd": ZERO,
+        "approved_at": None,
+        "approved_by": None,
         "worker_id": None,
         "claimed_by": None,
         "claimed_at": None,
@@ -120,15 +128,32 @@ def get_task(ctx: Context, op: ops.GetTask) -> Task:
 def update_task(ctx: Context, op: ops.UpdateTask) -> Task:
     """Change what was given, while nobody works on it and it is not over."""
     row = _lock(ctx, op.id)
+    check_match(op, Task, row)
     if TaskStatus(row.status) is not TASK.initial:
         raise WrongState(f"a task that is {row.status} cannot be changed", current=row.status)
-    kept = {
-        name: getattr(row, name)
-        for name in ops.UpdateTask.model_fields
-        if name not in op.http.path_fields
-    }
-    ctx.tx.all(sql.CHANGE_TASK, of=op.id, **{**kept, **op.changes()}, updated_at=ctx.tx.now)
-    changed = _lock(ctx, op.id)
+    kept = {name: getattr(row, name) for name in op.changeable()}
+    given = op.changes()
+    if "trust" in given:
+        may_create(ctx, row.workspace_id)
+    return _change(ctx, row, {**kept, **given, **_approval(row, given)})
+
+
+def _approval(row: Row, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Whether a change leaves the text approved: somebody vouched for the words, not for the task.
+
+    People who change a text through buildd vouch for it by that; what comes with its trust is
+    from where the task comes from.
+    """
+    other = any(given[name] != getattr(row, name) for name in _TEXT if name in given)
+    if other and "trust" in given:
+        return {"approved_at": None, "approved_by": None}
+    return {"approved_at": row.approved_at, "approved_by": row.approved_by}
+
+
+def _change(ctx: Context, row: Row, fields: Mapping[str, Any]) -> Task:
+    """Write a task's fields anew, and tell the feed, whose readers may take it now."""
+    ctx.tx.all(sql.CHANGE_TASK, of=row.id, **fields, updated_at=ctx.tx.now)
+    changed = _lock(ctx, row.id)
     ctx.emit_task(
         EventType.TASK_UPDATED,
         changed,
@@ -139,6 +164,24 @@ def update_task(ctx: Context, op: ops.UpdateTask) -> Task:
         requiredCapabilities=changed.required_capabilities,
     )
     return model(Task, changed)
+
+
+@handles(ops.ApproveTask)
+def approve_task(ctx: Context, op: ops.ApproveTask) -> Task:
+    """Vouch for a task's text as it is now."""
+    row = _lock(ctx, op.id)
+    may_create(ctx, row.workspace_id)
+    if op.updated_at not in {None, row.updated_at}:
+        raise WrongState("the task was changed since you read it: read it again")
+    return vouch(ctx, row, ctx.principal.name)
+
+
+def vouch(ctx: Context, row: Row, by: str) -> Task:
+    """Note who approved a task; nothing if it needs nobody's approval, or has it."""
+    if row.trust != Trust.PUBLIC or row.approved_at is not None:
+        return model(Task, row)
+    kept = {name: getattr(row, name) for name in ops.UpdateTask.changeable()}
+    return _change(ctx, row, {**kept, "approved_at": ctx.tx.now, "approved_by": by})
 
 
 @handles(ops.DeleteTask)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from buildd import operations as ops
-from buildd.broker._context import Context, handles, model
+from buildd.broker import github_source
+from buildd.broker._context import Context, check_match, handles, model
 from buildd.broker._policy import own
 from buildd.errors import NotFound, WrongState
 from buildd.events import EventType
@@ -48,7 +49,8 @@ def update_workspace(ctx: Context, op: ops.UpdateWorkspace) -> Workspace:
     row = ctx.tx.first(sql.LOCK_WORKSPACE, id=op.id)
     if row is None:
         raise NotFound("there is no such workspace")
-    kept = {name: getattr(row, name) for name in ops.CreateWorkspace.model_fields}
+    check_match(op, Workspace, row)
+    kept = {name: getattr(row, name) for name in op.changeable()}
     changed = ctx.tx.first(
         sql.CHANGE_WORKSPACE, of=op.id, **{**kept, **op.changes()}, updated_at=ctx.tx.now
     )
@@ -69,9 +71,12 @@ def delete_workspace(ctx: Context, op: ops.DeleteWorkspace) -> ops.Deleted:
 def create_source(ctx: Context, op: ops.CreateSource) -> Source:
     """A source."""
     _workspace(ctx, op.workspace_id)
+    github_source.check(op.type, op.config)
     row = {
         "id": new_id(Kind.SOURCE),
         **op.fields(),
+        "secret_generation": 1,
+        "secret_overlap": False,
         "created_at": ctx.tx.now,
         "updated_at": ctx.tx.now,
     }
@@ -102,6 +107,8 @@ def update_source(ctx: Context, op: ops.UpdateSource) -> Source:
     row = ctx.tx.first(sql.LOCK_SOURCE, id=op.id)
     if row is None:
         raise NotFound
+    check_match(op, Source, row)
+    github_source.check(row.type, op.changes().get("config", row.config))
     kept = {"name": row.name, "config": row.config}
     changed = ctx.tx.first(
         sql.CHANGE_SOURCE, of=op.id, **{**kept, **op.changes()}, updated_at=ctx.tx.now

@@ -9,6 +9,7 @@ from buildd.operations._operation import (
     Http,
     Method,
     Operation,
+    Patch,
 )
 from buildd.operations._paging import MAX_PAGE, Paged
 from buildd.operations.accounts import (
@@ -31,6 +32,8 @@ from buildd.operations.accounts import (
     RotateKey,
     UpdateAccount,
 )
+from buildd.operations.audit import ListAuditEntries
+from buildd.operations.etags import etag_of
 from buildd.operations.files import (
     TRANSFERS,
     Download,
@@ -222,6 +225,8 @@ OPERATIONS: tuple[type[Operation[Any]], ...] = (
     UpdateComment,
     CreateMessage,
     ListMessages,
+    ListAuditEntries,
+    ListAuditEntries,
 )
 """In the order the documentation shows them. A literal path stands before one with a field in its place."""
 
@@ -291,6 +296,7 @@ __all__ = [
     "ListAccounts",
     "ListAdminKeys",
     "ListArtifacts",
+    "ListAuditEntries",
     "ListComments",
     "ListDeliveries",
     "ListGrants",
@@ -309,6 +315,7 @@ __all__ = [
     "OpenPullRequest",
     "Operation",
     "Paged",
+    "Patch",
     "PauseWorker",
     "ReapPool",
     "Redeliver",
@@ -338,4 +345,5 @@ __all__ = [
     "UploadArtifact",
     "UploadAttachment",
     "WhyTask",
+    "etag_of",
 ]

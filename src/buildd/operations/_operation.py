@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
 from string import Formatter
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Annotated, Any, ClassVar, Generic, TypeVar
 
-from pydantic import BaseModel, ConfigDict, TypeAdapter
+from pydantic import BaseModel, ConfigDict, StringConstraints, TypeAdapter
 from pydantic.alias_generators import to_camel
 
+from buildd.errors import PreconditionFailed
 from buildd.models import Model
 
 R = TypeVar("R", covariant=True)
@@ -47,6 +50,7 @@ class Method(StrEnum):
 
 
 IDEMPOTENCY_FIELD = "idempotency_key"
+MATCH_FIELD = "if_match"
 
 
 @dataclass(frozen=True)
@@ -82,8 +86,8 @@ def create(path: str, *, idempotent: bool = False) -> Http:
 
 
 def patch(path: str) -> Http:
-    """A change of the fields that are given."""
-    return Http(Method.PATCH, path)
+    """A change of the fields that are given; of a `Patch`."""
+    return Http(Method.PATCH, path, headers=((MATCH_FIELD, "If-Match"),))
 
 
 def delete(path: str) -> Http:
@@ -122,17 +126,50 @@ class Operation(BaseModel, Generic[R]):
         return self.model_dump(by_alias=False)
 
     def changes(self) -> dict[str, Any]:
-        """The fields that were given, apart from those in the path: what a PATCH asks for."""
-        given = self.model_fields_set - set(self.http.path_fields)
-        return {name: getattr(self, name) for name in type(self).model_fields if name in given}
+        """The fields that were given, apart from those in path and headers: what a PATCH asks for."""
+        names = type(self).changeable()
+        return {name: getattr(self, name) for name in names if name in self.model_fields_set}
+
+    @classmethod
+    def changeable(cls) -> tuple[str, ...]:
+        """The fields that travel in the body: of a PATCH, what can be changed."""
+        elsewhere = {*cls.http.path_fields, *(name for name, _ in cls.http.headers)}
+        return tuple(name for name in cls.model_fields if name not in elsewhere)
+
+
+class Patch(Operation[R], Generic[R]):
+    """A change of a thing, perhaps only if it still is as the caller read it."""
+
+    if_match: Annotated[str, StringConstraints(min_length=1, max_length=1000)] | None = None
+    """`etag_of` the thing as you read it: refused if what can be changed was changed since."""
+
+    def check_match(self, current: Model) -> None:
+        """Raises `PreconditionFailed` if the thing is not as the caller read it."""
+        wanted = self.if_match
+        if wanted is None or wanted.strip() == "*":
+            return
+        if etag(current, self.changeable()) not in {each.strip() for each in wanted.split(",")}:
+            raise PreconditionFailed("it was changed since you read it: read it again")
+
+
+def etag(thing: Model, names: tuple[str, ...]) -> str:
+    """A digest of some fields, as it stands in an `ETag` header."""
+    fields = thing.model_dump(mode="json", include=set(names), by_alias=False)
+    text = json.dumps(fields, sort_keys=True, separators=(",", ":"))
+    return f'"{hashlib.sha256(text.encode()).hexdigest()[:32]}"'
 
 
 @cache
 def _adapter(operation: type[Operation[Any]]) -> TypeAdapter[Any]:
+    return TypeAdapter(answer_of(operation))
+
+
+def answer_of(operation: type[Operation[Any]]) -> Any:
+    """The type that an operation answers."""
     for parent in operation.__mro__:
         arguments = getattr(parent, "__pydantic_generic_metadata__", {}).get("args")
         if arguments:
-            return TypeAdapter(arguments[0])
+            return arguments[0]
     raise TypeError(f"{operation.__name__} does not say what it answers")
 
 

@@ -13,6 +13,7 @@ from buildd.operations._operation import (
     Access,
     Deleted,
     Operation,
+    Patch,
     create,
     delete,
     get,
@@ -64,7 +65,7 @@ class GetMe(Operation[Account]):
     access = Access.ACCOUNT
 
 
-class UpdateAccount(Operation[Account]):
+class UpdateAccount(Patch[Account]):
     """Change an account's name or limits."""
 
     http = patch("/api/accounts/{id}")

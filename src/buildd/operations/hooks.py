@@ -13,6 +13,7 @@ from buildd.operations._operation import (
     Access,
     Deleted,
     Operation,
+    Patch,
     create,
     delete,
     get,
@@ -52,7 +53,7 @@ class GetHook(Operation[Hook]):
     id: Id
 
 
-class UpdateHook(Operation[Hook]):
+class UpdateHook(Patch[Hook]):
     """Change a hook. Switched off, it is told nothing more, not even what was still to be sent."""
 
     http = patch("/api/hooks/{id}")

@@ -13,6 +13,7 @@ from buildd.operations._operation import (
     Access,
     Deleted,
     Operation,
+    Patch,
     create,
     delete,
     get,
@@ -60,7 +61,7 @@ class GetPool(Operation[Pool]):
     id: Id
 
 
-class UpdatePool(Operation[Pool]):
+class UpdatePool(Patch[Pool]):
     """Change a pool. Whatever is given, it may try again at once what it had given up or put off.
 
     Its `config` can be changed while it has no open launch only.

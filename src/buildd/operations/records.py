@@ -12,7 +12,7 @@ from buildd.models import (
     Selection,
 )
 from buildd.models._model import Flag, Id, Json, JsonAny, LongText, Name, Prompt, Title, Usd
-from buildd.operations._operation import Access, Operation, create, get, patch, post
+from buildd.operations._operation import Access, Operation, Patch, create, get, patch, post
 from buildd.operations._paging import Paged
 
 
@@ -78,7 +78,7 @@ class ListComments(Paged, Operation[list[Comment]]):
     artifact_id: Id
 
 
-class UpdateComment(Operation[Comment]):
+class UpdateComment(Patch[Comment]):
     """Change a comment, or mark it resolved."""
 
     http = patch("/api/comments/{id}")

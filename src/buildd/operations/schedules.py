@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from buildd.models import Schedule
 from buildd.models._model import Flag, Id, Json, Name
-from buildd.operations._operation import Access, Deleted, Operation, create, delete, get, patch
+from buildd.operations._operation import (
+    Access,
+    Deleted,
+    Operation,
+    Patch,
+    create,
+    delete,
+    get,
+    patch,
+)
 from buildd.operations._paging import Paged
 
 
@@ -37,7 +46,7 @@ class GetSchedule(Operation[Schedule]):
     id: Id
 
 
-class UpdateSchedule(Operation[Schedule]):
+class UpdateSchedule(Patch[Schedule]):
     """Change a schedule; its next time is worked out anew."""
 
     http = patch("/api/schedules/{id}")

@@ -23,6 +23,7 @@ from buildd.operations._operation import (
     Access,
     Deleted,
     Operation,
+    Patch,
     create,
     delete,
     get,
@@ -30,7 +31,7 @@ from buildd.operations._operation import (
     post,
 )
 from buildd.operations._paging import Paged
-from buildd.routing import RunnerPreference
+from buildd.routing import RunnerPreference, Trust
 from buildd.states import OnDependencyFailure, TaskStatus
 
 MAX_BATCH = 500
@@ -55,6 +56,8 @@ class NewTask(BaseModel, defer_build=True):
     max_cost: Usd | None = None
     timeout_seconds: AtLeastOne | None = None
     on_dependency_failure: OnDependencyFailure = OnDependencyFailure.FAIL
+    trust: Trust = Trust.INTERNAL
+    """Whose words it is made of: one of `public` trust waits until a person approves it."""
 
 
 class CreateTask(NewTask, Operation[Task]):
@@ -101,7 +104,7 @@ class GetTask(Operation[Task]):
     id: Id
 
 
-class UpdateTask(Operation[Task]):
+class UpdateTask(Patch[Task]):
     """Change a task that nobody holds yet and that is not over; its title, priority, route or limits."""
 
     http = patch("/api/tasks/{id}")
@@ -118,6 +121,8 @@ class UpdateTask(Operation[Task]):
     max_attempts: AtLeastOne = 3
     max_cost: Usd | None = None
     timeout_seconds: AtLeastOne | None = None
+    trust: Trust = Trust.INTERNAL
+    """Whose words it is made of now. Given as `public` with another text, it must be approved again."""
 
 
 class DeleteTask(Operation[Deleted]):
@@ -142,6 +147,19 @@ class RetryTask(Operation[Task]):
     http = post("/api/tasks/{id}/retry")
     access = Access.MEMBER
     id: Id
+
+
+class ApproveTask(Operation[Task]):
+    """Vouch for the text of a task that anybody may have written, so that agents may claim it.
+
+    Another text, from where the task comes from, must be approved again.
+    """
+
+    http = post("/api/tasks/{id}/approve")
+    access = Access.MEMBER
+    id: Id
+    updated_at: Time | None = None
+    """The task's `updatedAt` as you read it: refused if the task was changed since."""
 
 
 class WhyTask(Operation[Why]):

@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
-from buildd.models import Source, Workspace
-from buildd.models._model import AtLeastOne, Id, Json, LongText, Name, Repository, Usd
-from buildd.operations._operation import Access, Deleted, Operation, create, delete, get, patch
+from buildd.models import Source, SourceSecret, Workspace
+from buildd.models._model import AtLeastOne, Flag, Id, Json, LongText, Name, Repository, Usd
+from buildd.operations._operation import (
+    Access,
+    Deleted,
+    Operation,
+    Patch,
+    create,
+    delete,
+    get,
+    patch,
+    post,
+)
 from buildd.operations._paging import Paged
 
 
@@ -36,7 +46,7 @@ class GetWorkspace(Operation[Workspace]):
     id: Id
 
 
-class UpdateWorkspace(Operation[Workspace]):
+class UpdateWorkspace(Patch[Workspace]):
     """Change a workspace."""
 
     http = patch("/api/workspaces/{id}")
@@ -85,7 +95,7 @@ class GetSource(Operation[Source]):
     id: Id
 
 
-class UpdateSource(Operation[Source]):
+class UpdateSource(Patch[Source]):
     """Change a source."""
 
     http = patch("/api/sources/{id}")
@@ -93,6 +103,20 @@ class UpdateSource(Operation[Source]):
     id: Id
     name: Name = ""
     config: Json = {}
+
+
+class RevealSecret(Operation[SourceSecret]):
+    """The secret that signs a source's webhook, and where GitHub is to send it.
+
+    With `rotate` it is a new one, and the one before holds too until `endRotation`, or until the
+    next is made: give GitHub the new one meanwhile.
+    """
+
+    http = post("/api/sources/{id}/secret")
+    access = Access.ADMIN
+    id: Id
+    rotate: Flag = False
+    end_rotation: Flag = False
 
 
 class DeleteSource(Operation[Deleted]):
