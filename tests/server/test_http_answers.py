@@ -9,7 +9,6 @@ from collections.abc import Callable
 from typing import Any
 
 import httpx2
-import pytest
 
 from tests.server.serving import ADMIN_KEY, Cast, Running, made, problem
 
@@ -140,21 +139,3 @@ def _send_and_leave(served: Running, key: str, path: str, body: object) -> None:
             f"POST {path} HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {key}\r\n"
             f"Content-Length: {len(content)}\r\n\r\n{content}".encode()
         )
-
-
-@pytest.mark.parametrize("path", ["/health", "/ready"])
-def test_health(served: Running, path: str) -> None:
-    with served.client() as client:
-        assert client.get(path).json()["status"]
-
-
-def test_metrics_count_requests_and_tell_the_feed(served: Running, admin: httpx2.Client) -> None:
-    made(admin, "/api/workspaces", name="counted")
-    with served.client() as client:
-        client.put("/nowhere")
-        client.request("BREW", "/nowhere")
-        text = client.get("/metrics").text
-    assert 'buildd_http_requests_total{method="POST",status="2xx"}' in text
-    assert 'buildd_http_requests_total{method="other",status="4xx"}' in text
-    assert "buildd_feed_position" in text
-    assert "process_resident_memory_bytes" in text

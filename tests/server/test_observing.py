@@ -140,7 +140,12 @@ def test_a_server_tells_the_plugins_that_are_installed(tmp_path: Path) -> None:
     process = subprocess.Popen(
         [sys.executable, "-m", "buildd_server", "--port", "0"],
         cwd=tmp_path,
-        env={"PYTHONPATH": f"{info.parent}:{source}", "PATH": "", "HOME": str(tmp_path)},
+        env={
+            "PYTHONPATH": f"{info.parent}:{source}",
+            "PATH": "",
+            "HOME": str(tmp_path),
+            "BUILDD_LOG_FORMAT": "text",
+        },
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
