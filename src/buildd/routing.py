@@ -26,6 +26,17 @@ class RunnerPreference(StrEnum):
     ACTION = "action"
 
 
+class Trust(StrEnum):
+    """Whose words a task is made of. It decides whether somebody must look at them first."""
+
+    INTERNAL = "internal"
+    """Of people and programs with a key to buildd."""
+    COLLABORATOR = "collaborator"
+    """Of people who may write where the task comes from."""
+    PUBLIC = "public"
+    """Of anybody at all: nobody may claim it until a person has approved it."""
+
+
 def prefers(preference: RunnerPreference, account: AccountType) -> bool:
     """Whether a task of this preference may go to an account of this type."""
     return preference == RunnerPreference.ANY or preference.value == account.value

@@ -26,10 +26,12 @@ from buildd_server.problems import HANDLERS
 from buildd_server.ratelimit import RateLimits
 from buildd_server.request_ids import Arriving
 from buildd_server.schemas import Schemas
+from buildd_server.sessions import session_routes
 from buildd_server.settings import Settings
 from buildd_server.sse import event_routes
 from buildd_server.waiting import Shutdown
 from buildd_server.watching import Exchange, Watched
+from buildd_server.webhooks import webhook_routes
 
 
 def create_app(
@@ -40,6 +42,7 @@ def create_app(
     watchers = [metrics.note, *([access_log] if access_log else [])]
     api = Router(
         [
+            *session_routes(broker, gate),
             *event_routes(broker, shutdown),
             *file_routes(broker),
             *operation_routes(broker, shutdown),
@@ -50,8 +53,9 @@ def create_app(
             *health_routes(broker, metrics, shutdown),
             *_pages(),
             *login_routes(broker, settings.github_issuer),
-            Mount(PREFIX, Authenticated(api, gate)),
-            Route(MCP, Authenticated(McpEndpoint(broker, shutdown), gate)),
+            *webhook_routes(broker),
+            Mount(PREFIX, Authenticated(api, gate.principal)),
+            Route(MCP, Authenticated(McpEndpoint(broker, shutdown), gate.key_holder)),
         ],
         middleware=[
             Middleware(Arriving, settings.trusted_proxies),

@@ -14,6 +14,7 @@ from pydantic import JsonValue
 from starlette.applications import Starlette
 
 from buildd import errors, plugins
+from buildd.agent import notify
 from buildd.broker import Broker, BrokerSettings, Means
 from buildd.broker.relay import HookSender, Sender
 from buildd.outbound import Outbound
@@ -82,10 +83,15 @@ class Server(uvicorn.Server):
         """Start, and say so."""
         await super().startup(sockets)
         if self.started:
+            # What shows that the loop turns shows all that a restart could mend.
+            self._fed = asyncio.create_task(notify.feed(lambda: asyncio.sleep(0)))
             self._announce()
+            notify.tell("READY=1")
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """End what waits for clients, then let uvicorn wait for the rest."""
+        notify.tell("STOPPING=1")
+        self._fed.cancel()
         self._app.state.shutdown.begin()
         await super().shutdown(sockets)
 
@@ -114,6 +120,7 @@ def _open(settings: Settings, registry: plugins.Registry, listener: socket.socke
             blobs=settings.blobs,
             file_limits=settings.file_limits,
             forge=_forge(settings, registry),
+            public_url=settings.public_url,
             means=_means(settings, registry, listener),
             senders=_senders(settings),
         ),

@@ -30,6 +30,7 @@ TASKS = st.fixed_dictionaries(
         "runner_preference": st.sampled_from(["any", "user", "service", "action"]),
         "required_capabilities": CAPABILITIES,
         "max_cost": MONEY,
+        "trust": st.sampled_from(["internal", "public"]),
         "not_before": st.sampled_from([None, "2026-01-01T11:00:00Z", "2026-01-01T13:00:00Z"]),
     }
 )

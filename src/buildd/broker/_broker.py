@@ -13,13 +13,14 @@ from typing import Any, TypeVar, cast
 
 from buildd.blobs import FileLimits
 from buildd.broker import _policy, fence, run_login
-from buildd.broker._context import HERE, Context, Origin
+from buildd.broker._context import HERE, Caller, Context, Origin
 from buildd.broker.audience import Audience
 from buildd.broker.auditing import perform
 from buildd.broker.dispatch import Dispatcher, Means, Pace
 from buildd.broker.feed import Feed, Subscription
 from buildd.broker.figures import Figures, Load, Standing, standing
 from buildd.broker.files import Content, Files, Reception
+from buildd.broker.github_source import Webhooks
 from buildd.broker.principals import ADMIN, Doorkeeper, Principal, PrincipalKind, check_key
 from buildd.broker.pull_requests import PullRequests
 from buildd.broker.reaper import Reaper
@@ -74,6 +75,8 @@ class BrokerSettings:
     means: Means | None = None
     """What agents are started with; None: this broker starts none, whatever pools there are."""
     pace: Pace = field(default_factory=Pace)
+    public_url: str | None = None
+    """The URL at which others reach the server; None: they are not told."""
     senders: tuple[Sender, ...] = ()
     """What others are told with; none: this broker tells nobody, whatever hooks there are."""
     relay_pace: RelayPace = field(default_factory=RelayPace)
@@ -104,6 +107,7 @@ class Broker:
             self._dispatcher = self._dispatch()
             self._relay = self._tell()
             self._feed = Feed(self._store, self._hear)
+            self.webhooks = Webhooks(self._store, self._context, self._pepper)
             self._pull_requests = PullRequests(settings.forge, self._store, self._context)
             self.reaper = Reaper(
                 self._store,
@@ -240,9 +244,9 @@ class Broker:
         if isinstance(operation, OpenPullRequest):
             return cast("Future[R]", self._pull_requests.submit(operation, principal, origin))
         if self._dispatcher and isinstance(operation, CheckPool):
-            return cast("Future[R]", self._dispatcher.check(operation))
+            return cast("Future[R]", self._dispatcher.check(operation, Caller(principal, origin)))
         if self._dispatcher and isinstance(operation, ReapPool):
-            return cast("Future[R]", self._dispatcher.reap(operation))
+            return cast("Future[R]", self._dispatcher.reap(operation, Caller(principal, origin)))
         return self._do(operation, principal, origin)
 
     def _unless_refused(self, call: Callable[[], Future[T]]) -> Future[T]:
@@ -273,7 +277,8 @@ class Broker:
         return perform(context, operation)
 
     def _context(self, tx: Transaction, principal: Principal, origin: Origin = HERE) -> Context:
-        return Context(tx, principal, self.settings.lease, self._pepper, origin)
+        settings = self.settings
+        return Context(tx, principal, settings.lease, self._pepper, origin, settings.public_url)
 
     def _claim_once(
         self, operation: ClaimTasks, principal: Principal, origin: Origin

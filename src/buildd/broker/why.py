@@ -22,6 +22,7 @@ _SAID = {
     ReasonCode.NOT_PENDING: "the task is not pending",
     ReasonCode.NOT_READY: "it depends on tasks that are not completed",
     ReasonCode.NOT_YET: "its notBefore is still to come",
+    ReasonCode.NOT_APPROVED: "anybody may have written it: a person must approve it first",
     ReasonCode.NO_GRANT: "the account has no canClaim grant in the workspace",
     ReasonCode.WRONG_ROUTE: "its runnerPreference is for another type of account",
     ReasonCode.MISSING_CAPABILITIES: "no live agent of this account has all required capabilities",

@@ -14,7 +14,7 @@ from buildd.cli._exits import printable
 from buildd.models import AccountWhy, PoolWhy, Reason, ReasonCode, Task, Why
 from buildd.states import HELD, TaskStatus
 
-_OF_THE_TASK = {ReasonCode.NOT_READY, ReasonCode.NOT_YET}
+_OF_THE_TASK = {ReasonCode.NOT_READY, ReasonCode.NOT_YET, ReasonCode.NOT_APPROVED}
 """What no account could help: it is said once, for all of them."""
 
 
@@ -120,6 +120,8 @@ def _figures(reason: Reason, task: Task) -> str:
 def _wanted(code: ReasonCode, task: Task) -> str:
     if code is ReasonCode.NOT_YET and task.not_before:
         return f"{task.not_before:%Y-%m-%d %H:%M} UTC"
+    if code is ReasonCode.NOT_APPROVED:
+        return f"buildd tasks approve {task.id}"
     if code is ReasonCode.MISSING_CAPABILITIES:
         return ", ".join(task.required_capabilities)
     return task.runner_preference.value if code is ReasonCode.WRONG_ROUTE else ""

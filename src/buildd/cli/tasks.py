@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from typing import IO, TYPE_CHECKING, Any
 
 import click
 
+from buildd.cli._exits import printable
 from buildd.cli._render import Column, age, block
 from buildd.cli._task_options import RUNNERS, fields_of, not_before_option, task_options
 from buildd.cli._verb import (
@@ -25,7 +27,7 @@ from buildd.states import OnDependencyFailure, TaskStatus
 
 if TYPE_CHECKING:
     from buildd.client import Client
-    from buildd.models import Worker
+    from buildd.models import Task, Worker
 
 _TASKS = (
     Column("ID", lambda t: t.id),
@@ -204,6 +206,24 @@ def release(session: Session, task_id: str) -> None:
 
 @tasks.command()
 @click.argument("task_id")
+@click.option("--yes", is_flag=True, help="Approve it without reading it first.")
+@pass_session
+def approve(session: Session, task_id: str, *, yes: bool) -> None:
+    """Vouch for a task that anybody may have written, so that agents may claim it.
+
+    It shows the text and asks. Approved is what was shown: if the text changes meanwhile, or later,
+    it must be approved again.
+    """
+    with session.connect() as bd:
+        task = bd.tasks.get(id=task_id)
+        if not yes:
+            _have_read(task)
+        approved = bd.tasks.approve(id=task_id, updated_at=task.updated_at)
+        session.said(approved, f"approved {task_id}")
+
+
+@tasks.command()
+@click.argument("task_id")
 @confirmed
 @pass_session
 def delete(session: Session, task_id: str) -> None:
@@ -263,6 +283,13 @@ def artifacts(session: Session, task_id: str, kind: str | None, *, content: bool
             block(artifact.content or "")
     else:
         session.table(found, _ARTIFACTS, f"No artifacts. Watch it: buildd tasks watch {task_id}")
+
+
+def _have_read(task: Task) -> None:
+    if sys.stdin is None or not sys.stdin.isatty():
+        raise click.UsageError("add --yes to approve it without being asked")
+    click.echo(printable(f"{task.title}\n\n{task.description or ''}\n"), err=True)
+    click.confirm("Let agents do what this says?", abort=True, err=True)
 
 
 def _attempts(bd: Client, task_id: str) -> list[Worker]:

@@ -241,6 +241,12 @@ class AsyncMessages(AsyncResource):
     attached = AsyncDownloading(ops.DownloadAttachment)
 
 
+class AsyncAudit(AsyncResource):
+    """Who did what."""
+
+    list = AsyncVerb(ops.ListAuditEntries)
+
+
 class AsyncClient:
     """Everything buildd can do, over one transport: a server's API, or a broker in this process."""
 
@@ -258,6 +264,7 @@ class AsyncClient:
         self.artifacts = AsyncArtifacts(self)
         self.comments = AsyncComments(self)
         self.messages = AsyncMessages(self)
+        self.audit = AsyncAudit(self)
 
     async def send(self, operation: Operation[R]) -> R:
         """Have one operation done, and return its answer."""
@@ -329,4 +336,5 @@ def resources() -> dict[str, type[Any]]:
         "artifacts": AsyncArtifacts,
         "comments": AsyncComments,
         "messages": AsyncMessages,
+        "audit": AsyncAudit,
     }

@@ -239,6 +239,12 @@ class Messages(Resource):
     attached = Downloading(ops.DownloadAttachment)
 
 
+class Audit(Resource):
+    """Who did what."""
+
+    list = Verb(ops.ListAuditEntries)
+
+
 class Client:
     """Everything buildd can do, over one transport: a server's API, or a broker in this process."""
 
@@ -256,6 +262,7 @@ class Client:
         self.artifacts = Artifacts(self)
         self.comments = Comments(self)
         self.messages = Messages(self)
+        self.audit = Audit(self)
 
     def send(self, operation: Operation[R]) -> R:
         """Have one operation done, and return its answer."""
@@ -327,4 +334,5 @@ def resources() -> dict[str, type[Any]]:
         "artifacts": Artifacts,
         "comments": Comments,
         "messages": Messages,
+        "audit": Audit,
     }

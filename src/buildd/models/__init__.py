@@ -2,6 +2,7 @@
 
 from buildd.models._model import Model
 from buildd.models.accounts import Account, Agent, Grant, Key, NewAccount, NewKey
+from buildd.models.audit import AuditEntry
 from buildd.models.hooks import (
     Delivery,
     Hook,
@@ -52,6 +53,7 @@ __all__ = [
     "Artifact",
     "ArtifactType",
     "Attachment",
+    "AuditEntry",
     "Beat",
     "Claim",
     "Claimed",

@@ -12,12 +12,13 @@ from buildd.models._model import (
     Json,
     LongText,
     Model,
+    Name,
     Priority,
     Time,
     Title,
     Usd,
 )
-from buildd.routing import RunnerPreference
+from buildd.routing import RunnerPreference, Trust
 from buildd.states import OnDependencyFailure, TaskStatus
 
 
@@ -49,6 +50,11 @@ class Task(Model):
     on_dependency_failure: OnDependencyFailure = OnDependencyFailure.FAIL
     timeout_seconds: AtLeastOne | None = None
     """How long an attempt may work, counted from its claim, its resumption or a person's last answer."""
+    trust: Trust = Trust.INTERNAL
+    """Whose words it is made of."""
+    approved_at: Time | None = None
+    """When somebody approved its present text; one of `public` trust waits for that."""
+    approved_by: Name | None = None
     claimed_by: Id | None = None
     claimed_at: Time | None = None
     expires_at: Time | None = None

@@ -80,6 +80,7 @@ class ReasonCode(StrEnum):
     NOT_PENDING = "not_pending"
     NOT_READY = "not_ready"
     NOT_YET = "not_yet"
+    NOT_APPROVED = "not_approved"
     NO_GRANT = "no_grant"
     WRONG_ROUTE = "wrong_route"
     MISSING_CAPABILITIES = "missing_capabilities"

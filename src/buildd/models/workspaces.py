@@ -2,7 +2,20 @@
 
 from __future__ import annotations
 
-from buildd.models._model import AtLeastOne, Id, Json, LongText, Model, Name, Repository, Time, Usd
+from buildd.models._model import (
+    Address,
+    AtLeastOne,
+    Flag,
+    Id,
+    Json,
+    LongText,
+    Model,
+    Name,
+    Repository,
+    Text,
+    Time,
+    Usd,
+)
 
 
 class Workspace(Model):
@@ -31,3 +44,16 @@ class Source(Model):
     config: Json = {}
     created_at: Time
     updated_at: Time
+
+
+class SourceSecret(Model):
+    """What GitHub needs to know to send a source's webhook."""
+
+    source_id: Id
+    payload_url: Address | None = None
+    """Where it is to be sent; nothing if the server does not know its own URL."""
+    payload_path: Text
+    """The same without the server's address."""
+    secret: Text
+    rotating: Flag
+    """Whether the secret before this one holds too."""

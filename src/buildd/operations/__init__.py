@@ -226,7 +226,6 @@ OPERATIONS: tuple[type[Operation[Any]], ...] = (
     CreateMessage,
     ListMessages,
     ListAuditEntries,
-    ListAuditEntries,
 )
 """In the order the documentation shows them. A literal path stands before one with a field in its place."""
 

@@ -9,7 +9,7 @@ from sqlalchemy import bindparam
 from sqlalchemy.dialects.postgresql import insert
 
 from buildd.models import ReasonCode
-from buildd.routing import AccountType, RunnerPreference
+from buildd.routing import AccountType, RunnerPreference, Trust
 from buildd.states import LIVE, OPEN_LAUNCH, TASK, WANTED
 from buildd.store.columns import JSON, Moment, Money, among
 from buildd.store.sql._parts import NOW, locked, matches, within
@@ -56,6 +56,10 @@ _COMMON: dict[ReasonCode, sa.ColumnElement[bool]] = {
     ReasonCode.NOT_PENDING: among(task.c.status, [TASK.initial]),
     ReasonCode.NOT_READY: task.c.open_dependencies == _ZERO,
     ReasonCode.NOT_YET: sa.or_(task.c.not_before.is_(None), task.c.not_before <= NOW),
+    ReasonCode.NOT_APPROVED: sa.or_(
+        task.c.trust != sa.literal_column(f"'{Trust.PUBLIC.value}'"),
+        task.c.approved_at.is_not(None),
+    ),
     ReasonCode.NO_GRANT: sa.exists().where(
         grant.c.account_id == account.c.id,
         grant.c.workspace_id == task.c.workspace_id,

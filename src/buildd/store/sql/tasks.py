@@ -47,6 +47,9 @@ CHANGE_TASK = change(
         "max_attempts",
         "max_cost",
         "timeout_seconds",
+        "trust",
+        "approved_at",
+        "approved_by",
         "updated_at",
     ),
 )

@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlmodel import Field, SQLModel
 
-from buildd.routing import RunnerPreference
+from buildd.routing import RunnerPreference, Trust
 from buildd.states import CLOSED, ENDED, HELD, HOLDING, LIVE, TaskStatus, WorkerStatus
 from buildd.store.columns import JSON, Moment, Money, matching, one_of
 
@@ -33,7 +33,7 @@ class WorkspaceRow(SQLModel, table=True):
 
 
 class SourceRow(SQLModel, table=True):
-    """Where tasks come from."""
+    """Where tasks come from. Its secret follows from the generation; the one before may still hold."""
 
     __tablename__ = "source"
 
@@ -42,6 +42,8 @@ class SourceRow(SQLModel, table=True):
     type: str
     name: str
     config: Any = Field(sa_type=JSON)
+    secret_generation: int
+    secret_overlap: bool
     created_at: datetime = Field(sa_type=Moment)
     updated_at: datetime = Field(sa_type=Moment)
 
@@ -53,6 +55,7 @@ class TaskRow(SQLModel, table=True):
     __table_args__ = (
         one_of("status", TaskStatus),
         one_of("runner_preference", RunnerPreference),
+        one_of("trust", Trust),
         sa.CheckConstraint("open_dependencies >= 0", name="open_dependencies_counted"),
         sa.CheckConstraint(
             f"({matching('status', HELD).text}) = (worker_id IS NOT NULL)", name="held_by_a_worker"
@@ -96,6 +99,9 @@ class TaskRow(SQLModel, table=True):
     cost_usd: Decimal = Field(sa_type=Money)
     on_dependency_failure: str
     timeout_seconds: int | None = None
+    trust: str
+    approved_at: datetime | None = Field(sa_type=Moment)
+    approved_by: str | None = None
     worker_id: str | None = None
     claimed_by: str | None = None
     claimed_at: datetime | None = Field(sa_type=Moment)

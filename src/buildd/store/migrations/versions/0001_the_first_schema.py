@@ -702,7 +702,7 @@ def _audit_log() -> None:
         sa.Column("actor", sa.String(), nullable=False),
         sa.Column("account_id", sa.String(), nullable=True),
         sa.Column("key_id", sa.String(), nullable=True),
-        sa.Column("session_id", sa.String(), nullable=True),
+        sa.Column("session", sa.String(), nullable=True),
         sa.Column("worker_id", sa.String(), nullable=True),
         sa.Column("launch_id", sa.String(), nullable=True),
         sa.Column("action", sa.String(), nullable=False),
@@ -715,7 +715,8 @@ def _audit_log() -> None:
         sa.Column("hash", sa.String(), nullable=False),
         sa.PrimaryKeyConstraint("seq"),
     )
-    op.execute(f"INSERT INTO setting (name, value) VALUES ('audit_head', '0:{'0' * 64}')")
+    nothing = "0:" + "0" * 64
+    op.execute(f"INSERT INTO setting (name, value) VALUES ('audit_head', '{nothing}')")  # noqa: S608 - our own text
     on_postgres = op.get_bind().dialect.name == "postgresql"
     for statement in _KEPT_ON_POSTGRES if on_postgres else _KEPT_ON_SQLITE:
         op.execute(statement)
@@ -733,12 +734,18 @@ _KEPT_ON_SQLITE = [
     }.items()
 ]
 _KEPT_ON_POSTGRES = [
-    "CREATE OR REPLACE FUNCTION audit_entry_kept() RETURNS trigger LANGUAGE plpgsql AS"
-    f" $$ BEGIN RAISE EXCEPTION '{_REFUSAL}' USING ERRCODE = 'restrict_violation'; END $$",
-    "CREATE TRIGGER audit_entry_kept BEFORE UPDATE OR DELETE ON audit_entry"
-    " FOR EACH ROW EXECUTE FUNCTION audit_entry_kept()",
-    "CREATE TRIGGER audit_entry_not_emptied BEFORE TRUNCATE ON audit_entry"
-    " FOR EACH STATEMENT EXECUTE FUNCTION audit_entry_kept()",
+    (
+        "CREATE OR REPLACE FUNCTION audit_entry_kept() RETURNS trigger LANGUAGE plpgsql AS"
+        f" $$ BEGIN RAISE EXCEPTION '{_REFUSAL}' USING ERRCODE = 'restrict_violation'; END $$"
+    ),
+    *(
+        f"CREATE TRIGGER audit_entry_no_{name} BEFORE {event} ON audit_entry"
+        f" FOR EACH {level} EXECUTE FUNCTION audit_entry_kept()"
+        for name, event, level in (
+            ("change", "UPDATE OR DELETE", "ROW"),
+            ("truncate", "TRUNCATE", "STATEMENT"),
+        )
+    ),
 ]
 
 
