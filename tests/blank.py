@@ -21,6 +21,8 @@ SELECT string_agg(row::text, ' ' ORDER BY row::text) FROM (
         FROM pg_attribute a JOIN pg_class c ON c.oid = attrelid WHERE relnamespace = 'public'::regnamespace
     UNION ALL SELECT 'constraint', oid::text, xmin::text
         FROM pg_constraint WHERE connamespace = 'public'::regnamespace
+    UNION ALL SELECT 'trigger', t.oid::text, t.xmin::text
+        FROM pg_trigger t JOIN pg_class c ON c.oid = tgrelid WHERE relnamespace = 'public'::regnamespace
 ) AS row
 """
 """Which version of every catalogue row is in force: other than before, once anybody changes a table."""

@@ -14,6 +14,7 @@ from buildd.store.tables import metadata
 
 _ID = re.compile(r"\b(acc|key|ws|src|task|wkr|art|cmt|msg|att|agt|led|sch)_[0-9a-z]{26}")
 _NAME = re.compile(r"\bagent-[0-9a-z]{8}\b")  # made of a worker's id
+_HASH = re.compile(r"\b[0-9a-f]{64}\b")  # of what has ids in it
 _SECRET_COLUMNS = {"digest", "ended_as"}
 
 
@@ -36,7 +37,7 @@ def snapshot(url: str) -> list[str]:
         for table, found in rows(url).items()
         for row in found
     ]
-    text = _NAME.sub("agent", "\n".join(lines))
+    text = _HASH.sub("hash", _NAME.sub("agent", "\n".join(lines)))
     numbers: dict[str, str] = {}
     for name in sorted({match[0] for match in _ID.finditer(text)}):
         kind = name.partition("_")[0]

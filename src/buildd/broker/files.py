@@ -11,13 +11,13 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, BinaryIO, Generic, NamedTuple, NoReturn, Self, TypeVar
+from typing import Any, BinaryIO, Generic, NoReturn, Self, TypeVar
 
 from buildd import operations as ops
 from buildd.blobs import Blobs, FileLimits, Incoming, Received
-from buildd.broker import _policy, fence
-from buildd.broker._context import HERE, Context, Origin
-from buildd.broker.principals import Principal
+from buildd.broker import _policy, auditing, fence
+from buildd.broker._context import HERE, Caller, Context, Origin
+from buildd.broker.principals import Principal, check_key
 from buildd.broker.records import keep_artifact
 from buildd.clock import elapsed
 from buildd.errors import (
@@ -95,13 +95,6 @@ class Reception(Generic[R]):
         self._incoming.__exit__(exc_type, exc, traceback)
 
 
-class _Sender(NamedTuple):
-    """Who sends a file, and from where."""
-
-    principal: Principal
-    origin: Origin
-
-
 class Files:
     """All files of a broker."""
 
@@ -122,7 +115,7 @@ class Files:
     ) -> Future[Reception[R]]:
         """Begin to take a file of, as far as it is known, that many bytes."""
         _policy.check(upload, principal)
-        sender = _Sender(principal, origin)
+        sender = Caller(principal, origin)
 
         def begin(tx: Transaction) -> Reception[R]:
             ctx = self._context(tx, *sender)
@@ -176,12 +169,13 @@ class Files:
             row.filename, row.mime_type, row.size, row.digest, lambda: blobs.open(row.place)
         )
 
-    def _keep(self, upload: ops.Upload[R], sender: _Sender, received: Received) -> R:
+    def _keep(self, upload: ops.Upload[R], sender: Caller, received: Received) -> R:
         blobs, since = self._kept(), elapsed()
 
         def record(tx: Transaction) -> tuple[R, str]:
             if elapsed() - since > _PATIENCE:
                 raise Unavailable("the file came in, but could not be recorded in time")
+            check_key(tx, sender.principal)  # it may have been over before the file was in
             return self._record(self._context(tx, *sender), upload, received)
 
         try:
@@ -203,7 +197,9 @@ class Files:
         kept = ctx.tx.first(sql.KEEP_BLOB, **blob, place=received.place, created_at=ctx.tx.now)
         assert kept is not None
         file = {**blob, "filename": upload.filename, "mime_type": upload.mime_type}
-        return _SHOWN[type(upload)](ctx, worker, upload, file), kept.place
+        answer = _SHOWN[type(upload)](ctx, worker, upload, file)
+        auditing.record(ctx, upload, answer)
+        return answer, kept.place
 
     def _check_room(self, ctx: Context, worker: Row, size: int) -> None:
         """Raises `TooLarge` if the worker has too much already."""

@@ -40,6 +40,7 @@ class PrincipalKind(StrEnum):
     LEASE = "lease"
     ACQUIRE = "acquire"
     ENROL = "enrol"
+    RUN = "run"
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ class Principal:
     """A caller: an administrator, an account by one of its keys, one attempt by its lease token.
 
     Or what was launched, by a token that works once: an agent that may acquire one task, or a machine
-    that may enrol for a key.
+    that may enrol for a key. A run of GitHub Actions is one only while it logs in for such a token.
     """
 
     kind: PrincipalKind

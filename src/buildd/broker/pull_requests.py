@@ -11,7 +11,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 
 from buildd import operations as ops
-from buildd.broker import fence
+from buildd.broker import auditing, fence
 from buildd.broker._context import Context, Origin, handles
 from buildd.broker._policy import own
 from buildd.broker.principals import Principal
@@ -105,6 +105,7 @@ def order_of(ctx: Context, op: ops.OpenPullRequest) -> PullRequestOrder:
 def _record(ctx: Context, op: ops.OpenPullRequest, opened: PullRequest) -> None:
     """Show it once, however often it was asked for."""
     worker = fence.under_lease(ctx, op.id)
+    auditing.record(ctx, op, opened)
     kind = ArtifactType.PULL_REQUEST
     if ctx.tx.first(sql.ARTIFACT_WITH_CONTENT, worker=op.id, type=kind.value, content=opened.url):
         return

@@ -6,8 +6,8 @@ from dataclasses import replace
 from typing import Any
 
 from buildd import operations as ops
-from buildd.broker import workers
 from buildd.broker._context import Context, handles
+from buildd.broker.auditing import perform
 from buildd.broker.principals import Principal, lease_of
 from buildd.errors import BuilddError, NotAuthenticated
 from buildd.ids import digest
@@ -15,11 +15,11 @@ from buildd.models import Beat, Refusal, Reported
 from buildd.operations import Operation
 from buildd.store import Refused
 
-_VERBS: dict[str, tuple[type[Operation[Any]], Any]] = {
-    "start": (ops.StartWorker, workers.start_worker),
-    "heartbeat": (ops.Heartbeat, workers.heartbeat),
-    "complete": (ops.CompleteWorker, workers.complete_worker),
-    "fail": (ops.FailWorker, workers.fail_worker),
+_VERBS: dict[str, type[Operation[Any]]] = {
+    "start": ops.StartWorker,
+    "heartbeat": ops.Heartbeat,
+    "complete": ops.CompleteWorker,
+    "fail": ops.FailWorker,
 }
 
 
@@ -30,12 +30,12 @@ def report_workers(ctx: Context, op: ops.ReportWorkers) -> list[Reported]:
 
 
 def _report(ctx: Context, report: Any) -> Reported:
-    operation, handler = _VERBS[report.verb]
     fields = {name: getattr(report, name) for name in report.model_fields_set - {"token", "verb"}}
+    operation = _VERBS[report.verb](**fields)
     try:
         holder = _holder(ctx, report.token)
         with ctx.tx.savepoint():
-            answer = handler(replace(ctx, principal=holder), operation(**fields))
+            answer = perform(replace(ctx, principal=holder), operation)
     except BuilddError as error:
         return _refused(report.id, error)
     if isinstance(answer, Refused):

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from buildd.broker import auditing
 from buildd.broker._context import Context
+from buildd.broker.principals import Principal, PrincipalKind
 from buildd.broker.tokens import mint_for_launch
 from buildd.errors import NotAuthenticated
 from buildd.ids import digest
@@ -73,6 +75,9 @@ def log_in(ctx: Context, run: RunIdentity, launch_id: str, address: str | None) 
     ctx.tx.run(
         sql.BIND_RUN, of=launch.id, run=run.run_id, repository=run.repository_id, now=ctx.tx.now
     )
+    who = Principal(PrincipalKind.RUN, account_id=launch.account_id, launch_id=launch.id)
+    told = f"{run.repository} {run.run_id} {run.run_attempt}"
+    auditing.note(replace(ctx, principal=who), "logInRun", [launch.id, launch.task_id], told)
     ends = ctx.tx.now + timedelta(seconds=MAX_TOKEN_SECONDS)
     return RunCredential(mint_for_launch(ctx, launch), launch.task_id, ends)
 

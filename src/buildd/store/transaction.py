@@ -12,13 +12,17 @@ from buildd.store.statement import Row, Statement
 
 
 class Transaction:
-    """An open transaction. `now` is its one moment; `events` is what it will tell the feed."""
+    """An open transaction. `now` is its one moment.
+
+    `events` is what it will tell the feed, and `entries` what it will put into the audit log.
+    """
 
     def __init__(self, connection: Connection, database: Database, now: datetime) -> None:
         self._cursor = connection.cursor()
         self._database = database
         self.now = now
         self.events: list[Mapping[str, Any]] = []
+        self.entries: list[Mapping[str, Any]] = []
 
     def all(self, statement: Statement, **parameters: Any) -> list[Row]:
         """Every row the statement returns."""
@@ -44,13 +48,14 @@ class Transaction:
 
     @contextmanager
     def savepoint(self) -> Iterator[None]:
-        """All of the block, or none of it: on an error its writes and its events are taken back."""
-        told = len(self.events)
+        """All of the block, or none of it: on an error its writes and what it tells are taken back."""
+        told, entered = len(self.events), len(self.entries)
         self._cursor.execute("SAVEPOINT operation")
         try:
             yield
         except Exception as error:
             del self.events[told:]
+            del self.entries[entered:]
             self._take_back(error)
             raise
         self._cursor.execute("RELEASE SAVEPOINT operation")

@@ -19,6 +19,7 @@ from typing import Any
 from buildd.clock import Clock
 from buildd.errors import BuilddError, OutcomeUnknown, Unavailable
 from buildd.store.dialects import Connection, Database, Failure, explain
+from buildd.store.sql.audit_log import append_entries
 from buildd.store.sql.events import append_events
 from buildd.store.transaction import Transaction
 
@@ -135,6 +136,7 @@ class Writer:
             tx = Transaction(connection, self._database, self._now(connection))
             outcomes = [(job, self._attempt(job, tx)) for job in batch]
             append_events(tx)
+            append_entries(tx)
         except BaseException as error:
             self._roll_back(connection, error)
             raise

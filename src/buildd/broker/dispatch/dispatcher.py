@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import anyio
 
 from buildd import operations as ops
-from buildd.broker._context import Context
+from buildd.broker._context import Caller, Context
 from buildd.broker.dispatch.acts import Means
 from buildd.broker.dispatch.pace import Pace
 from buildd.broker.dispatch.rounds import Rounds
@@ -58,13 +58,13 @@ class Dispatcher:
         if _concerns(event):
             self._call(self._reason.set)
 
-    def check(self, operation: ops.CheckPool) -> Future[PoolCheck]:
+    def check(self, operation: ops.CheckPool, caller: Caller) -> Future[PoolCheck]:
         """Have a pool checked."""
-        return self._submit(self._rounds.check(operation))
+        return self._submit(self._rounds.check(operation, caller))
 
-    def reap(self, operation: ops.ReapPool) -> Future[list[Leftover]]:
+    def reap(self, operation: ops.ReapPool, caller: Caller) -> Future[list[Leftover]]:
         """Have what nobody wants on a pool's platform stopped, or listed."""
-        return self._submit(self._rounds.reap(operation))
+        return self._submit(self._rounds.reap(operation, caller))
 
     def close(self) -> None:
         """Cancel the calls that are under way, let others act at once, and end.

@@ -14,11 +14,13 @@ import anyio
 from anyio.abc import TaskGroup
 
 from buildd import operations as ops
-from buildd.broker._context import Context
+from buildd.broker import auditing
+from buildd.broker._context import Caller, Context
 from buildd.broker.dispatch import plan, turns
 from buildd.broker.dispatch.acts import Acting, Means
 from buildd.broker.dispatch.leftovers import Leftovers, known
 from buildd.broker.dispatch.pace import Pace
+from buildd.broker.principals import ADMIN
 from buildd.budget import budget_day
 from buildd.errors import AlreadyExists, BuilddError, NotFound
 from buildd.models import Leftover, PoolCheck
@@ -32,6 +34,7 @@ T = TypeVar("T")
 
 _AT_ONCE = 16
 """Calls that one pool's platform gets at once; a slow one makes nobody else wait."""
+_OURSELVES = Caller(ADMIN)
 
 log = logging.getLogger("buildd.dispatch")
 
@@ -68,8 +71,13 @@ class Rounds:
                 self._taken.add(row.id)
                 tasks.start_soon(self._turn, row.id, row.pool_id)
 
-    async def check(self, operation: ops.CheckPool) -> PoolCheck:
+    async def check(self, operation: ops.CheckPool, caller: Caller = _OURSELVES) -> PoolCheck:
         """Ask whether a pool could start anything; if so, it may begin anew."""
+
+        def begin_anew(ctx: Context) -> None:
+            ctx.tx.run(sql.BEGIN_ANEW, of=pool.id, now=ctx.tx.now)
+            auditing.record(ctx.of(caller), operation, None)
+
         pool = await self._pool(operation.id)
         account = await self._read(
             lambda tx: tx.first(sql_accounts.ACCOUNT, id=pool.account_id, day=budget_day(tx.now))
@@ -79,12 +87,14 @@ class Rounds:
             await self._acting.check(pool, kind)
         except BuilddError as problem:
             return PoolCheck(pool_id=pool.id, passed=False, detail=problem.message)
-        await self._write(lambda ctx: ctx.tx.run(sql.BEGIN_ANEW, of=pool.id, now=ctx.tx.now))
+        await self._write(begin_anew)
         return PoolCheck(pool_id=pool.id, passed=True)
 
-    async def reap(self, operation: ops.ReapPool) -> list[Leftover]:
-        """Stop, or list, what nobody wants on a pool's platform."""
+    async def reap(self, operation: ops.ReapPool, caller: Caller = _OURSELVES) -> list[Leftover]:
+        """Stop, or list, what nobody wants on a pool's platform; that it is to stop is on record first."""
         pool = await self._pool(operation.id)
+        if not operation.dry_run:
+            await self._write(lambda ctx: auditing.record(ctx.of(caller), operation, None))
         return await self._leftovers.reap(pool, dry_run=operation.dry_run)
 
     async def _fulfil(self) -> bool:
