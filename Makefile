@@ -21,7 +21,7 @@ demo: .make/run  ## a whole system at work, on an empty machine
 test: .make/dev  ## the tests, on SQLite and on Postgres
 	@$(BIN)/pytest -m "not real" --numprocesses 4
 
-test-real: .make/real .make/sshd .make/specs  ## the tests that need big parts of others: Claude Code, sshd, GitHub's API
+test-real: .make/real .make/sshd .make/proxies .make/specs  ## the tests that need big parts of others: Claude Code, sshd, nginx, GitHub's API
 	@$(BIN)/pytest -m real --numprocesses 4
 
 smoke-claude: .make/real  ## a real model fixes a test, by itself and as Claude Code (some cents; needs ANTHROPIC_API_KEY)
@@ -65,6 +65,8 @@ lock: .make/dev  ## take the newest versions of everything
 	$(COMPILE) $(EVERYTHING) --constraints requirements/run.txt --output-file requirements/dev.txt
 	$(COMPILE) $(EVERYTHING) --extra claude-code --constraints requirements/dev.txt \
 	    --output-file requirements/real.txt
+	$(COMPILE) $(patsubst dev,build,$(EVERYTHING)) --constraints requirements/dev.txt \
+	    --output-file requirements/server.txt
 
 clean:  ## forget the set-up
 	rm -rf .venv .make
@@ -78,15 +80,21 @@ install = { $(BIN)/uv pip install --quiet --python $(BIN)/python $(1) \
 	@$(call install,--require-hashes -r requirements/real.txt)
 	@touch $@
 
-# Where an init runs, the package would open a port to the world: that is for the machine's owner to decide.
+# Where an init runs, the packages would open ports to the world: that is for the machine's owner to decide.
+packages = { test "$$(id -u)" = 0 && command -v apt-get >/dev/null && ! test -d /run/systemd/system || { \
+        echo "buildd: the tests need what Debian has: apt-get install $(1)" >&2; exit 1; }; \
+    echo "buildd: installing $(1)" >&2; \
+    export DEBIAN_FRONTEND=noninteractive RUNLEVEL=1; \
+    apt-get install -qq -y --no-install-recommends $(1) >/dev/null 2>&1 || { apt-get update -qq \
+        && apt-get install -qq -y --no-install-recommends $(1) >/dev/null; }; }
+
 .make/sshd: .make/dev
-	@PATH="$$PATH:/usr/sbin"; command -v sshd >/dev/null || { \
-	    test "$$(id -u)" = 0 && command -v apt-get >/dev/null && ! test -d /run/systemd/system || { \
-	        echo "buildd: the vm runner's tests need sshd: apt-get install openssh-server" >&2; exit 1; }; \
-	    echo "buildd: installing openssh-server" >&2; \
-	    export DEBIAN_FRONTEND=noninteractive RUNLEVEL=1; \
-	    apt-get install -qq -y --no-install-recommends openssh-server >/dev/null 2>&1 || { apt-get update -qq \
-	        && apt-get install -qq -y --no-install-recommends openssh-server >/dev/null; }; }
+	@PATH="$$PATH:/usr/sbin"; command -v sshd >/dev/null || $(call packages,openssh-server)
+	@touch $@
+
+.make/proxies: .make/dev
+	@PATH="$$PATH:/usr/sbin"; command -v nginx >/dev/null && command -v pgbouncer >/dev/null \
+	    || $(call packages,nginx-light pgbouncer)
 	@touch $@
 
 # What GitHub says of its API is GitHub's to publish: it is fetched from wherever npm looks, and never kept.

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 REQUIREMENTS = Path(__file__).parents[2] / "requirements"
-LOCKS = ["bootstrap.txt", "run.txt", "dev.txt", "real.txt"]
+LOCKS = ["bootstrap.txt", "run.txt", "server.txt", "dev.txt", "real.txt"]
 
 
 @pytest.mark.parametrize("name", LOCKS)
@@ -31,7 +31,8 @@ def test_the_tests_run_on_the_versions_the_demo_installs() -> None:
             re.findall(r"^[\w.\[\]-]+==\S+", (REQUIREMENTS / name).read_text(), re.MULTILINE)
         )
 
-    run, dev, real = (
-        {pin.split("[")[0] for pin in pins(f"{name}.txt")} for name in ("run", "dev", "real")
+    run, server, dev, real = (
+        {pin.split("[")[0] for pin in pins(f"{name}.txt")}
+        for name in ("run", "server", "dev", "real")
     )
-    assert run <= dev <= real
+    assert run <= server <= dev <= real
