@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import logging
 import signal
 import socket
 import threading
 from collections.abc import Callable, Generator, Mapping
+from functools import partial
+from typing import cast
 
 import uvicorn
 from pydantic import JsonValue
@@ -21,6 +24,7 @@ from buildd.outbound import Outbound
 from buildd.roles import Forge, Runner
 from buildd_server import local_mode, logs
 from buildd_server.app import create_app
+from buildd_server.connections import Connection, Waiting
 from buildd_server.listening import listen, shown, sole_server
 from buildd_server.observing import observed
 from buildd_server.settings import GITHUB_SETTINGS, Settings
@@ -67,7 +71,8 @@ class Server(uvicorn.Server):
             uvicorn.Config(
                 app,
                 loop="uvloop",
-                http="httptools",
+                # It calls it as it calls a class.
+                http=cast("type[asyncio.Protocol]", partial(Connection, Waiting())),
                 ws="none",
                 lifespan="off",
                 log_config=None,

@@ -1,4 +1,4 @@
-"""What an agent that is a systemd service tells systemd: that it is ready, lives, and ends.
+"""What a systemd service, an agent or the server, tells systemd: that it is ready, lives, and ends.
 
 The protocol is a datagram to the socket that `NOTIFY_SOCKET` names. Without one nothing is told.
 """
@@ -24,7 +24,7 @@ _SHARE = 4
 
 
 def tell(state: str) -> None:
-    """Send one state, such as `READY=1`; that nobody hears it is no trouble of the agent's."""
+    """Send one state, such as `READY=1`; that nobody hears it is no trouble of the service's."""
     address = os.environ.get(_SOCKET)
     if not address:
         return
@@ -39,14 +39,14 @@ def tell(state: str) -> None:
 
 
 def patience() -> float | None:
-    """Seconds after which systemd ends an agent that is silent; None: it does not watch."""
+    """Seconds after which systemd ends a service that is silent; None: it does not watch."""
     watched = os.environ.get("WATCHDOG_PID", str(os.getpid())) == str(os.getpid())
     microseconds = os.environ.get(_WATCHDOG, "")
     return int(microseconds) / 1e6 if watched and microseconds.isdecimal() else None
 
 
 async def feed(ask: Callable[[], Awaitable[object]]) -> None:
-    """Tell the watchdog, for ever, that the agent lives: whenever the server has just answered it."""
+    """Tell the watchdog, for ever, that the service lives: whenever what it asks has just answered."""
     seconds = patience()
     while seconds:
         asked = elapsed()

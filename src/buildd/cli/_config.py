@@ -41,6 +41,11 @@ class Setting(NamedTuple):
         """The environment variable's name."""
         return f"BUILDD_{self.name.upper()}"
 
+    @property
+    def file_variable(self) -> str | None:
+        """The variable that may name a file with it, as systemd's and Docker's secrets are; for secrets."""
+        return f"{self.variable}_FILE" if self.secret or self.name == "database" else None
+
 
 SETTINGS = (
     Setting("server", "the server's URL, or a database URL to work without one", DEFAULT_SERVER),
@@ -164,6 +169,7 @@ def load(environ: Mapping[str, str] = os.environ, directory: Path | None = None)
     for setting in SETTINGS:
         places = [
             Found(environ.get(setting.variable, ""), f"the environment ({setting.variable})"),
+            Found(_read_secret(setting, environ), f"the file in {setting.file_variable}"),
             Found(dotenv.get(setting.variable, ""), DOTENV),
             Found(written.get(setting.name, ""), str(file)),
         ]
@@ -177,6 +183,17 @@ def load(environ: Mapping[str, str] = os.environ, directory: Path | None = None)
             found[setting.name] = first
     _check_github(found)
     return Settings(found, _passed_on(environ, dotenv, directory or Path()))
+
+
+def _read_secret(setting: Setting, environ: Mapping[str, str]) -> str:
+    path = environ.get(setting.file_variable or "", "")
+    if not path or environ.get(setting.variable):
+        return ""
+    try:
+        return Path(path).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as problem:
+        why = getattr(problem, "strerror", None) or "is not text"
+        raise ConfigError(f"{setting.file_variable}: cannot read {path}: {why}") from None
 
 
 def _passed_on(
