@@ -13,7 +13,6 @@ from http import HTTPStatus
 from buildd.broker._context import Context
 from buildd.broker.relay.pace import RelayPace
 from buildd.broker.relay.senders import Answer, Draft, Send
-from buildd.clock import duration
 from buildd.destinations import Destination
 from buildd.errors import BuilddError
 from buildd.events import Event, EventType
@@ -82,8 +81,8 @@ class HookSender:
         if answer.status == HTTPStatus.GONE:
             switch_off(ctx, delivery.target_id, "it answered 410 Gone")
         elif ctx.tx.now - failing.failing_since >= self._patience:
-            days = duration(self._patience.total_seconds())
-            switch_off(ctx, delivery.target_id, f"it took nothing for {days}: {answer.error}")
+            because = f"it took nothing for {self._patience.days} days: {answer.error}"
+            switch_off(ctx, delivery.target_id, because)
 
     async def _call(self, there: Destination, headers: Mapping[str, str], body: bytes) -> Answer:
         try:

@@ -16,7 +16,7 @@ from buildd.store.sql import accounts as sql_accounts
 from buildd.store.sql import deliveries as sql
 from buildd.store.sql import events as sql_events
 
-_CURSOR = "relayed_seq"
+_CURSOR = sql_events.RELAYED_SEQ
 _FAR = 10_000
 """So many events without anything to tell are passed over before the cursor is moved behind them."""
 
