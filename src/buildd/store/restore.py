@@ -24,9 +24,9 @@ from buildd.store.dialects import Database, database_of, explaining
 from buildd.store.files import blobs_of
 from buildd.store.holding import alone
 from buildd.store.schema import Migration, check_schema, migrating, revision_of
-from buildd.store.sql.events import EVENT_SEQ
+from buildd.store.sql.events import EVENT_SEQ, RELAYED_SEQ
 from buildd.store.statement import Statement
-from buildd.store.tables import blob, counter, metadata
+from buildd.store.tables import blob, counter, metadata, setting
 from buildd.store.transaction import Transaction
 
 _AT_ONCE = 500
@@ -36,9 +36,9 @@ _AT_LEAST = timedelta(hours=1)
 """So long is a backup taken to be old at least, whatever the clocks say."""
 _OWN = {"counter", "setting"}
 """What is in a database that nobody has used yet."""
-_NUMBERED = {"event": "seq"}
+NUMBERED = {"event": "seq", "hook": "since_seq", "delivery": "event_seq"}
 """The columns that hold a number of the feed's."""
-_FLEETING: frozenset[str] = frozenset()
+_FLEETING = {"session", "ticket"}
 """Tables that are not restored: logins, of which some may have been ended since."""
 
 
@@ -161,8 +161,10 @@ class _Restoring:
             row["place"] = self.places.get(row["digest"], row["place"])
         elif table == counter.name and row["name"] == EVENT_SEQ:
             row["value"] += shift
-        elif table in _NUMBERED:
-            row[_NUMBERED[table]] += shift
+        elif table == setting.name and row["name"] == RELAYED_SEQ:
+            row["value"] = str(int(row["value"]) + shift)
+        elif table in NUMBERED and row[NUMBERED[table]] is not None:
+            row[NUMBERED[table]] += shift
         return row
 
     def _rows(self, name: str) -> Iterator[dict[str, Any]]:
