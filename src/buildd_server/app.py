@@ -13,6 +13,7 @@ from starlette.routing import BaseRoute, Mount, Route, Router
 
 from buildd.broker import Broker
 from buildd_server.auth import Authenticated, Gate
+from buildd_server.bodies import Bodies
 from buildd_server.docs import PAGE_HEADERS, docs_page, home_page
 from buildd_server.endpoints import PREFIX, operation_routes
 from buildd_server.files import file_routes
@@ -61,6 +62,7 @@ def create_app(
             Middleware(Arriving, settings.trusted_proxies),
             Middleware(Watched, watchers),
             *_rate_limits(settings),
+            Middleware(Bodies),
         ],
         exception_handlers=HANDLERS,
     )

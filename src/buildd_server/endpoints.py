@@ -17,7 +17,9 @@ from buildd.ids import Kind
 from buildd.models import Model
 from buildd.operations import OPERATIONS, ClaimTasks, Operation, Paged, etag_of
 from buildd_server.auth import principal_of
+from buildd_server.bodies import read_body
 from buildd_server.origin import origin_of
+from buildd_server.ratelimit import Room, sharer
 from buildd_server.waiting import Shutdown, settled, settled_while_wanted
 
 PREFIX = "/api"
@@ -31,27 +33,31 @@ HOMES: dict[str, str] = {
     Kind.ATTACHMENT: "/api/attachments",
 }
 """Where a thing of each kind can be read, by the prefix of its id."""
+CLAIMS = 4_000
+"""Claims that wait at a time; a quarter of them for one account."""
 
 Verbs = Mapping[str, type[Operation[Any]]]
 
 
 def operation_routes(broker: Broker, shutdown: Shutdown) -> Iterator[Route]:
     """A route for each path of the table, below the API's prefix; literal paths come first."""
+    room = Room(CLAIMS, CLAIMS // 4, "waiting claims")
     paths: dict[str, dict[str, type[Operation[Any]]]] = {}
     for operation in OPERATIONS:
         paths.setdefault(operation.http.path, {})[operation.http.method.value] = operation
     for path in sorted(paths, key=lambda path: path.count("{")):
-        endpoint = _Endpoint(paths[path], broker, shutdown)
+        endpoint = _Endpoint(paths[path], broker, shutdown, room)
         yield Route(path.removeprefix(PREFIX), endpoint.answer, methods=list(paths[path]))
 
 
 class _Endpoint:
     """One path with its verbs."""
 
-    def __init__(self, verbs: Verbs, broker: Broker, shutdown: Shutdown) -> None:
+    def __init__(self, verbs: Verbs, broker: Broker, shutdown: Shutdown, room: Room) -> None:
         self._verbs = verbs
         self._broker = broker
         self._shutdown = shutdown
+        self._room = room
 
     async def answer(self, request: Request) -> Response:
         """Decode the operation, have it done, encode its answer."""
@@ -61,11 +67,7 @@ class _Endpoint:
         verb = self._verbs["GET" if request.method == "HEAD" else request.method]
         body = b"" if verb.reads() else await read_body(request)
         operation = wire.decode(verb, request.path_params, query_of(request), body, request.headers)
-        future = self._broker.submit(operation, principal_of(request), origin_of(request))
-        if isinstance(operation, ClaimTasks) and operation.wait_seconds:
-            result = await settled_while_wanted(future, request, self._shutdown)
-        else:
-            result = await settled(future)
+        result = await self._result(operation, request)
         return Response(
             verb.answer().dump_json(result, by_alias=True),
             verb.http.status,
@@ -73,18 +75,13 @@ class _Endpoint:
             "application/json",
         )
 
-
-async def read_body(request: Request, limit: int = wire.BODY_LIMIT) -> bytes:
-    """The body, counted while it streams in. Raises `TooLarge`."""
-    declared = request.headers.get("content-length", "0")
-    if declared.isdecimal() and int(declared) > limit:
-        raise errors.TooLarge(f"the body is larger than {limit} bytes")
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > limit:
-            raise errors.TooLarge(f"the body is larger than {limit} bytes")
-    return bytes(body)
+    async def _result(self, operation: Operation[Any], request: Request) -> Any:
+        who, origin = principal_of(request), origin_of(request)
+        if not (isinstance(operation, ClaimTasks) and operation.wait_seconds):
+            return await settled(self._broker.submit(operation, who, origin))
+        with self._room.one(sharer(request.scope)):
+            future = self._broker.submit(operation, who, origin)
+            return await settled_while_wanted(future, request, self._shutdown)
 
 
 def query_of(request: Request) -> dict[str, str]:

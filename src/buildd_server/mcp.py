@@ -22,7 +22,8 @@ from buildd.client._embedded import AsyncEmbeddedTransport, Embedding
 from buildd.mcp.leases import PATIENCE, Leases
 from buildd.mcp.tools import Caller
 from buildd_server.auth import key_of
-from buildd_server.endpoints import JSON_HEADERS, read_body
+from buildd_server.bodies import read_body
+from buildd_server.endpoints import JSON_HEADERS
 from buildd_server.origin import origin_of
 from buildd_server.waiting import Shutdown, disconnected
 

@@ -27,7 +27,8 @@ from buildd.broker.run_login import RunIdentity, refused
 from buildd.clock import elapsed
 from buildd.loopback import is_loopback
 from buildd.models._model import Id, Model
-from buildd_server.endpoints import JSON_HEADERS, PREFIX, read_body
+from buildd_server.bodies import read_body
+from buildd_server.endpoints import JSON_HEADERS, PREFIX
 from buildd_server.origin import origin_of
 from buildd_server.waiting import settled
 

@@ -16,6 +16,7 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from buildd import errors
+from buildd.broker import Principal
 from buildd.clock import elapsed
 from buildd_server.addresses import client_address, household
 from buildd_server.problems import on_buildd_error
@@ -158,6 +159,12 @@ class Room:
         self._taken[who] -= count
         if not self._taken[who]:
             del self._taken[who]
+
+
+def sharer(scope: Scope) -> str:
+    """Who has one share of a room: an account with all its keys and attempts, or an address."""
+    who: Principal | None = scope.get("principal")
+    return (who.account_id or who.name) if who else household(client_address(scope))
 
 
 def _fingerprint(scope: Scope) -> str | None:

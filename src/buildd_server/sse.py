@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
 from typing import Annotated
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
@@ -19,8 +21,10 @@ from buildd.broker import Broker, Notice, Subscription
 from buildd.events import EventType, Filter
 from buildd.models._model import Id
 from buildd.operations import GetWorker
-from buildd_server.auth import principal_of
-from buildd_server.endpoints import query_of
+from buildd_server.auth import EVENTS, TICKET, principal_of
+from buildd_server.connections import most_connections
+from buildd_server.endpoints import PREFIX, query_of
+from buildd_server.ratelimit import Room, sharer
 from buildd_server.waiting import Shutdown, settled
 
 PING_SECONDS = 15
@@ -28,6 +32,8 @@ SEND_SECONDS = 30
 """How long one frame may take to leave before its reader counts as gone."""
 GRACE_SECONDS = 0.5
 """How long a stop waits for a stream to end by itself; a reader that is stuck is cut off."""
+MOST_STREAMS = 1_500
+"""Streams at a time, which take 50 kB each; a third of them for one account."""
 POSITION_HEADER = "X-Buildd-Seq"
 
 
@@ -55,31 +61,47 @@ class EventQuery(BaseModel):
 
 def event_routes(broker: Broker, shutdown: Shutdown) -> Iterator[Route]:
     """The two streams: of everything the caller may see, and of one worker."""
+    most = min(MOST_STREAMS, most_connections() // 2)
+    opening = _Opening(broker, shutdown, Room(most, most // 3, "streams"))
 
     async def events(request: Request) -> Response:
-        return await _open(request, broker, shutdown)
+        return await opening.stream(request)
 
     async def worker_events(request: Request) -> Response:
         # Whether the caller may see the worker at all is what reading it tells, in the same words.
         worker = wire.decode(GetWorker, request.path_params, {}, b"")
         await settled(broker.submit(worker, principal_of(request)))
-        return await _open(request, broker, shutdown, worker_id=worker.id)
+        return await opening.stream(request, worker_id=worker.id)
 
-    for path, endpoint in (("/events", events), ("/workers/{id}/events", worker_events)):
+    for path, endpoint in (
+        (EVENTS.removeprefix(PREFIX), events),
+        ("/workers/{id}/events", worker_events),
+    ):
         route = Route(path, endpoint, methods=["GET"])
         route.methods = {"GET"}  # A HEAD would subscribe for nothing.
         yield route
 
 
-async def _open(
-    request: Request, broker: Broker, shutdown: Shutdown, *, worker_id: str | None = None
-) -> Response:
-    query = _query(request, worker_id)
-    ready = asyncio.Event()
-    subscription = await settled(
-        broker.subscribe(principal_of(request), query.after, query.wanted(), _ringing(ready))
-    )
-    return _EventStream(subscription, ready, shutdown)
+@dataclass(frozen=True)
+class _Opening:
+    """What it takes to open a stream."""
+
+    broker: Broker
+    shutdown: Shutdown
+    room: Room
+
+    async def stream(self, request: Request, *, worker_id: str | None = None) -> Response:
+        query = _query(request, worker_id)
+        ready = asyncio.Event()
+        with ExitStack() as held:
+            held.enter_context(self.room.one(sharer(request.scope)))
+            subscription = await settled(
+                self.broker.subscribe(
+                    principal_of(request), query.after, query.wanted(), _ringing(ready)
+                )
+            )
+            held.callback(subscription.close)
+            return _EventStream(subscription, ready, self.shutdown, held.pop_all())
 
 
 def _query(request: Request, worker_id: str | None) -> EventQuery:
@@ -88,6 +110,8 @@ def _query(request: Request, worker_id: str | None) -> EventQuery:
         if "workerId" in fields:
             raise errors.Invalid.field("workerId", "is given by the path")
         fields["workerId"] = worker_id
+    else:
+        fields.pop(TICKET, None)  # The gate has taken it.
     last = request.headers.get("last-event-id")
     if last and not last.isdecimal():
         raise errors.Invalid.field("Last-Event-ID", "must be the id of an event")
@@ -115,9 +139,14 @@ class _EventStream(EventSourceResponse):
     """Ends when the reader leaves, is too slow or loses its key, and when the server stops."""
 
     def __init__(
-        self, subscription: Subscription, ready: asyncio.Event, shutdown: Shutdown
+        self,
+        subscription: Subscription,
+        ready: asyncio.Event,
+        shutdown: Shutdown,
+        held: ExitStack,
     ) -> None:
         self._subscription = subscription
+        self._held = held
         self._ready = ready
         self._shutdown = shutdown
         super().__init__(
@@ -132,7 +161,7 @@ class _EventStream(EventSourceResponse):
         )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send the stream, and let go of the subscription however it ends."""
+        """Send the stream, and let go of all that it holds however it ends."""
         try:
             async with asyncio.timeout(None) as patience:
                 with self._shutdown.calling(lambda: self._stop(patience)):
@@ -140,7 +169,7 @@ class _EventStream(EventSourceResponse):
         except TimeoutError:
             pass  # The reader is stuck; it resumes when it comes back.
         finally:
-            self._subscription.close()
+            self._held.close()
 
     def _stop(self, patience: asyncio.Timeout) -> None:
         self._ready.set()

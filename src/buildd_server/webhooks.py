@@ -17,7 +17,8 @@ from starlette.routing import Route
 from buildd import errors
 from buildd.broker import Broker
 from buildd.broker.github_source import REFUSED, Delivery
-from buildd_server.endpoints import JSON_HEADERS, PREFIX, read_body
+from buildd_server.bodies import read_body
+from buildd_server.endpoints import JSON_HEADERS, PREFIX
 from buildd_server.origin import origin_of
 from buildd_server.waiting import settled
 

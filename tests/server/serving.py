@@ -94,4 +94,6 @@ def problem(response: httpx2.Response, status: int, code: str) -> dict[str, Any]
     assert document["type"] == f"urn:buildd:error:{code}"
     assert document["title"]
     assert document["detail"]
+    # It tells two answers apart that are otherwise the same.
+    assert document.pop("requestId", None) == response.headers.get("x-request-id")
     return document
