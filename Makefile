@@ -13,7 +13,7 @@ BIN := .venv/bin
 export UV_SYSTEM_CERTS := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test check test-real smoke-claude chaos model mutants format lock clean
+.PHONY: demo test check audit test-real smoke-claude chaos model mutants format lock clean
 
 demo: .make/run  ## a whole system at work, on an empty machine
 	@$(BIN)/buildd demo
@@ -48,8 +48,12 @@ check: .make/dev  ## every gate that reads the code without running it
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/bandit --quiet --recursive src --severity-level medium --configfile pyproject.toml
 	$(BIN)/python scripts/unasync.py --check
 	$(BIN)/python scripts/docs.py --check
+
+audit: .make/dev  ## known holes in what is installed with buildd (asks an index of vulnerabilities)
+	$(BIN)/pip-audit --strict --disable-pip --require-hashes --requirement requirements/run.txt
 
 format: .make/dev  ## rewrite what the gates can rewrite
 	$(BIN)/ruff check --fix
