@@ -81,19 +81,20 @@ def _sum(column: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
 
 
 SPENT = Statement(sa.select(_sum(account.c.total_cost).label("dollars")))
-# From the accounts, because what workspaces have spent is the same money, and days of old are many.
+
+
+def _of_today(column: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
+    day = bindparam("day", type_=sa.Date())
+    of_one = sa.select(column).where(budget_day.c.owner_id == account.c.id, budget_day.c.day == day)
+    return _sum(of_one.correlate(account).scalar_subquery())
+
+
+# One look per account, because what workspaces have spent is the same money, and days gone are many.
 TODAY = Statement(
     sa.select(
-        _sum(budget_day.c.spent).label("spent"), _sum(budget_day.c.reserved).label("reserved")
-    ).select_from(
-        account.join(
-            budget_day,
-            sa.and_(
-                budget_day.c.owner_id == account.c.id,
-                budget_day.c.day == bindparam("day", type_=sa.Date()),
-            ),
-        )
-    )
+        _of_today(budget_day.c.spent).label("spent"),
+        _of_today(budget_day.c.reserved).label("reserved"),
+    ).select_from(account)
 )
 NEXT_EVENT = Statement(
     sa.select(event.c.at)
