@@ -57,7 +57,6 @@ if TYPE_CHECKING:
         Grant,
         Hook,
         HookMessage,
-        HookType,
         Key,
         Launch,
         Lease,
@@ -92,6 +91,7 @@ if TYPE_CHECKING:
     from buildd.routing import AccountType, RunnerPreference, Trust
     from buildd.scopes import Scope
     from buildd.states import DeliveryStatus, ErrorCode, LaunchStatus, TaskStatus, WorkerStatus
+    from buildd.telling import HookType
 
     __version__: str
 
@@ -237,7 +237,6 @@ _HOMES = {
         "Grant",
         "Hook",
         "HookMessage",
-        "HookType",
         "Key",
         "Launch",
         "Lease",
@@ -285,6 +284,7 @@ _HOMES = {
         "TaskStatus",
         "WorkerStatus",
     ),
+    "buildd.telling": ("HookType",),
 }
 
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}

@@ -10,11 +10,14 @@ from pydantic import ValidationError
 
 from buildd import operations as ops
 from buildd.broker import ADMIN, Broker, BrokerSettings
-from buildd.broker.relay import RelayPace
+from buildd.broker.relay import HookSender, RelayPace, turns
 from buildd.errors import NotFound, Unavailable, WrongState
-from buildd.models import HookMessage, HookType
+from buildd.models import HookMessage
 from buildd.retention import Retention
 from buildd.states import DeliveryStatus
+from buildd.store import Transaction
+from buildd.store.sql import deliveries as sql
+from buildd.telling import HookType, TargetKind
 from buildd.testing import FrozenClock
 from tests.broker.conftest import House
 from tests.hooks.conftest import GONE, Line, Office
@@ -288,11 +291,6 @@ def test_one_that_no_server_survives_is_given_up(office: Office) -> None:
 
 def _take_and_die(office: Office) -> str:
     """A server takes the turn of the one delivery that is due, and is never heard of again."""
-    from buildd.broker.relay import HookSender, turns
-    from buildd.models import TargetKind
-    from buildd.store import Transaction
-    from buildd.store.sql import deliveries as sql
-
     broker = office.house.broker
     senders = {TargetKind.HOOK: HookSender(office.line.post)}
 

@@ -11,11 +11,12 @@ from buildd.broker.relay.outbox import last_seq, put
 from buildd.broker.relay.senders import Draft
 from buildd.errors import NotFound, WrongState
 from buildd.ids import Kind, new_id
-from buildd.models import Delivery, Hook, HookMessage, NewHook, TargetKind
+from buildd.models import Delivery, Hook, HookMessage, NewHook
 from buildd.store import Row
 from buildd.store.sql import deliveries as sql_deliveries
 from buildd.store.sql import hooks as sql
 from buildd.store.sql import workspaces as sql_workspaces
+from buildd.telling import TargetKind
 
 _TEST = "test"
 _FRESH = {"disabled_reason": None, "failing_since": None, "last_error": None}

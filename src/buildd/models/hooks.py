@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from enum import StrEnum
 from typing import Annotated
 
 from pydantic import AfterValidator, Field, StringConstraints
@@ -24,26 +23,7 @@ from buildd.models._model import (
     Usd,
 )
 from buildd.states import DeliveryStatus, TaskStatus, WorkerStatus
-
-
-class HookType(StrEnum):
-    """What a hook can tell of. An event is of one type at most."""
-
-    WAITING_INPUT = "waiting_input"
-    """An agent asks a person something."""
-    COMPLETED = "completed"
-    """A task is done."""
-    FAILED = "failed"
-    """A task failed for good: trying again is over."""
-    BUDGET = "budget"
-    """A budget is used up: an attempt asks whether it may go on, or ended because of it."""
-
-
-class TargetKind(StrEnum):
-    """What a delivery goes to, and so by which sender."""
-
-    HOOK = "hook"
-    GITHUB = "github"
+from buildd.telling import HookType
 
 
 def _readable(url: str) -> str:

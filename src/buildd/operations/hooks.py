@@ -8,7 +8,7 @@ from pydantic import Field
 
 from buildd.models import Delivery, Hook, NewHook
 from buildd.models._model import Flag, Id
-from buildd.models.hooks import HookType, HookTypes, HookUrl
+from buildd.models.hooks import HookTypes, HookUrl
 from buildd.operations._operation import (
     Access,
     Deleted,
@@ -21,6 +21,7 @@ from buildd.operations._operation import (
     post,
 )
 from buildd.operations._paging import Paged
+from buildd.telling import HookType
 
 DAY = 86_400
 ALL_TYPES = list(HookType)

@@ -17,13 +17,14 @@ from buildd.destinations import Destination
 from buildd.errors import BuilddError
 from buildd.events import Event, EventType
 from buildd.ids import derived
-from buildd.models import HookMessage, HookType, TargetKind, ToldTask, ToldWorker
+from buildd.models import HookMessage, ToldTask, ToldWorker
 from buildd.states import DeliveryVerb, ErrorCode, TaskStatus
 from buildd.store import Row, Transaction
 from buildd.store.sql import deliveries as sql_deliveries
 from buildd.store.sql import hooks as sql
 from buildd.store.sql import tasks as sql_tasks
 from buildd.store.sql import workers as sql_workers
+from buildd.telling import HookType, TargetKind
 
 Post = Callable[[Destination, Mapping[str, str], bytes], Awaitable[int]]
 """Sends a body and gives the status of the answer. Raises `BuilddError` if there was none."""

@@ -9,12 +9,12 @@ from buildd.broker._context import Context
 from buildd.broker.relay.senders import Draft, Sender
 from buildd.events import Event
 from buildd.ids import Kind, new_id
-from buildd.models import TargetKind
 from buildd.states import DELIVERY
 from buildd.store import Transaction
 from buildd.store.sql import accounts as sql_accounts
 from buildd.store.sql import deliveries as sql
 from buildd.store.sql import events as sql_events
+from buildd.telling import TargetKind
 
 _CURSOR = sql_events.RELAYED_SEQ
 _FAR = 10_000

@@ -16,9 +16,9 @@ from buildd.broker.relay import outbox, turns
 from buildd.broker.relay.pace import RelayPace
 from buildd.broker.relay.senders import Answer, Sender
 from buildd.errors import BuilddError
-from buildd.models import TargetKind
 from buildd.store import Row, Store, Transaction
 from buildd.store.sql import deliveries as sql
+from buildd.telling import TargetKind
 
 T = TypeVar("T")
 

@@ -8,9 +8,9 @@ from typing import Protocol
 
 from buildd.broker._context import Context
 from buildd.events import Event
-from buildd.models import TargetKind
 from buildd.states import DeliveryVerb
 from buildd.store import Row, Transaction
+from buildd.telling import TargetKind
 
 
 @dataclass(frozen=True)

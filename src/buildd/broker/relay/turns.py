@@ -9,10 +9,10 @@ from datetime import timedelta
 from buildd.broker._context import Context
 from buildd.broker.relay.pace import RelayPace
 from buildd.broker.relay.senders import Answer, Send, Sender
-from buildd.models import TargetKind
 from buildd.states import DeliveryVerb
 from buildd.store import Row
 from buildd.store.sql import deliveries as sql
+from buildd.telling import TargetKind
 from buildd.text import one_line
 
 _LONGEST = 500

@@ -8,9 +8,9 @@ from typing import Any
 import sqlalchemy as sa
 from sqlmodel import Field, SQLModel
 
-from buildd.models import TargetKind
 from buildd.states import DONE_WITH, OPEN_DELIVERY, DeliveryStatus
 from buildd.store.columns import JSON, Moment, matching, one_of
+from buildd.telling import TargetKind
 
 
 class HookRow(SQLModel, table=True):
