@@ -12,6 +12,7 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import BaseRoute, Mount, Route, Router
 
 from buildd.broker import Broker
+from buildd.tracing import tracer
 from buildd_server.auth import Authenticated, Gate
 from buildd_server.bodies import Bodies
 from buildd_server.docs import PAGE_HEADERS, docs_page, home_page
@@ -30,6 +31,7 @@ from buildd_server.schemas import Schemas
 from buildd_server.sessions import session_routes
 from buildd_server.settings import Settings
 from buildd_server.sse import event_routes
+from buildd_server.tracing import Traced
 from buildd_server.waiting import Shutdown
 from buildd_server.watching import Exchange, Watched
 from buildd_server.webhooks import webhook_routes
@@ -63,6 +65,7 @@ def create_app(
             Middleware(Watched, watchers),
             *_rate_limits(settings),
             Middleware(Bodies),
+            *([Middleware(Traced)] if tracer() else []),
         ],
         exception_handlers=HANDLERS,
     )

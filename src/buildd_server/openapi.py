@@ -6,6 +6,8 @@ from typing import Any
 
 import buildd
 from buildd.operations import OPERATIONS, TRANSFERS, Access, Operation, Transfer, Upload
+from buildd_server.auth import TICKET
+from buildd_server.browsers import COOKIE, SECURE_COOKIE
 from buildd_server.schemas import PREFIX, Json, Schemas, wire_path
 from buildd_server.sse import POSITION_HEADER
 
@@ -67,12 +69,14 @@ def document_json(schemas: Schemas) -> bytes:
         {
             "openapi": "3.1.1",
             "info": {"title": "buildd", "version": buildd.__version__, "description": _ABOUT},
-            "security": [{"bearer": []}],
+            "security": [{"bearer": []}, {"session": []}],
             "paths": {
                 **_operation_paths(schemas),
                 **_file_paths(schemas),
                 **_event_paths(schemas),
                 **_login_path(),
+                **_session_paths(),
+                **_webhook_path(),
                 **_open_paths(),
             },
             "components": _components(schemas),
@@ -133,8 +137,10 @@ def _event_paths(schemas: Schemas) -> Json:
     query = schemas.event_query()
     of_one = {name: each for name, each in query.items() if name != "workerId"}
     worker = _parameter("id", "path", {"type": "string"})
+    ticket = {"type": "string", "description": "From /api/auth/ticket, for the very same query."}
+    of_all = {**query, TICKET: ticket}
     return {
-        "/api/events": {"get": _stream("events", "Everything that happens", query, [])},
+        "/api/events": {"get": _stream("events", "Everything that happens", of_all, [])},
         "/api/workers/{id}/events": {
             "get": _stream("workerEvents", "What happens to one worker", of_one, [worker])
         },
@@ -222,6 +228,73 @@ def _login_path() -> Json:
     }
 
 
+def _webhook_path() -> Json:
+    said = "GitHub tells what happens in a source's repository"
+    about = (
+        f"{said}. Instead of a key it has a signature, made with the source's secret; what is not "
+        "signed, and a source that is not there, are refused alike. Each delivery has its effect once."
+    )
+    names = ("X-GitHub-Event", "X-GitHub-Delivery", "X-Hub-Signature-256")
+    headers = [
+        {**_parameter(each, "header", {"type": "string"}), "required": True} for each in names
+    ]
+    body = _json("", {"type": "object"})["content"]
+    done = _json("Done, or nothing to do.", _object({"done": {"type": "string"}}))
+    return {
+        "/api/webhooks/github/{sourceId}": {
+            "post": {
+                "operationId": "hearWebhook",
+                "summary": said,
+                "description": about,
+                "tags": ["sources"],
+                "security": [],
+                "parameters": [_parameter("sourceId", "path", {"type": "string"}), *headers],
+                "requestBody": {"required": True, "content": body},
+                "responses": {"200": done, **_problems({403, 404})},
+            }
+        }
+    }
+
+
+def _session_paths() -> Json:
+    caller = _json("Who that is.", {"$ref": PREFIX + "Caller"})
+    cookie = {"Set-Cookie": {"description": "The session.", "schema": {"type": "string"}}}
+    ticket = _json("Shown this once.", {"$ref": PREFIX + "Ticket"})
+    events = {"schema": {"$ref": PREFIX + "CreateTicket"}}
+    login = _about_login("logIn", "A browser logs in with the key of a person")
+    ask = _about_login("createTicket", "A browser asks for a ticket to one stream of events")
+    return {
+        "/api/auth/session": {
+            "post": {
+                **login,
+                "description": f"{login['summary']}, and gets a session that ends with the key.",
+                "security": [{"bearer": []}],
+                "responses": {"201": {**caller, "headers": cookie}, **_problems({400, 404, 413})},
+            },
+            "get": {
+                **_about_login("whoAmI", "Who is logged in"),
+                "responses": {"200": caller, **_problems({404, *_OF_WRITES})},
+            },
+            "delete": {
+                **_about_login("logOut", "A browser logs out, and its streams end"),
+                "responses": {"204": {"description": "Done."}, **_problems(_OF_WRITES)},
+            },
+        },
+        "/api/auth/ticket": {
+            "post": {
+                **ask,
+                "description": f"{ask['summary']}. It works once, within a minute.",
+                "requestBody": {"content": {"application/json": events}},
+                "responses": {"201": ticket, **_problems({404, 409})},
+            }
+        },
+    }
+
+
+def _about_login(name: str, summary: str) -> Json:
+    return {"operationId": name, "summary": summary, "tags": ["auth"]}
+
+
 def _object(properties: Json) -> Json:
     return {"type": "object", "properties": properties, "required": list(properties)}
 
@@ -274,6 +347,15 @@ def _components(schemas: Schemas) -> Json:
                 "type": "http",
                 "scheme": "bearer",
                 "description": "The key of an account or administrator, or a worker's lease token.",
-            }
+            },
+            "session": {
+                "type": "apiKey",
+                "in": "cookie",
+                "name": SECURE_COOKIE,
+                "description": (
+                    "A browser's session. Only the server's own pages change anything with it. On "
+                    f"plain HTTP, which this machine's browsers alone may use, it is `{COOKIE}`."
+                ),
+            },
         },
     }

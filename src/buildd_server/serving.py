@@ -16,7 +16,7 @@ import uvicorn
 from pydantic import JsonValue
 from starlette.applications import Starlette
 
-from buildd import errors, plugins
+from buildd import errors, plugins, tracing
 from buildd.agent import notify
 from buildd.broker import Broker, BrokerSettings, Means
 from buildd.broker.relay import HookSender, Sender
@@ -48,6 +48,7 @@ def serve(settings: Settings, say: Callable[[str], None]) -> None:
         for each in sockets:
             held.enter_context(each)
         held.enter_context(sole_server(settings.database))
+        held.callback(tracing.set_up("buildd-server", settings.environ))
         registry = plugins.load()
         broker = held.enter_context(contextlib.closing(_open(settings, registry, sockets[0])))
         held.enter_context(observed(broker, registry.observers))

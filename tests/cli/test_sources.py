@@ -75,3 +75,25 @@ def test_what_cannot_be_synced_says_why_in_one_line(here: Here) -> None:
     assert here.json("sources", "update", manual, "--name", "us")["name"] == "us"
     assert [each["id"] for each in here.json("sources", "list", workspace)] == [manual]
     assert here.ok("sources", "delete", manual, "--yes") == f"deleted {manual}\n"
+
+
+def test_the_webhooks_secret_is_shown_and_exchanged(here: Here) -> None:
+    workspace, config = os.environ["BUILDD_WORKSPACE"], '{"repository": "acme/shop"}'
+    made = here.json(
+        "sources", "create", workspace, "issues", "--type", "github", "--config", config
+    )
+    first = here.json("sources", "secret", made["id"])
+    assert first["payloadPath"] == f"/api/webhooks/github/{made['id']}"
+    second = here.json("sources", "secret", made["id"], "--rotate")
+    assert (second["rotating"], len({first["secret"], second["secret"]})) == (True, 2)
+    assert not here.json("sources", "secret", made["id"], "--end-rotation")["rotating"]
+    code, out, err = here("sources", "secret", made["id"])
+    assert (code, second["secret"] in out) == (0, True)
+    assert "application/json" in err
+    assert "BUILDD_PUBLIC_URL" in err
+
+
+def test_a_strangers_task_is_approved(here: Here) -> None:
+    task = here.json("tasks", "create", "Fix it")["id"]
+    assert here.error(2, "tasks", "approve", task) == "add --yes to approve it without being asked"
+    assert here.ok("tasks", "approve", task, "--yes") == f"approved {task}\n"

@@ -201,3 +201,61 @@ def _name(path: str) -> str:
 def sha(of: str) -> str:
     """What git could have called it."""
     return sha1(of.encode(), usedforsecurity=False).hexdigest()
+
+
+def label(name: str) -> dict[str, Any]:
+    """A label of an issue."""
+    about = {"id": 208045946, "node_id": "MDU6TGFiZWwyMDgwNDU5NDY=", "color": "d73a4a"}
+    url = f"https://api.github.com/repos/acme/shop/labels/{name}"
+    return {**about, "url": url, "name": name, "default": False, "description": None}
+
+
+def issue(of: dict[str, Any], told: dict[str, Any]) -> dict[str, Any]:
+    """Issue 12 of a repository: open, of somebody who may write there, unless something else is told."""
+    number = told.pop("number", 12)
+    url, names = f"{of['url']}/issues/{number}", told.pop("labels", ["buildd"])
+    links = {f"{_name(path)}_url": f"{url}/{path}" for path in ("comments", "events", "timeline")}
+    return {
+        "id": 444_500_000 + number,
+        "node_id": f"I_{number}",
+        "number": number,
+        "title": "The login fails",
+        "body": "Since Monday.",
+        "state": "open",
+        "state_reason": None,
+        "user": {**of["owner"], "id": 11, "login": "anna"},
+        "author_association": "COLLABORATOR",
+        "labels": [label(name) for name in names],
+        "url": url,
+        "html_url": f"{of['html_url']}/issues/{number}",
+        "repository_url": of["url"],
+        "labels_url": f"{url}/labels{{/name}}",
+        **links,
+        "comments": 0,
+        "locked": False,
+        "assignees": [],
+        **dict.fromkeys(("assignee", "milestone", "closed_at", "active_lock_reason")),
+        "created_at": DAY,
+        "updated_at": DAY,
+        **told,
+    }
+
+
+def comment(of: dict[str, Any], told: dict[str, Any]) -> dict[str, Any]:
+    """A comment on an issue, of its author unless something else is told."""
+    number = told.pop("id", 99_262_140)
+    url = f"{of['repository_url']}/issues/comments/{number}"
+    return {
+        "id": number,
+        "node_id": f"IC_{number}",
+        "url": url,
+        "html_url": f"{of['html_url']}#issuecomment-{number}",
+        "issue_url": of["url"],
+        "user": of["user"],
+        "author_association": of["author_association"],
+        "body": "And also on Tuesday.",
+        "created_at": DAY,
+        "updated_at": DAY,
+        "performed_via_github_app": None,
+        **told,
+    }

@@ -27,6 +27,7 @@ from buildd.broker.reaper import Reaper
 from buildd.broker.relay import Relay, RelayPace, Sender
 from buildd.broker.run_login import RunCredential, RunIdentity
 from buildd.broker.sessions import Sessions
+from buildd.broker.spans import traced
 from buildd.broker.sweeping import Sweeper
 from buildd.broker.waiting import WaitingRoom
 from buildd.clock import Clock
@@ -140,7 +141,12 @@ class Broker:
         self, operation: Operation[R], principal: Principal, origin: Origin = HERE
     ) -> Future[R]:
         """Have an operation done; never blocks. The future ends after the commit."""
-        return self._unless_refused(lambda: self._submit(operation, principal, origin))
+        return traced(
+            operation,
+            principal,
+            origin,
+            lambda here: self._unless_refused(lambda: self._submit(operation, principal, here)),
+        )
 
     def authenticate(self, key: str) -> Future[Principal]:
         """Who has this key. Raises `NotAuthenticated`."""

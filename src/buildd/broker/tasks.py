@@ -81,6 +81,7 @@ def make_task(ctx: Context, new: ops.NewTask) -> Task:
         "claimed_at": None,
         "result": None,
         "error": None,
+        "traceparent": ctx.origin.traceparent,
         "created_at": ctx.tx.now,
         "updated_at": ctx.tx.now,
     }

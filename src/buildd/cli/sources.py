@@ -28,6 +28,11 @@ if TYPE_CHECKING:
 MOST_TOLD = 5
 """How many things that went wrong are told at once."""
 
+_WEBHOOK = (
+    "Add it to the repository, with content type application/json and these events: Issues, "
+    "Issue comments, Pull requests, Check suites, Workflow runs."
+)
+
 _SOURCES = (
     Column("ID", lambda s: s.id),
     Column("TYPE", lambda s: s.type, rank=1),
@@ -74,6 +79,22 @@ def update(session: Session, source_id: str, **fields: Any) -> None:
     """Change a source."""
     with session.connect() as bd:
         session.show(bd.sources.update(id=source_id, **given(**fields)))
+
+
+@sources.command()
+@click.argument("source_id")
+@click.option("--rotate", is_flag=True, help="Make a new one; the one before holds too, for now.")
+@click.option("--end-rotation", is_flag=True, help="Let only the newest hold.")
+@pass_session
+def secret(session: Session, source_id: str, *, rotate: bool, end_rotation: bool) -> None:
+    """Show the secret of a source's webhook, and what else GitHub asks for to send it."""
+    with session.connect() as bd:
+        shown = bd.sources.secret(id=source_id, rotate=rotate, end_rotation=end_rotation)
+    session.show(shown)
+    if not session.json:
+        click.echo(_WEBHOOK, err=True)
+    if shown.payload_url is None:
+        click.echo("The payload path is below the server's URL: set BUILDD_PUBLIC_URL.", err=True)
 
 
 @sources.command()

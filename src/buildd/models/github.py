@@ -18,6 +18,7 @@ from buildd.routing import RunnerPreference, Trust
 GITHUB = "github"
 """The type of source."""
 LONGEST_TITLE = 500
+MOST_CAPABILITIES = 100
 PERSON = "User"
 """The type of those who are no program."""
 _TRUSTED = frozenset({"OWNER", "MEMBER", "COLLABORATOR"})
@@ -84,7 +85,7 @@ class GitHubConfig(_Config):
             runner_preference=next(
                 (r.runner_preference for r in known[::-1] if r.runner_preference), None
             ),
-            required_capabilities=sorted(needs),
+            required_capabilities=sorted(needs)[:MOST_CAPABILITIES],
         )
 
 

@@ -61,5 +61,7 @@ class Task(Model):
     """When the holder's lease runs out, if it is not renewed."""
     result: Json | None = None
     error: LongText | None = None
+    traceparent: str | None = None
+    """The trace in which it was created, where traces are drawn; its attempts are part of it."""
     created_at: Time
     updated_at: Time

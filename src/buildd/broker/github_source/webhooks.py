@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
@@ -19,7 +19,7 @@ from buildd.broker.github_source import changes, comments, issues
 from buildd.broker.github_source import payloads as said
 from buildd.broker.github_source.inbox import Heard, Inbox, config_of, first_time
 from buildd.broker.github_source.secrets import is_signed
-from buildd.broker.principals import ADMIN, Principal
+from buildd.broker.principals import ADMIN, Principal, PrincipalKind
 from buildd.errors import NotAuthenticated
 from buildd.models.github import GitHubConfig
 from buildd.store import Row, Store, Transaction
@@ -33,6 +33,7 @@ REPEATED = "this was heard before"
 NOTHING = "nothing to do"
 ACTION = "hearWebhook"
 """How it stands in the audit log."""
+_SOURCE = Principal(PrincipalKind.SOURCE)
 _ELSEWHERE = "it is about another repository"
 
 Effect = Callable[[Inbox, Any], Heard]
@@ -106,7 +107,8 @@ class Webhooks:
             ctx = self._context(tx, ADMIN, origin)
             heard = _act(ctx, believed)
             if heard.changed is not None:
-                auditing.note(ctx, ACTION, [believed.source_id, heard.changed])
+                by_source = replace(ctx, principal=_SOURCE)
+                auditing.note(by_source, ACTION, [believed.source_id, heard.changed])
             return str(heard)
 
         return self._store.write(act)

@@ -107,6 +107,7 @@ class TaskRow(SQLModel, table=True):
     claimed_at: datetime | None = Field(sa_type=Moment)
     result: Any = Field(sa_type=JSON, nullable=True)
     error: str | None = None
+    traceparent: str | None = None
     created_at: datetime = Field(sa_type=Moment)
     updated_at: datetime = Field(sa_type=Moment)
 

@@ -436,6 +436,7 @@ def _tasks() -> None:
         sa.Column("claimed_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("result", JSON, nullable=True),
         sa.Column("error", sa.String(), nullable=True),
+        sa.Column("traceparent", sa.String(), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
         sa.CheckConstraint(
