@@ -26,6 +26,8 @@ class Head(NamedTuple):
         return f"{self.seq}:{self.hash}"
 
 
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
 GENESIS = Head(0, "0" * 64)
 """What the first link follows."""
 
@@ -44,8 +46,7 @@ def seal(fields: Mapping[str, Any]) -> str:
     They may be strings, whole numbers below 2⁵³ and lists of these; for them this is RFC 8785.
     """
     given = {name: value for name, value in fields.items() if value is not None}
-    text = json.dumps(given, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return hashlib.sha256(text.encode()).hexdigest()
+    return hashlib.sha256(_CANONICAL.encode(given).encode()).hexdigest()
 
 
 def stamp(moment: datetime) -> str:

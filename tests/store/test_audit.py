@@ -67,6 +67,10 @@ def test_a_sound_database_has_no_differences(worked: str) -> None:
         ("UPDATE worker SET cost_usd = 7", {"a worker's cost"}),
         ("UPDATE worker SET epoch = 99", {"an epoch above its task's"}),
         ("DELETE FROM event WHERE seq = 2", {"a gap in the events"}),
+        (
+            "UPDATE setting SET value = '1:' || value WHERE name = 'audit_head'",
+            {"the head of the audit log"},
+        ),
         ("UPDATE counter SET value = 1 WHERE name = 'event_seq'", {"the event counter"}),
         (
             "UPDATE task SET worker_id = 'wkr_nobody' WHERE worker_id IS NOT NULL",

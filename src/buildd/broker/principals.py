@@ -41,6 +41,7 @@ class PrincipalKind(StrEnum):
     ACQUIRE = "acquire"
     ENROL = "enrol"
     RUN = "run"
+    SOURCE = "source"
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,8 @@ class Principal:
     """A caller: an administrator, an account by one of its keys, one attempt by its lease token.
 
     Or what was launched, by a token that works once: an agent that may acquire one task, or a machine
-    that may enrol for a key. A run of GitHub Actions is one only while it logs in for such a token.
+    that may enrol for a key. A run of GitHub Actions that logs in, and a source whose webhook was heard,
+    are callers for the audit log alone: they may do nothing else.
     """
 
     kind: PrincipalKind

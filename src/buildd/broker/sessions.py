@@ -15,8 +15,8 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
-from buildd.broker import _policy
-from buildd.broker._context import Context, jsonable
+from buildd.broker import _policy, auditing
+from buildd.broker._context import HERE, Context, Origin, jsonable
 from buildd.broker.accounts import announce
 from buildd.broker.principals import (
     ADMIN,
@@ -61,7 +61,7 @@ class Sessions:
         self,
         store: Store,
         doors: Doorkeeper,
-        context: Callable[[Transaction, Principal], Context],
+        context: Callable[[Transaction, Principal, Origin], Context],
         admin_key: str | None,
     ) -> None:
         self._store = store
@@ -69,10 +69,10 @@ class Sessions:
         self._context = context
         self._admin_key = admin_key or ""
 
-    def begin(self, principal: Principal) -> Future[Issued]:
+    def begin(self, principal: Principal, origin: Origin = HERE) -> Future[Issued]:
         """A session for whoever came with a key. Raises `Forbidden` for tokens."""
         _policy.check_person(principal)
-        return self._store.write(lambda tx: self._begin(self._context(tx, principal)))
+        return self._store.write(lambda tx: self._begin(self._context(tx, principal, origin)))
 
     def admit(self, secret: str) -> Future[Principal]:
         """Whose session this is, which lives on by that. Raises `NotAuthenticated`."""
@@ -80,12 +80,14 @@ class Sessions:
             return _refused("this is not a session of buildd")
         return self._doors.remembered(secret, partial(self._find, secret))
 
-    def end(self, principal: Principal) -> Future[None]:
+    def end(self, principal: Principal, origin: Origin = HERE) -> Future[None]:
         """End the session that a caller came with, and its streams, on every server."""
 
         def work(tx: Transaction) -> None:
+            ctx = self._context(tx, principal, origin)
             if tx.run(sql.END_SESSION, of=principal.session):
-                announce(self._context(tx, principal), principal.account_id)
+                auditing.note(ctx, "endSession", [])
+                announce(ctx, principal.account_id)
 
         ended = self._store.write(work)
         ended.add_done_callback(lambda _: self._doors.forget(principal.account_id))
@@ -95,17 +97,19 @@ class Sessions:
         """A ticket for one stream of what the caller may see. Raises `Forbidden` for tokens."""
         _policy.check_person(principal)
         _policy.check_listener(principal, wanted)
-        return self._store.write(lambda tx: self._issue(self._context(tx, principal), wanted))
+        return self._store.write(lambda tx: self._issue(self._context(tx, principal, HERE), wanted))
 
     def redeem(self, secret: str) -> Future[Principal]:
         """Who may open the ticket's stream, for the one time. Raises `NotAuthenticated`."""
         if secret_kind(secret) is not Secret.TICKET:
             return _refused("this is not a ticket of buildd")
-        return self._store.write(lambda tx: self._use(self._context(tx, ADMIN), secret))
+        return self._store.write(lambda tx: self._use(self._context(tx, ADMIN, HERE), secret))
 
     def _begin(self, ctx: Context) -> Issued:
         secret, row = self._made(ctx, Secret.SESSION, IDLE)
         ctx.tx.run(sql.INSERT_SESSION, **row)
+        began = replace(ctx, principal=replace(ctx.principal, session=row["digest"]))
+        auditing.note(began, "beginSession", [])
         if ctx.tx.run(sql.TRIM_SESSIONS, of=row["holder"], keep=MOST_SESSIONS):
             announce(ctx, ctx.principal.account_id)
         until: datetime = row["expires_at"]

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 
 from buildd.blobs import Blobs
+from buildd.chain import GENESIS
 from buildd.errors import ConfigError
 from buildd.states import HELD, HOLDING, LIVE, OPEN_LAUNCH, TaskStatus
 from buildd.store.columns import Money, among
@@ -17,11 +18,13 @@ from buildd.store.dialects import Sqlite, database_of
 from buildd.store.files import blobs_of
 from buildd.store.schema import check_schema
 from buildd.store.sql import blobs as sql_blobs
+from buildd.store.sql.audit_log import HEAD
 from buildd.store.sql.events import EVENT_SEQ
 from buildd.store.statement import Statement
 from buildd.store.tables import (
     account,
     api_key,
+    audit_entry,
     budget_day,
     counter,
     dependency,
@@ -29,6 +32,7 @@ from buildd.store.tables import (
     launch,
     ledger,
     pool,
+    setting,
     task,
     worker,
     workspace,
@@ -131,6 +135,12 @@ _live = among(worker.c.status, LIVE)
 _holder = worker.alias("holder")
 _parent = task.alias("parent")
 _open = among(launch.c.status, OPEN_LAUNCH)
+_HEAD = (
+    sa.select(sa.cast(audit_entry.c.seq, sa.String).concat(":").concat(audit_entry.c.hash))
+    .order_by(audit_entry.c.seq.desc())
+    .limit(1)
+    .scalar_subquery()
+)
 _LAST = sa.select(sa.func.max(event.c.seq)).scalar_subquery()
 
 CHECKS: dict[str, Statement] = {
@@ -262,6 +272,14 @@ CHECKS: dict[str, Statement] = {
         ).where(
             counter.c.name == sa.literal_column(f"'{EVENT_SEQ}'"),
             counter.c.value < sa.func.coalesce(_LAST, sa.literal_column("0")),
+        )
+    ),
+    "the head of the audit log": Statement(
+        sa.select(
+            setting.c.name.label("id"), setting.c.value.label("counter"), _HEAD.label("found")
+        ).where(
+            setting.c.name == HEAD,
+            setting.c.value != sa.func.coalesce(_HEAD, str(GENESIS)),
         )
     ),
     "a gap in the events": Statement(

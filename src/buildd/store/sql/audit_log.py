@@ -71,11 +71,13 @@ def append_entries(tx: Transaction) -> None:
 def _chained(entries: list[Mapping[str, Any]], head: Head) -> Iterator[Mapping[str, Any]]:
     for entry in entries:
         row = {**entry, "seq": head.seq + 1, "previous": head.hash}
-        head = Head(row["seq"], seal(_as_shown(row)))
-        yield {**row, "hash": head.hash}
+        row["hash"] = seal(_as_shown(row))
+        head = Head(row["seq"], row["hash"])
+        yield row
 
 
 def _as_shown(row: Mapping[str, Any]) -> dict[str, Any]:
     """An entry as the API shows it, which is what is sealed."""
     shown = {_SHOWN[name]: value for name, value in row.items()}
-    return {**shown, "at": stamp(row["at"]), "subjects": row["subjects"].split()}
+    shown["at"], shown["subjects"] = stamp(row["at"]), row["subjects"].split()
+    return shown
