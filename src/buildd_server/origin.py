@@ -5,6 +5,7 @@ from __future__ import annotations
 from starlette.requests import HTTPConnection
 
 from buildd.broker import Origin
+from buildd.tracing import HEADER, understood
 from buildd_server.addresses import client_address
 
 REQUEST_ID = "buildd.request_id"
@@ -16,5 +17,5 @@ def origin_of(request: HTTPConnection) -> Origin:
     return Origin(
         address=client_address(request.scope),
         request_id=request.scope.get(REQUEST_ID),
-        traceparent=request.headers.get("traceparent"),
+        traceparent=understood(request.headers.get(HEADER)),
     )

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import anyio
 from anyio.abc import TaskGroup
 
+from buildd import tracing
 from buildd.agent import local_api
 from buildd.agent import place as places
 from buildd.agent.attempt import Attempt, Stop
@@ -59,6 +60,15 @@ class Desk:
 async def attend(attempt: Attempt, desk: Desk) -> Outcome:
     """Work on one claimed task until its outcome is known to the server, or the lease is lost."""
     claimed = attempt.claimed
+    with tracing.span("attempt", parent=claimed.task.traceparent) as span:
+        span.tell(task=claimed.task_id, worker=claimed.id, attempt=claimed.task.attempt)
+        outcome = await _attend(attempt, desk)
+        span.tell(outcome=type(outcome).__name__.lower())
+    return outcome
+
+
+async def _attend(attempt: Attempt, desk: Desk) -> Outcome:
+    claimed = attempt.claimed
     log.info(
         "%s started on %s: %s", claimed.task_id, claimed.branch, one_line(claimed.task.title, 60)
     )
@@ -83,8 +93,9 @@ async def _to_its_end(attempt: Attempt, desk: Desk) -> tuple[Outcome, Outcome]:
         reached = await _run(attempt, desk, loops)
         if attempt.place is not None and isinstance(reached, (Paused, Lost)):
             note(attempt.place.memory, attempt.taken)
-        wanted, evidence = await collect(attempt, reached)
-        accepted = await report(attempt, wanted, evidence, desk.outbox)
+        with tracing.span("report"):
+            wanted, evidence = await collect(attempt, reached)
+            accepted = await report(attempt, wanted, evidence, desk.outbox)
         loops.cancel_scope.cancel()
     return wanted, accepted
 
@@ -101,9 +112,11 @@ async def _run(attempt: Attempt, desk: Desk, loops: TaskGroup) -> Outcome:
     outcome: Outcome | None = None
     with attempt.scope:
         try:
-            await _prepare(attempt, desk.options)
+            with tracing.span("prepare"):
+                await _prepare(attempt, desk.options)
             attempt.socket = await loops.start(local_api.serve, attempt)
-            outcome = await _execute(attempt, desk.executor)
+            with tracing.span("execute", executor=type(desk.executor).__name__):
+                outcome = await _execute(attempt, desk.executor)
         except OVER as problem:
             outcome = Lost(reason_of(problem))
         except ConfigError as problem:

@@ -257,6 +257,7 @@ def _serve(
 ) -> None:
     import anyio
 
+    from buildd import tracing
     from buildd.agent import process, serve_async
     from buildd.cli import _board
     from buildd.client import connect_async
@@ -267,8 +268,12 @@ def _serve(
             own = await _enrolled(client, key, options.state_dir)
             await serve_async(own, executor, options, watch=watch)
 
+    end_traces = tracing.set_up("buildd-agent", os.environ)
     process.hide_environment()
-    anyio.run(work)
+    try:
+        anyio.run(work)
+    finally:
+        end_traces()
 
 
 async def _enrolled(client: AsyncClient, key: str, state_dir: Path) -> AsyncClient:

@@ -20,7 +20,7 @@ import httpx2
 import pydantic_core
 from pydantic import TypeAdapter, ValidationError
 
-from buildd import errors, wire
+from buildd import errors, tracing, wire
 from buildd.client._resume import SEQ_HEADER, Cursor, pauses
 from buildd.events import Event, Filter
 from buildd.loopback import is_loopback
@@ -182,7 +182,8 @@ class AsyncHttpTransport:
     def _headers(self, more: dict[str, str]) -> dict[str, str]:
         if self._pool.is_closed:
             raise errors.ConfigError("this client is closed")
-        return more if self.key is None else {"Authorization": f"Bearer {self.key}", **more}
+        key = {} if self.key is None else {"Authorization": f"Bearer {self.key}"}
+        return {**key, **tracing.headers(), **more}
 
     def _refuse(self, response: httpx2.Response, *, reads: bool) -> None:
         """Raise what a response says went wrong, if it says so."""

@@ -26,7 +26,12 @@ from buildd.store.tables import (
 )
 
 _ZERO: sa.ColumnElement[Any] = sa.literal_column("0")
-_OF_THE_TASK = (ReasonCode.NOT_PENDING, ReasonCode.NOT_READY, ReasonCode.NOT_YET)
+_OF_THE_TASK = (
+    ReasonCode.NOT_PENDING,
+    ReasonCode.NOT_READY,
+    ReasonCode.NOT_YET,
+    ReasonCode.NOT_APPROVED,
+)
 """What must hold for a task to be claimable by anybody at all."""
 
 _SINCE = sa.case(
