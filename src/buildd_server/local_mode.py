@@ -12,12 +12,12 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 from starlette.requests import HTTPConnection
 
 from buildd.loopback import is_loopback
+from buildd_server.browsers import SAFE_METHODS, host_origin, is_same_origin
 
 WARNING = (
     "local mode: every process on this machine, agents' children included, is trusted as the "
     "owner; set BUILDD_ADMIN_KEY to ask for keys"
 )
-SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _HOST = re.compile(r"(?P<name>\[[0-9A-Fa-f:.]+\]|[^\[\]:]+)(?::[0-9]{1,5})?", re.ASCII)
 
 
@@ -29,7 +29,9 @@ def refusal(request: HTTPConnection) -> str | None:
         return "a key is needed through a proxy"
     if not _names_this_machine(request):
         return "without a key, Host must name this machine (localhost, 127.0.0.1 or [::1])"
-    if request.scope["method"] not in SAFE_METHODS and not _same_origin(request):
+    if request.scope["method"] not in SAFE_METHODS and not is_same_origin(
+        request, host_origin(request)
+    ):
         return "without a key, a web page of another origin may change nothing here"
     return None
 
@@ -56,11 +58,3 @@ def _names_this_machine(request: HTTPConnection) -> bool:
     hosts = request.headers.getlist("host")
     match = _HOST.fullmatch(hosts[0]) if len(hosts) == 1 else None
     return match is not None and is_loopback(match["name"].strip("[]"))
-
-
-def _same_origin(request: HTTPConnection) -> bool:
-    # Only browsers send these, and no page can leave them out of a request that changes something.
-    site = request.headers.get("sec-fetch-site", "none")
-    here = f"http://{request.headers['host']}".lower()
-    origin = request.headers.get("origin", here).lower()
-    return site in {"same-origin", "none"} and origin == here

@@ -11,6 +11,7 @@ from pydantic.alias_generators import to_camel
 
 from buildd.events import Event
 from buildd.operations import OPERATIONS, TRANSFERS, Method, Operation, Transfer
+from buildd_server.sessions import Caller, CreateTicket, Ticket
 from buildd_server.sse import EventQuery
 
 PREFIX = "#/components/schemas/"
@@ -37,7 +38,8 @@ class Schemas:
                 *((each, "serialization", each.answer()) for each in OPERATIONS),
                 *((each, "validation", TypeAdapter(each)) for each in (*OPERATIONS, *TRANSFERS)),
                 (EventQuery, "validation", TypeAdapter(EventQuery)),
-                (Event, "serialization", TypeAdapter(Event)),
+                (CreateTicket, "validation", TypeAdapter(CreateTicket)),
+                *((each, "serialization", TypeAdapter(each)) for each in (Event, Caller, Ticket)),
             ],
             ref_template=PREFIX + "{model}",
         )
