@@ -68,12 +68,20 @@ async def _called(caller: Caller, name: str, arguments: dict[str, Any]) -> CallT
         tool = _named(name)
         answer = await tool.act(caller, _checked(tool, arguments))
     except errors.BuilddError as problem:
-        return _text(f"{problem.code}: {' '.join(problem.message.split())}", is_error=True)
+        return _text(f"{problem.code}: {_said(problem)}", is_error=True)
     except Exception:
         log.exception("the tool %r failed", name)
         fault = errors.InternalError()
         return _text(f"{fault.code}: {fault.message}", is_error=True)
     return _text(pydantic_core.to_json(answer).decode(), is_error=False)
+
+
+def _said(problem: errors.BuilddError) -> str:
+    """What went wrong, on one line; what it says of the broker's machine is for its log."""
+    if problem.outward is None:
+        return " ".join(problem.message.split())
+    log.warning("%s", problem.message)
+    return problem.outward
 
 
 def _named(name: str) -> Tool:
