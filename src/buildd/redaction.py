@@ -39,6 +39,7 @@ _TOKENS = (
     ("AIza", f"{_LETTERS}_-", 35),  # Google
     ("AKIA", "0-9A-Z", 16),  # Amazon
     ("ASIA", "0-9A-Z", 16),
+    ("whsec_", f"{_LETTERS}+/=", 32),  # hooks, ours and others of Standard Webhooks
     *(
         (f"buildd_{kind}", _LETTERS, 36)
         for kind in ("", "lease_", "acquire_", "enrol_", "session_", "ticket_")

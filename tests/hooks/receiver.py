@@ -90,7 +90,10 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["content-length"]))
+        length = int(self.headers["content-length"])
+        body = self.rfile.read(length)
+        if len(body) < length:
+            return  # Whoever sent it has died over it.
         receiver = self.server.receiver
         headers = {name.lower(): value for name, value in self.headers.items()}
         call = Call(self.path, headers, body, _NAMES.pop(self.connection, None))

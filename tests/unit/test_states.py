@@ -8,15 +8,20 @@ import pytest
 
 from buildd.states import (
     CLOSED,
+    DELIVERY,
+    DONE_WITH,
     ENDED,
     HOLDING,
     LAUNCH,
     LIVE,
+    OPEN_DELIVERY,
     OPEN_LAUNCH,
     OVER,
     TASK,
     WANTED,
     WORKER,
+    DeliveryStatus,
+    DeliveryVerb,
     LaunchStatus,
     LaunchVerb,
     Machine,
@@ -26,14 +31,16 @@ from buildd.states import (
     WorkerVerb,
 )
 
+MACHINES = [WORKER, TASK, LAUNCH, DELIVERY]
 
-@pytest.mark.parametrize("machine", [WORKER, TASK, LAUNCH], ids=["worker", "task", "launch"])
+
+@pytest.mark.parametrize("machine", MACHINES, ids=lambda machine: machine.name)
 def test_each_verb_has_exactly_one_step(machine: Machine[StrEnum, StrEnum]) -> None:
     verbs = [step.verb for step in machine.steps]
     assert sorted(verbs) == sorted(type(verbs[0]))
 
 
-@pytest.mark.parametrize("machine", [WORKER, TASK, LAUNCH], ids=["worker", "task", "launch"])
+@pytest.mark.parametrize("machine", MACHINES, ids=lambda machine: machine.name)
 def test_every_status_can_be_reached(machine: Machine[StrEnum, StrEnum]) -> None:
     reached = {machine.initial}
     for _ in machine.statuses:
@@ -71,3 +78,10 @@ def test_a_launchs_statuses_are_partitioned_and_nothing_leaves_its_end() -> None
 
 def test_what_a_platform_may_have_never_counts_as_not_come_about() -> None:
     assert LAUNCH.step(LaunchVerb.FAIL).sources == {LaunchStatus.REQUESTED}
+
+
+def test_a_deliverys_statuses_are_partitioned_and_only_redelivery_leaves_its_end() -> None:
+    assert set(DeliveryStatus) == OPEN_DELIVERY | DONE_WITH
+    assert not OPEN_DELIVERY & DONE_WITH
+    leaving = {step.verb for step in DELIVERY.steps if step.sources & DONE_WITH}
+    assert leaving == {DeliveryVerb.REDELIVER}
