@@ -139,6 +139,9 @@ def _of_standing(now: Standing) -> Iterator[Metric]:
     yield _gauges("workers", "Attempts that hold a task.", "status", now.workers)
     yield _gauges("launches", "Launches that are not over.", "status", now.launches)
     yield _gauges("pools", "Enabled pools, and those of them in trouble.", "state", now.pools)
+    yield _gauges("hooks", "Hooks, by whether they are heard.", "state", now.hooks)
+    meaning = "Messages to hooks and sources: open, or given up within the hour."
+    yield _gauges("deliveries", meaning, "status", now.deliveries)
     yield _gauge("agents", "Agents heard of within a minute.", now.agents)
     spent = CounterMetricFamily("buildd_spent_dollars", "US dollars spent, ever.")
     spent.add_metric([], float(now.spent))

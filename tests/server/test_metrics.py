@@ -72,6 +72,7 @@ def test_a_story_can_be_read_off(database_url: str) -> None:
     assert told["buildd_oldest_task_seconds|runner_preference=service"] > 0
     assert told["buildd_workers|status=idle"] == 0
     assert told["buildd_agents"] == 1
+    assert told["buildd_hooks|state=failing"] == told["buildd_deliveries|status=failed"] == 0
     assert told["buildd_tasks_ended_total|outcome=completed"] == 1
     assert told["buildd_tasks_ended_total|outcome=failed"] == 1
     assert told["buildd_attempts_failed_total|code=other"] == 1
@@ -145,11 +146,13 @@ def test_what_waits_for_a_parent_or_its_time_is_not_claimable(bd: Client, broker
         (sql.CLAIMABLE_TASKS, {"now": NOW}, "task"),
         (sql.WORKERS, {}, "worker"),
         (sql.LAUNCHES, {}, "launch"),
+        (sql.DELIVERIES, {}, "delivery"),
+        (sql.FAILED_DELIVERIES, {"since": NOW}, "delivery"),
         (sql.AGENTS, {"alive": NOW}, "agent"),
         (sql.TODAY, {"day": NOW.date()}, "budget_day"),
         (sql.NEXT_EVENT, {"after": 1}, "event"),
     ],
-    ids=["tasks", "workers", "launches", "agents", "today", "events"],
+    ids=["tasks", "workers", "launches", "deliveries", "failed", "agents", "today", "events"],
 )
 def test_what_is_over_is_not_looked_at(
     sqlite_url: str, statement: Statement, asked: dict[str, Any], table: str

@@ -15,7 +15,15 @@ from buildd.events import Event, EventType
 from buildd.figures import Distribution, Spread, Tally
 from buildd.models import Claim, Claimed
 from buildd.routing import RunnerPreference
-from buildd.states import CLOSED, HOLDING, OPEN_LAUNCH, OVER, ErrorCode
+from buildd.states import (
+    CLOSED,
+    HOLDING,
+    OPEN_DELIVERY,
+    OPEN_LAUNCH,
+    OVER,
+    DeliveryStatus,
+    ErrorCode,
+)
 from buildd.store import Transaction
 from buildd.store.sql import events as sql_events
 from buildd.store.sql import figures as sql
@@ -23,6 +31,7 @@ from buildd.store.sql import figures as sql
 OTHER = "other"
 """In the place of an error code that an agent made up."""
 _ALIVE = timedelta(seconds=60)
+_LATELY = timedelta(hours=1)
 _CALL_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 _WAIT_SECONDS = (0.01, 0.05, 0.1, 0.5, 1, 5, 15, 60, 300, 900, 3600, 14_400, 86_400)
 _CODES = frozenset(ErrorCode)
@@ -106,6 +115,9 @@ class Standing:
     workers: Mapping[str, int]
     launches: Mapping[str, int]
     pools: Mapping[str, int]
+    hooks: Mapping[str, int]
+    deliveries: Mapping[str, int]
+    """Those that are open, and those that were given up within the hour."""
     agents: int
     spent: Decimal
     spent_today: Decimal
@@ -118,19 +130,22 @@ class Standing:
 def standing(tx: Transaction, position: int) -> Standing:
     """Ask the database, for a feed that has handed on all up to a `seq`."""
     money = tx.first(sql.TODAY, day=budget_day(tx.now))
-    spent, pools = tx.first(sql.SPENT), tx.first(sql.POOLS)
+    spent, pools, hooks = tx.first(sql.SPENT), tx.first(sql.POOLS), tx.first(sql.HOOKS)
     agents, last = tx.first(sql.AGENTS, alive=tx.now - _ALIVE), tx.first(sql_events.LAST_SEQ)
     behind = max(0, (last.value if last else 0) - position)
     oldest = tx.first(sql.NEXT_EVENT, after=position) if behind else None
     assert money
     assert spent
     assert pools
+    assert hooks
     assert agents
     return Standing(
         claimable={**dict.fromkeys(RunnerPreference, Queue()), **_queues(tx)},
         workers={**dict.fromkeys(HOLDING, 0), **dict(tx.all(sql.WORKERS))},
         launches={**dict.fromkeys(OPEN_LAUNCH, 0), **dict(tx.all(sql.LAUNCHES))},
         pools=pools._asdict(),
+        hooks=hooks._asdict(),
+        deliveries=_deliveries(tx),
         agents=agents.number,
         spent=spent.dollars,
         spent_today=money.spent,
@@ -143,6 +158,13 @@ def standing(tx: Transaction, position: int) -> Standing:
 def _queues(tx: Transaction) -> dict[str, Queue]:
     found = tx.all(sql.CLAIMABLE_TASKS, now=tx.now)
     return {row.runner_preference: Queue(row.tasks, _age(tx, row.since)) for row in found}
+
+
+def _deliveries(tx: Transaction) -> dict[str, int]:
+    failed = tx.first(sql.FAILED_DELIVERIES, since=tx.now - _LATELY)
+    assert failed
+    now = {**dict.fromkeys(OPEN_DELIVERY, 0), **dict(tx.all(sql.DELIVERIES))}
+    return {**now, DeliveryStatus.FAILED: failed.number}
 
 
 def _age(tx: Transaction, moment: datetime) -> float:

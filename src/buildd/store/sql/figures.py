@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy import bindparam
 
 from buildd.models import ReasonCode
-from buildd.states import HOLDING, OPEN_LAUNCH
+from buildd.states import DONE_WITH, HOLDING, OPEN_DELIVERY, OPEN_LAUNCH, DeliveryStatus
 from buildd.store.columns import Moment, Money, among
 from buildd.store.sql._parts import upsert
 from buildd.store.sql.claims import CLAIMABLE
@@ -17,7 +17,9 @@ from buildd.store.tables import (
     account,
     agent,
     budget_day,
+    delivery,
     event,
+    hook,
     launch,
     pool,
     setting,
@@ -58,6 +60,15 @@ def _by_status(table: sa.Table, statuses: Any) -> Statement:
 
 WORKERS = _by_status(worker, HOLDING)
 LAUNCHES = _by_status(launch, OPEN_LAUNCH)
+DELIVERIES = _by_status(delivery, OPEN_DELIVERY)
+# The index knows both ends of a delivery, so it is asked for both.
+FAILED_DELIVERIES = Statement(
+    sa.select(sa.func.count().label("number")).where(
+        among(delivery.c.status, DONE_WITH),
+        delivery.c.ended_at >= bindparam("since", type_=Moment()),
+        delivery.c.status == sa.literal_column(f"'{DeliveryStatus.FAILED.value}'"),
+    )
+)
 AGENTS = Statement(
     sa.select(sa.func.count().label("number")).where(
         agent.c.last_seen_at >= bindparam("alive", type_=Moment())
@@ -76,6 +87,15 @@ POOLS = Statement(
         _count_if(pool.c.failures > _ZERO).label("failing"),
         _count_if(pool.c.halted).label("halted"),
     ).where(pool.c.enabled)
+)
+
+
+HOOKS = Statement(
+    sa.select(
+        _count_if(hook.c.active).label("active"),
+        _count_if(sa.and_(hook.c.active, hook.c.failing_since.is_not(None))).label("failing"),
+        _count_if(sa.not_(hook.c.active)).label("off"),
+    )
 )
 
 
