@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import pytest
-
-pytest.register_assert_rewrite("buildd.testing.conformance")
-
-from buildd.testing.conformance import BrokerSuite  # noqa: E402 - after its asserts are registered
+from buildd.testing.conformance import BrokerSuite
 
 
 class TestBroker(BrokerSuite):

@@ -1,7 +1,5 @@
 """What every broker does, as tests to inherit: whoever brings a store, a transport or a server runs them.
 
-    pytest.register_assert_rewrite("buildd.testing.conformance")
-
     from buildd.testing.conformance import BrokerSuite
 
     class TestMyBroker(BrokerSuite):
@@ -14,12 +12,18 @@
 asked of it, so the same suite runs embedded and over HTTP, on any database.
 """
 
-from buildd.testing.conformance.access import AccessSuite
-from buildd.testing.conformance.attempts import AttemptSuite
-from buildd.testing.conformance.claims import ClaimSuite
-from buildd.testing.conformance.events import EventSuite
-from buildd.testing.conformance.stage import Stage
-from buildd.testing.conformance.tasks import TaskSuite
+import pytest
+
+# Before the tests are imported, so that one that fails shows what it compared.
+for _name in ("access", "attempts", "claims", "events", "tasks"):
+    pytest.register_assert_rewrite(f"{__name__}.{_name}")
+
+from buildd.testing.conformance.access import AccessSuite  # noqa: E402
+from buildd.testing.conformance.attempts import AttemptSuite  # noqa: E402
+from buildd.testing.conformance.claims import ClaimSuite  # noqa: E402
+from buildd.testing.conformance.events import EventSuite  # noqa: E402
+from buildd.testing.conformance.stage import Stage  # noqa: E402
+from buildd.testing.conformance.tasks import TaskSuite  # noqa: E402
 
 __all__ = [
     "AccessSuite",

@@ -10,12 +10,13 @@ import pytest
 
 from buildd import operations as ops
 from buildd.client import Client
-from buildd.errors import BuilddError, Forbidden, NotAuthenticated, NotFound
+from buildd.errors import BuilddError, Forbidden, NotAuthenticated, NotFound, WrongState
 from buildd.ids import Secret, new_secret
 from buildd.models import ArtifactType, QuestionType
 from buildd.operations import OPERATIONS, Access, Operation
 from buildd.operations.workers import BatchedStart
 from buildd.routing import AccountType
+from buildd.scopes import Scope
 from buildd.testing.conformance.stage import Stage, StageSuite
 
 
@@ -34,6 +35,8 @@ class Things:
     pool: str
     launch: str
     comment: str
+    hook: str
+    delivery: str
     lease: Client
 
 
@@ -42,6 +45,7 @@ def things_of(stage: Stage) -> Things:
     bd, workspace = stage.bd, stage.workspace.id
     claimed, lease = stage.running()
     artifact = lease.artifacts.create(worker_id=claimed.id, type=ArtifactType.DIFF, content="+ b")
+    hook = bd.hooks.create(url="https://hooks.example.com/buildd", workspace_id=workspace)
     return Things(
         account=stage.account.id,
         key=stage.account.key_id,
@@ -54,10 +58,15 @@ def things_of(stage: Stage) -> Things:
         worker=claimed.id,
         artifact=artifact.id,
         pool=bd.pools.create(
-            name="laptops", account_id=stage.account.id, runner="local", enabled=False
+            name=f"laptops of {workspace}",
+            account_id=stage.account.id,
+            runner="local",
+            enabled=False,
         ).id,
         launch="lch_nothing",  # nobody but a dispatcher makes one
         comment=bd.comments.create(artifact_id=artifact.id, content="Better so").id,
+        hook=hook.id,
+        delivery=bd.hooks.test(id=hook.id).id,
         lease=lease,
     )
 
@@ -96,6 +105,7 @@ CALLS: dict[type[Operation[Any]], Call] = {
     ops.ListSources: lambda it: ops.ListSources(workspace_id=it.workspace),
     ops.GetSource: lambda it: ops.GetSource(id=it.source),
     ops.UpdateSource: lambda it: ops.UpdateSource(id=it.source, name="mine"),
+    ops.RevealSecret: lambda it: ops.RevealSecret(id=it.source),
     ops.DeleteSource: lambda it: ops.DeleteSource(id=it.source),
     ops.CreateTask: lambda it: ops.CreateTask(workspace_id=it.workspace, title="Mine"),
     ops.CreateTasks: lambda it: ops.CreateTasks(
@@ -108,6 +118,7 @@ CALLS: dict[type[Operation[Any]], Call] = {
     ops.CancelTask: lambda it: ops.CancelTask(id=it.task),
     ops.RetryTask: lambda it: ops.RetryTask(id=it.task),
     ops.ReleaseTask: lambda it: ops.ReleaseTask(id=it.task),
+    ops.ApproveTask: lambda it: ops.ApproveTask(id=it.task),
     ops.WhyTask: lambda it: ops.WhyTask(id=it.task),
     ops.CreateSchedule: lambda it: ops.CreateSchedule(
         workspace_id=it.workspace, name="mine", cron="@daily", task={"title": "Mine"}
@@ -145,6 +156,18 @@ CALLS: dict[type[Operation[Any]], Call] = {
     ops.ListLaunches: lambda _: ops.ListLaunches(),
     ops.GetLaunch: lambda it: ops.GetLaunch(id=it.launch),
     ops.StopLaunch: lambda it: ops.StopLaunch(id=it.launch),
+    ops.CreateHook: lambda it: ops.CreateHook(
+        url="https://hooks.example.com/mine", workspace_id=it.workspace
+    ),
+    ops.ListHooks: lambda _: ops.ListHooks(),
+    ops.GetHook: lambda it: ops.GetHook(id=it.hook),
+    ops.UpdateHook: lambda it: ops.UpdateHook(id=it.hook, active=False),
+    ops.DeleteHook: lambda it: ops.DeleteHook(id=it.hook),
+    ops.RotateHook: lambda it: ops.RotateHook(id=it.hook),
+    ops.TestHook: lambda it: ops.TestHook(id=it.hook),
+    ops.ListDeliveries: lambda it: ops.ListDeliveries(hook_id=it.hook),
+    ops.Redeliver: lambda it: ops.Redeliver(hook_id=it.hook, id=it.delivery),
+    ops.ListAuditEntries: lambda _: ops.ListAuditEntries(),
     ops.CreateArtifact: lambda it: ops.CreateArtifact(worker_id=it.worker, type=ArtifactType.DIFF),
     ops.OpenPullRequest: lambda it: ops.OpenPullRequest(id=it.worker, title="Mine"),
     ops.ListArtifacts: lambda it: ops.ListArtifacts(worker_id=it.worker),
@@ -240,6 +263,43 @@ class AccessSuite(StageSuite):
         owner = stage.bd.with_key(admin.api_key)  # the first such key may end what needed none
         assert owner.accounts.get(id=mine).id == mine
         assert owner.accounts.revoke_admin_key(id=owner.accounts.create_admin_key().id).deleted
+
+    def test_a_key_is_good_for_its_scopes(self, stage: Stage) -> None:
+        """Whatever it lacks is named; who it is, any key may ask."""
+        made = stage.bd.accounts.create_key(
+            account_id=stage.account.id, name="a board", scopes=["read"], expires_in_seconds=3600
+        )
+        board = stage.bd.with_key(made.api_key)
+        assert board.accounts.me().id == stage.account.id
+        assert board.workspaces.get(id=stage.workspace.id).id == stage.workspace.id
+        with pytest.raises(Forbidden, match="a key with the scope claim; this one has: read"):
+            board.workers.claim()
+        with pytest.raises(Forbidden, match="a key with the scope create"):
+            board.tasks.create(workspace_id=stage.workspace.id, title="Mine")
+        [listed, first] = stage.bd.accounts.keys(account_id=stage.account.id)
+        assert (listed.name, listed.scopes, listed.id) == ("a board", [Scope.READ], made.id)
+        assert (first.id, len(first.scopes)) == (stage.account.key_id, 3)
+
+    def test_a_key_is_rotated(self, stage: Stage) -> None:
+        """To one like it, while the old one works for the overlap."""
+        accounts, mine = stage.bd.accounts, stage.account.id
+        second = accounts.rotate_key(account_id=mine, id=stage.account.key_id)
+        for key in (stage.account.api_key, second.api_key):
+            assert stage.bd.with_key(key).accounts.me().id == mine
+        third = accounts.rotate_key(account_id=mine, id=second.id, overlap_seconds=0)
+        with pytest.raises(NotAuthenticated, match="expired"):
+            stage.bd.with_key(second.api_key).accounts.me()
+        assert [key.replaced_by for key in accounts.keys(account_id=mine)] == [
+            None,
+            third.id,
+            second.id,
+        ]
+        admin = accounts.create_admin_key(name="ops")
+        owner = stage.bd.with_key(admin.api_key)  # the first such key may end what needed none
+        rotated = owner.accounts.rotate_admin_key(id=admin.id)
+        with pytest.raises(WrongState, match=rotated.id):
+            owner.accounts.rotate_admin_key(id=admin.id)
+        assert [key.name for key in owner.accounts.admin_keys()] == ["ops", "ops"]
 
     def test_an_account_may_not_administrate_nor_speak_for_an_attempt(self, stage: Stage) -> None:
         """Not even for its own attempt: that needs the lease's token."""
