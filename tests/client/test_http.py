@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from buildd import errors
+from buildd.client._resume import asked_pause
 from buildd.operations import ClaimTasks, CompleteWorker, CreateTask, GetTask, ListTasks
 from tests.client.conftest import Half, Scripted
 from tests.client.scripted import SILENCE, problem, reply
@@ -99,6 +100,31 @@ def test_a_question_is_asked_again_when_the_server_is_not_ready(
 def test_a_question_is_not_asked_for_ever(half: Half, scripted: Scripted) -> None:
     server = scripted(*[problem(503, "unavailable", "not now")] * 3)
     with pytest.raises(errors.Unavailable, match="not now"):
+        half.send(server.url, GetTask(id="task_1"))
+
+
+LIMITED = reply(429, b"slow down").replace(b"\r\n", b"\r\nRetry-After: 7\r\n", 1)
+
+
+@pytest.mark.parametrize("answer", [LIMITED, problem(429, "rate_limited", "no", retryAfter=7)])
+def test_what_a_rate_limit_refused_is_sent_again_when_it_may(
+    half: Half, scripted: Scripted, answer: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[float] = []
+    monkeypatch.setattr(f"{half.module}.asked_pause", lambda problem: _noted(asked, problem))
+    server = scripted(answer, answer, reply(201, TASK))
+    assert half.send(server.url, CREATE).id == "task_1"
+    assert asked == [7, 7]
+
+
+def _noted(asked: list[float], problem: errors.BuilddError) -> float:
+    asked.append(asked_pause(problem))
+    return 0.001
+
+
+def test_nobody_is_kept_waiting_for_minutes(half: Half, scripted: Scripted) -> None:
+    server = scripted(problem(429, "rate_limited", "no", retryAfter=31))
+    with pytest.raises(errors.RateLimited):
         half.send(server.url, GetTask(id="task_1"))
 
 

@@ -36,9 +36,10 @@ class Backoff:
         self._ceiling = _FIRST
 
     def next(self, problem: BaseException | None = None) -> float:
-        """Seconds to wait now; at least what a rate limit asks for."""
+        """Seconds to wait now; at least what the server asks for."""
         ceiling, self._ceiling = self._ceiling, min(self._ceiling * _FACTOR, _LONGEST)
-        asked = problem.details.get("retryAfter", 0) if isinstance(problem, RateLimited) else 0
+        passing = isinstance(problem, (RateLimited, Unavailable))
+        asked = problem.details.get("retryAfter", 0) if passing else 0
         return float(asked) + between(ceiling / 4, ceiling)
 
 

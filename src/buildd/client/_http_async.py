@@ -4,7 +4,7 @@
 
 Questions are asked up to three times, and so is what carries an idempotency key. Other verbs are
 sent once: when the answer is lost, only the caller can look whether it happened, and is told so by
-`OutcomeUnknown`.
+`OutcomeUnknown`. What a rate limit refused did not happen, and is sent again when the server said.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import pydantic_core
 from pydantic import TypeAdapter, ValidationError
 
 from buildd import errors, tracing, wire
-from buildd.client._resume import SEQ_HEADER, Cursor, pauses
+from buildd.client._resume import SEQ_HEADER, Cursor, asked_pause, given_pause, pauses
 from buildd.events import Event, Filter
 from buildd.loopback import is_loopback
 from buildd.operations import IDEMPOTENCY_FIELD, ClaimTasks, Download, Operation, Upload
@@ -35,6 +35,9 @@ SILENCE_SECONDS = 45.0
 
 READ_RETRIES = 2
 NOT_SENT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.ProxyError)
+LONGEST_PAUSE = 30.0
+"""Who is asked to wait longer decides for himself."""
+TOO_MANY_REQUESTS = 429
 GATEWAY_STATUSES = {502, 503, 504}
 
 _JSON = {"Content-Type": "application/json"}
@@ -57,12 +60,15 @@ class AsyncHttpTransport:
     async def send(self, operation: Operation[R]) -> R:
         """Have one operation done. Raises the `buildd.errors` class that the broker raised."""
         repeatable = operation.reads() or getattr(operation, IDEMPOTENCY_FIELD, None)
-        retries = READ_RETRIES if repeatable else 0
-        for pause in islice(pauses(0.2, 2), retries):
+        for pause in islice(pauses(0.2, 2), READ_RETRIES):
             try:
                 return await self._send_once(operation)
-            except errors.Unavailable:
-                await anyio.sleep(pause)
+            except (errors.RateLimited, errors.Unavailable) as problem:
+                asked = asked_pause(problem)
+                refused = bool(asked) and isinstance(problem, errors.RateLimited)
+                if not (repeatable or refused) or asked > LONGEST_PAUSE:
+                    raise
+            await anyio.sleep(asked + pause)
         return await self._send_once(operation)
 
     async def upload(self, upload: Upload[R], content: AsyncIterable[bytes]) -> R:
@@ -115,11 +121,11 @@ class AsyncHttpTransport:
                         again = pauses(0.2, 15)
                         if event is not None:
                             yield event
-            except (errors.Unavailable, errors.RateLimited):
-                pause = next(again, None)
+            except (errors.Unavailable, errors.RateLimited) as problem:
+                pause, asked = next(again, None), asked_pause(problem)
                 if pause is None:
                     raise
-                await anyio.sleep(pause)
+                await anyio.sleep(asked + pause)
 
     def with_key(self, key: str) -> AsyncHttpTransport:
         """The same connections with another credential."""
@@ -193,8 +199,11 @@ class AsyncHttpTransport:
             document: Any = pydantic_core.from_json(response.content)
         except ValueError:
             document = None
+        pause = given_pause(response.headers.get("retry-after"))
         if isinstance(document, dict) and "code" in document:
-            raise wire.error_of(response.status_code, document)
+            raise wire.error_of(response.status_code, {**pause, **document})
+        if response.status_code == TOO_MANY_REQUESTS:
+            raise errors.RateLimited(f"{self.address}: too many requests", **pause)
         if response.status_code in GATEWAY_STATUSES:
             raise self._unclear(f"a gateway answered {response.status_code}", reads=reads)
         raise self._strange(f"answered {response.status_code}", reads=reads)

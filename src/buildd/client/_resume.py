@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from pydantic import ValidationError
 
+from buildd.errors import BuilddError
 from buildd.events import Event, Filter
 from buildd.jitter import between
 
@@ -67,3 +68,13 @@ def pauses(first: float, longest: float) -> Iterator[float]:
     while True:
         yield between(ceiling / 2, ceiling)
         ceiling = min(2 * ceiling, longest)
+
+
+def given_pause(header: str | None) -> dict[str, int]:
+    """What a `Retry-After` adds to an error; nothing where it is missing, or is a date."""
+    return {"retryAfter": int(header)} if header and header.isdecimal() else {}
+
+
+def asked_pause(problem: BuilddError) -> float:
+    """The seconds that whoever refused something asks to wait."""
+    return float(problem.details.get("retryAfter", 0))
