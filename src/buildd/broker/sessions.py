@@ -42,7 +42,7 @@ TICKET = timedelta(seconds=60)
 MOST_SESSIONS = 50
 """Sessions of one account, or of one administrator's key; the oldest give way."""
 MOST_TICKETS = 100
-_RENEW = timedelta(minutes=5)
+RENEW = timedelta(minutes=5)
 """By how much a session is used up before its end is written anew."""
 
 
@@ -118,7 +118,7 @@ class Sessions:
     def _find(self, secret: str, tx: Transaction, hashed: str) -> Principal:
         row = standing_session(tx, hashed)
         until = min(tx.now + IDLE, row.created_at + LONGEST)
-        if until - row.expires_at > _RENEW:
+        if until - row.expires_at > RENEW:
             self._renew(hashed, until)
         principal = self._holder(tx, row, secret)
         return replace(principal, session=hashed, expires_at=earliest(until, principal.expires_at))
