@@ -13,7 +13,7 @@ class Spread(NamedTuple):
     """How values were spread: for each bound, how many were at most as large, and all together."""
 
     up_to: Sequence[tuple[float, int]]
-    count: int
+    number: int
     total: float
 
 

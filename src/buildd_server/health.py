@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import concurrent.futures
 import logging
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future
 from enum import Enum, auto
 from time import monotonic
-from typing import TypeVar
+from typing import Any
 
 import pydantic_core
 from prometheus_client import CONTENT_TYPE_LATEST
@@ -27,8 +27,6 @@ FRESH_SECONDS = 1.0
 """How long an answer is good for, however many ask: each costs the database a write."""
 FEED_SECONDS = 15.0
 """How long the feed may take for a look; it looks several times a second."""
-
-T = TypeVar("T")
 
 log = logging.getLogger("buildd.server")
 
@@ -74,9 +72,8 @@ class Readiness:
         self._checks = checks
 
 
-async def _outcome(
-    ask: Callable[[], concurrent.futures.Future[T]],
-) -> T | errors.BuilddError | _Late:
+async def _outcome(ask: Callable[[], Future[Any]]) -> object:
+    """The answer, or what came in its place."""
     try:
         async with asyncio.timeout(READY_SECONDS):
             return await settled(ask())

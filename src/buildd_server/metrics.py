@@ -173,5 +173,5 @@ def _counters(name: str, meaning: str, label: str, counts: Mapping[str, int]) ->
 def _histogram(name: str, meaning: str, spread: Spread) -> Metric:
     family = HistogramMetricFamily(f"buildd_{name}", meaning)
     buckets = [(f"{float(bound)}", float(count)) for bound, count in spread.up_to]
-    family.add_metric([], [*buckets, ("+Inf", float(spread.count))], spread.total)
+    family.add_metric([], [*buckets, ("+Inf", float(spread.number))], spread.total)
     return family

@@ -59,9 +59,9 @@ class Exchange:
         return {
             "requestId": self.scope.get(REQUEST_ID),
             "address": client_address(self.scope),
-            "caller": known and known.kind.value,
-            "account": known and known.account_id,
-            "key": known and known.key_id,
+            "caller": known.kind.value if known else None,
+            "account": known.account_id if known else None,
+            "key": known.key_id if known else None,
         }
 
 

@@ -59,8 +59,9 @@ def exchange(path: str, **scope: Any) -> Exchange:
     )
 
 
-def all_that_is_logged(stream: io.StringIO, write: Callable[[Exchange], None], text: str) -> str:
+def all_that_is_logged(taken: tuple[io.StringIO, Callable[[Exchange], None]], text: str) -> str:
     """Log a text in every way there is."""
+    stream, write = taken
     here = logging.getLogger("buildd.feed")
     here.warning("could not read: %s", text)
     logging.getLogger("somebody.elses").error("%s", text)
@@ -83,7 +84,7 @@ def all_that_is_logged(stream: io.StringIO, write: Callable[[Exchange], None], t
 
 @pytest.mark.filterwarnings("default")
 def test_nothing_that_is_logged_can_pass_for_a_line(log: Any) -> None:
-    told = all_that_is_logged(*log(LogFormat.TEXT), FORGED)
+    told = all_that_is_logged(log(LogFormat.TEXT), FORGED)
     lines = told.splitlines()
     assert [line for line in lines if "forged" in line]
     for line in lines:
@@ -94,7 +95,7 @@ def test_nothing_that_is_logged_can_pass_for_a_line(log: Any) -> None:
 
 @pytest.mark.filterwarnings("default")
 def test_each_line_of_json_is_one_object(log: Any) -> None:
-    told = all_that_is_logged(*log(LogFormat.JSON), FORGED)
+    told = all_that_is_logged(log(LogFormat.JSON), FORGED)
     assert told.isascii()
     objects = [json.loads(line) for line in told.split("\n")[:-1]]
     assert len(objects) == 6
@@ -110,7 +111,7 @@ def test_each_line_of_json_is_one_object(log: Any) -> None:
     "secret", [ADMIN_KEY, TOKEN, PASSWORD, "p%40ss%20word%20123", f"buildd_{'a1B2' * 9}"]
 )
 def test_no_secret_is_logged(log: Any, form: LogFormat, secret: str) -> None:
-    told = all_that_is_logged(*log(form, SOME_TOKEN=TOKEN), f"it said {secret} and left")
+    told = all_that_is_logged(log(form, SOME_TOKEN=TOKEN), f"it said {secret} and left")
     assert secret not in told
     assert told.count("[redacted]") >= 5
 
