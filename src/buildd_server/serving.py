@@ -19,9 +19,10 @@ from starlette.applications import Starlette
 from buildd import errors, plugins, tracing
 from buildd.agent import notify
 from buildd.broker import Broker, BrokerSettings, Means
+from buildd.broker.github_source import CommentSender
 from buildd.broker.relay import HookSender, Sender
 from buildd.outbound import Outbound
-from buildd.roles import Forge, Runner
+from buildd.roles import Commenter, Forge, Runner
 from buildd_server import local_mode, logs
 from buildd_server.app import create_app
 from buildd_server.connections import Connection, Waiting
@@ -116,6 +117,7 @@ class Server(uvicorn.Server):
 
 
 def _open(settings: Settings, registry: plugins.Registry, listener: socket.socket) -> Broker:
+    forge = _forge(settings, registry)
     return Broker.open(
         settings.database,
         BrokerSettings(
@@ -125,16 +127,17 @@ def _open(settings: Settings, registry: plugins.Registry, listener: socket.socke
             retention=settings.retention,
             blobs=settings.blobs,
             file_limits=settings.file_limits,
-            forge=_forge(settings, registry),
+            forge=forge,
             public_url=settings.public_url,
             means=_means(settings, registry, listener),
-            senders=_senders(settings),
+            senders=_senders(settings, forge),
         ),
     )
 
 
-def _senders(settings: Settings) -> tuple[Sender, ...]:
-    return (HookSender(Outbound(settings.reach).post),)
+def _senders(settings: Settings, forge: Forge | None) -> tuple[Sender, ...]:
+    hooks = HookSender(Outbound(settings.reach).post)
+    return (hooks, CommentSender(forge)) if isinstance(forge, Commenter) else (hooks,)
 
 
 def _means(settings: Settings, registry: plugins.Registry, listener: socket.socket) -> Means:

@@ -20,6 +20,7 @@ import jwt
 
 from tests.far_end import Answer, Asked, FarEnd
 from tests.github import shapes
+from tests.github.issues import Issues
 from tests.github.workflows import Actions, Refusal
 
 TOKEN = "ghp_a_token_that_no_agent_may_ever_see"  # noqa: S105 - opens nothing but this
@@ -56,9 +57,11 @@ class GitHub(FarEnd):
         """Called after a pull request was opened, before that is answered."""
         self.actions: Actions | None = None
         """What the repositories have of GitHub Actions."""
+        self.issues: Issues | None = None
+        """What the repository `acme/shop` has of issues."""
         self.delivery: Callable[[Asked, Callable[[], Answer]], Answer | None] = lambda _, do: do()
         """What lies on the way of a request; None: the connection breaks."""
-        self.token_may = {"pull_requests": "write", "actions": "write", "contents": "write"}
+        self.token_may = dict.fromkeys(("pull_requests", "actions", "contents", "issues"), "write")
         self.public_key = ""
         self.tokens: dict[str, dict[str, str]] = {}
         """The App's tokens, with what each may do."""
@@ -111,7 +114,17 @@ class GitHub(FarEnd):
                 return self._open(name, asked.body)
             case "POST", "/pulls":
                 return _refuse(403, "Resource not accessible by integration")
+        if self.issues and rest.startswith("/issues"):
+            return self._of_issues(self.issues, rest, asked, may)
         return self._of_actions(rest, asked, may)
+
+    def _of_issues(self, issues: Issues, rest: str, asked: Asked, may: dict[str, str]) -> Answer:
+        if may.get("issues") != "write" and (asked.method != "GET" or "issues" not in may):
+            return _refuse(403, "Resource not accessible by integration")
+        try:
+            return Answer(*issues.answer(asked.method, rest, asked.query, asked.body))
+        except Refusal as refusal:
+            return _refuse(refusal.status, refusal.message)
 
     def _of_actions(self, rest: str, asked: Asked, may: dict[str, str]) -> Answer:
         wanted = "actions" if rest.startswith("/actions/") else "contents"

@@ -5,7 +5,7 @@ a forge has the work reviewed.
 """
 
 from buildd.roles.executor import Executor, Session
-from buildd.roles.forge import Forge, PullRequestOrder
+from buildd.roles.forge import Commenter, CommentOrder, Forge, PullRequestOrder
 from buildd.roles.outcome import (
     OUT_OF_BUDGET,
     Completed,
@@ -27,6 +27,8 @@ from buildd.roles.source import Source, SourceItem
 
 __all__ = [
     "OUT_OF_BUDGET",
+    "CommentOrder",
+    "Commenter",
     "Completed",
     "Executor",
     "ExternalRef",

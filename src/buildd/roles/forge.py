@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from datetime import datetime
+from typing import Protocol, runtime_checkable
 
 from buildd.models import PullRequest
 
@@ -31,5 +32,34 @@ class Forge(Protocol):
 
         Raises `buildd.errors.NotConfigured` for a repository of another forge, `ForgeRefused` with
         the forge's reason, `RateLimited`, or `Unavailable`. None of them holds a credential.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class CommentOrder:
+    """A comment that should stand on an issue. What it quotes may come from people nobody knows."""
+
+    repository: str
+    """`owner/name`."""
+    issue: int
+    mark: str
+    """What the comment begins with, and no other does that was there before it."""
+    body: str
+    """All of it, in Markdown."""
+    comment_id: str | None = None
+    """The comment, where it is known; None to write it."""
+    maybe_since: datetime | None = None
+    """Since when it may stand there unknown, because an answer was lost."""
+
+
+@runtime_checkable
+class Commenter(Protocol):
+    """A forge that comments on issues, with the server's own credentials."""
+
+    def comment(self, order: CommentOrder) -> str:
+        """Have the comment say just that: the one there is, else a new one; its id. Blocks.
+
+        Raises as a forge does.
         """
         ...

@@ -16,7 +16,8 @@ from pydantic import JsonValue
 
 from buildd.errors import NotConfigured
 from buildd.models import PullRequest
-from buildd.roles import PullRequestOrder
+from buildd.roles import CommentOrder, PullRequestOrder
+from buildd_runners.github.comments import comment
 from buildd_runners.github.credentials import Credentials
 from buildd_runners.github.refusals import explained
 
@@ -43,6 +44,10 @@ class GitHubForge:
         with explained(), self.credentials.client(owner, name, _PERMISSIONS) as github:
             repo = github.get_repo(f"{owner}/{name}")
             return _shown(_find(repo, order) or _create(repo, order))
+
+    def comment(self, order: CommentOrder) -> str:
+        """The comment of that mark on the issue, written if there is none."""
+        return comment(self.credentials, order)
 
 
 def repository_of(address: str, host: str) -> tuple[str, str]:

@@ -147,7 +147,7 @@ def _follow_up(inbox: Inbox, worker: Row, failure: _Failure) -> Heard:
     if TaskStatus(task.status) is not TaskStatus.COMPLETED:
         return Heard(f"{task.id} is {task.status}")
     root = _root_of(task)
-    beginning = f"ci:{root}:"
+    beginning = f"{sql.FOLLOW_UP}{root}:"
     made = ctx.tx.first(
         sql.COUNT_ITEMS, source=inbox.source.id, beginning=beginning, length=len(beginning)
     )
@@ -174,8 +174,10 @@ def _follow_up(inbox: Inbox, worker: Row, failure: _Failure) -> Heard:
 
 def _root_of(task: Row) -> str:
     """The task that a follow-up, of whatever depth, goes back to."""
-    parts = (task.external_id or "").split(":")
-    return parts[1] if parts[0] == "ci" and len(parts) == 3 else task.id  # noqa: PLR2004
+    item = task.external_id or ""
+    if not item.startswith(sql.FOLLOW_UP):
+        return str(task.id)
+    return item.removeprefix(sql.FOLLOW_UP).partition(":")[0]
 
 
 def _told(failure: _Failure) -> Iterable[str]:

@@ -24,6 +24,7 @@ RELAYED = frozenset(
         EventType.TASK_CREATED,
         EventType.TASK_UPDATED,
         EventType.TASK_CANCELLED,
+        EventType.WORKER_STATUS,
         EventType.WORKER_WAITING,
         EventType.WORKER_ARTIFACT,
         EventType.WORKER_COMPLETED,

@@ -18,7 +18,7 @@ from buildd.store.tables.accounts import (
 )
 from buildd.store.tables.audit import AuditEntryRow
 from buildd.store.tables.blobs import BlobRow
-from buildd.store.tables.github import GitHubIssueRow, WebhookReceiptRow
+from buildd.store.tables.github import GitHubCommentRow, GitHubIssueRow, WebhookReceiptRow
 from buildd.store.tables.hooks import DeliveryRow, HookRow
 from buildd.store.tables.pools import LaunchRow, PoolRow, SingleUseTokenRow
 from buildd.store.tables.records import (
@@ -58,6 +58,7 @@ agent = _table(AgentRow)
 workspace = _table(WorkspaceRow)
 source = _table(SourceRow)
 github_issue = _table(GitHubIssueRow)
+github_comment = _table(GitHubCommentRow)
 webhook_receipt = _table(WebhookReceiptRow)
 schedule = _table(ScheduleRow)
 task = _table(TaskRow)

@@ -1,4 +1,4 @@
-"""Rows about what GitHub has told: what was heard already, and which task an issue has."""
+"""Rows about what GitHub has told: what was heard already, which task an issue has, and what it says of it."""
 
 from __future__ import annotations
 
@@ -28,3 +28,17 @@ class GitHubIssueRow(SQLModel, table=True):
     issue_id: str = Field(primary_key=True)
     task_id: str | None = Field(foreign_key="task.id", ondelete="SET NULL", index=True)
     changed_at: datetime = Field(sa_type=Moment)
+
+
+class GitHubCommentRow(SQLModel, table=True):
+    """The comment that tells on an issue how a task is going; `digest` is of what it says.
+
+    Without an id it may stand there all the same: it was being written when somebody died.
+    """
+
+    __tablename__ = "github_comment"
+
+    task_id: str = Field(primary_key=True, foreign_key="task.id", ondelete="CASCADE")
+    comment_id: str | None = None
+    digest: str | None = None
+    busy_until: datetime | None = Field(sa_type=Moment)

@@ -513,6 +513,15 @@ def _github() -> None:
         sa.PrimaryKeyConstraint("source_id", "issue_id"),
     )
     op.create_index(op.f("ix_github_issue_task_id"), "github_issue", ["task_id"], unique=False)
+    op.create_table(
+        "github_comment",
+        sa.Column("task_id", sa.String(), nullable=False),
+        sa.Column("comment_id", sa.String(), nullable=True),
+        sa.Column("digest", sa.String(), nullable=True),
+        sa.Column("busy_until", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(["task_id"], ["task.id"], ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("task_id"),
+    )
 
 
 def _workers() -> None:
