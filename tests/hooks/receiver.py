@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 
+from tests.patience import PATIENCE
+
 HANG, RESET, CLOSE = -1, -2, -3
 """What it may do instead of answering with a status."""
 
@@ -41,6 +43,7 @@ class Receiver:
 
     def __enter__(self) -> Self:
         self._let_go = threading.Event()
+        self._told = threading.Condition()
         self._server = _Server(self)
         self.port = self._server.server_address[1]
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
@@ -57,6 +60,18 @@ class Receiver:
     def url(self) -> str:
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{'https' if self.tls else 'http'}://{host}:{self.port}/hook"
+
+    def heard(self, count: int) -> list[Call]:
+        """The calls, once there are so many."""
+        with self._told:
+            assert self._told.wait_for(lambda: len(self.calls) >= count, PATIENCE), self.calls
+        return self.calls
+
+    def note(self, call: Call) -> None:
+        """Keep a call, and tell who waits for it."""
+        with self._told:
+            self.calls.append(call)
+            self._told.notify_all()
 
     def hold(self) -> None:
         """Keep whoever asked waiting until this ends."""
@@ -97,7 +112,7 @@ class _Handler(BaseHTTPRequestHandler):
         receiver = self.server.receiver
         headers = {name.lower(): value for name, value in self.headers.items()}
         call = Call(self.path, headers, body, _NAMES.pop(self.connection, None))
-        receiver.calls.append(call)
+        receiver.note(call)
         status = receiver.answer(call)
         self.close_connection = True
         if status == HANG:

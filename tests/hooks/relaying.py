@@ -9,7 +9,7 @@ from buildd.broker.relay import HookSender, RelayPace
 from buildd.destinations import Reach
 from buildd.outbound import Outbound
 
-PACE = RelayPace(tick=0.1, send=0.5, lease=1.5, first=0.05, longest=0.2, attempts=1000)
+PACE = RelayPace(tick=0.1, send=0.3, lease=1.0, first=0.05, longest=0.2, attempts=1000)
 
 
 def relaying(database: str) -> Broker:

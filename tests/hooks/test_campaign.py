@@ -18,6 +18,7 @@ from buildd import operations as ops
 from buildd.broker import ADMIN, Broker
 from buildd.models import NewHook
 from buildd.states import DeliveryStatus
+from buildd.telling import HookType
 from tests.hooks.receiver import CLOSE, HANG, RESET, Call, Receiver
 from tests.hooks.relaying import relaying
 from tests.patience import PATIENCE
@@ -67,7 +68,7 @@ def test_everything_arrives_at_least_once_under_one_id(database_url: str) -> Non
     receiving = Receiving(TASKS)
     with Receiver(answer=receiving.answer) as receiver:
         owner = Broker.open(database_url)
-        hook = owner.execute(ops.CreateHook(url=receiver.url, types=["completed"]), ADMIN)
+        hook = owner.execute(ops.CreateHook(url=receiver.url, types=[HookType.COMPLETED]), ADMIN)
         receiving.secret = hook.secret
         tasks = _complete(owner, TASKS)
         for _ in range(DEATHS):

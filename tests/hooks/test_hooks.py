@@ -212,7 +212,7 @@ def test_one_success_ends_the_count_of_days(office: Office) -> None:
 def test_switched_off_by_hand_it_gives_up_what_was_to_be_sent(office: Office) -> None:
     hook = office.hook()
     office.house.admin(ops.TestHook(id=hook.id))
-    office.house.admin(ops.UpdateHook(id=hook.id, active=False, types=["failed"]))
+    office.house.admin(ops.UpdateHook(id=hook.id, active=False, types=[HookType.FAILED]))
     [delivery] = office.deliveries(hook)
     assert (delivery.status, delivery.error) == (DeliveryStatus.FAILED, "the hook was switched off")
     assert office.see(hook).types == [HookType.FAILED]

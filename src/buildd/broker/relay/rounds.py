@@ -79,6 +79,8 @@ class Rounds:
             log.warning("delivery %s: its turn cannot be written down: %s", row.id, problem)
         finally:
             self._taken.discard(row.id)
+            if not (limit.borrowed_tokens or limit.statistics().tasks_waiting):
+                self._limits.pop(row.target_id, None)
             again()
 
     async def _send(self, turn: turns.Turn) -> None:
