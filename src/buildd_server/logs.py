@@ -19,7 +19,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 import structlog
 from structlog.stdlib import ProcessorFormatter
 
-from buildd.redaction import Redactor
+from buildd.redaction import Redactor, looks_secret
 from buildd_server.settings import LogFormat, Settings
 from buildd_server.watching import Exchange
 
@@ -91,10 +91,12 @@ def _thread_died(died: threading.ExceptHookArgs) -> None:
 
 
 def _secrets(settings: Settings) -> list[str]:
-    """What must not be shown although no variable's name says so: a database URL's password."""
+    """What must not be shown, also where it came from a file or stands in the database's URL."""
     parts = urlsplit(settings.database)
     given = [parts.password or "", *parse_qs(parts.query).get("password", [])]
-    return [*given, *map(unquote, given), settings.admin_key or ""]
+    keys = [settings.admin_key or "", (settings.secret or b"").decode()]
+    github = [value for name, value in settings.github.items() if looks_secret(name)]
+    return [*given, *map(unquote, given), *keys, *github]
 
 
 def _write(lines: Any, exchange: Exchange) -> None:

@@ -74,6 +74,8 @@ SETTINGS = (
     Setting("github_app_key_file", "where that App's private key is (PEM)"),
     Setting("github_api", "GitHub's API, if it is an installation of your own"),
     Setting("github_oidc_issuer", "who signs for the runs of an installation of your own"),
+    Setting("log_level", "what the server logs: debug, info, warning or error", "info"),
+    Setting("log_format", "how it logs: json or text (text at a terminal, else json, if not set)"),
     Setting("max_tasks", "how many tasks an agent works on at once"),
     Setting("executor", "what does an agent's work"),
     Setting("command", "the program of the `command` executor"),
