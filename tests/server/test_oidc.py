@@ -158,6 +158,9 @@ def test_a_run_gets_the_one_token_that_takes_its_task(stage: Stage) -> None:
     assert set(said) == {"token", "taskId", "expiresAt"}
     assert said["token"].startswith("buildd_acquire_")
     assert said["taskId"] == stage.row(launch).task_id
+    [entry] = stage.admin.get("/api/audit", params={"action": "logInRun", "about": launch}).json()
+    assert (entry["actor"], entry["subjects"]) == ("run", [launch, said["taskId"]])
+    assert entry["address"] == "127.0.0.1"
     [claimed] = stage.claim(said["token"]).json()["workers"]
     assert claimed["taskId"] == said["taskId"]
     again = stage.claim(said["token"])
