@@ -5,7 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 import buildd
-from buildd.operations import OPERATIONS, TRANSFERS, Access, Operation, Transfer, Upload
+from buildd.operations import (
+    OPERATIONS,
+    TRANSFERS,
+    Access,
+    Operation,
+    Patch,
+    Transfer,
+    Upload,
+    answer_of,
+    tagged,
+)
 from buildd_server.auth import TICKET
 from buildd_server.browsers import COOKIE, SECURE_COOKIE
 from buildd_server.schemas import PREFIX, Json, Schemas, wire_path
@@ -29,11 +39,14 @@ PROBLEMS = {
     403: "This kind of caller may never use this verb.",
     404: "There is no such thing, or none that the caller may see.",
     409: "It does not fit the present state; `code` tells which conflict it is.",
+    408: "The body came too slowly.",
+    412: "It was changed since it was read: `If-Match` does not match.",
     413: "The body is too large.",
     422: "A field is missing, unknown or wrong; `errors` names it.",
+    429: "Too many requests: try again after `Retry-After` seconds.",
     503: "Not now: try again after `Retry-After` seconds.",
 }
-_OF_WRITES = {400, 409, 413}
+_OF_WRITES = {400, 408, 409, 413}
 _ABOUT = (
     "A task broker for AI coding agents. JSON is camelCase, times are ISO 8601 in UTC, money is a "
     "number of US dollars. Lists are newest first; a full page has a `Link` to the next. Errors "
@@ -104,10 +117,14 @@ def _described(operation: type[Operation[Any]], schemas: Schemas) -> Json:
         "parameters": [
             *(_parameter(each, "path", schema) for each, schema in inputs.path.items()),
             *(_parameter(each, "query", schema) for each, schema in inputs.query.items()),
+            *(_parameter(each, "header", schema) for each, schema in inputs.headers.items()),
         ],
         "responses": {
-            str(operation.http.status): _json("Done.", schemas.answer(operation)),
-            **_problems(_OF_WRITES if operation.reads() else set()),
+            str(operation.http.status): _done(operation, schemas),
+            **_problems(
+                _OF_WRITES if operation.reads() else set(),
+                conditional=issubclass(operation, Patch),
+            ),
         },
     }
     if inputs.body:
@@ -117,7 +134,16 @@ def _described(operation: type[Operation[Any]], schemas: Schemas) -> Json:
     return described
 
 
-def _problems(left_out: set[int]) -> Json:
+def _done(operation: type[Operation[Any]], schemas: Schemas) -> Json:
+    done = _json("Done.", schemas.answer(operation))
+    if not tagged(answer_of(operation)):
+        return done
+    said = "What to send as `If-Match` with a change, so that it overwrites no other."
+    return {**done, "headers": {"ETag": {"description": said, "schema": {"type": "string"}}}}
+
+
+def _problems(left_out: set[int], *, conditional: bool = False) -> Json:
+    left_out = left_out if conditional else {412, *left_out}
     return {str(each): _problem_ref(each) for each in PROBLEMS if each not in left_out}
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from pydantic import BaseModel, TypeAdapter
@@ -27,6 +27,7 @@ class Inputs:
     query: Mapping[str, Json]
     body: Mapping[str, Json]
     required: frozenset[str]
+    headers: Mapping[str, Json] = field(default_factory=dict)
 
 
 class Schemas:
@@ -59,12 +60,13 @@ class Schemas:
         fields, required = self._fields(operation)
         http = operation.http
         path = {name: fields.pop(name) for name in map(to_camel, http.path_fields)}
+        headers = {header: fields.pop(to_camel(name)) for name, header in http.headers}
         if operation.reads():
             return Inputs(path, fields, {}, required)
         if http.method is Method.PATCH:
             # What a PATCH leaves out stays as it is: showing a default would be wrong.
             fields = {name: _without(each, "default") for name, each in fields.items()}
-        return Inputs(path, {}, fields, required)
+        return Inputs(path, {}, fields, required, headers)
 
     def about_file(self, transfer: type[Transfer]) -> Inputs:
         """Where each field of what is said about a file travels; the rest is in headers."""

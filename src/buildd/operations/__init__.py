@@ -10,6 +10,7 @@ from buildd.operations._operation import (
     Method,
     Operation,
     Patch,
+    answer_of,
 )
 from buildd.operations._paging import MAX_PAGE, Paged
 from buildd.operations.accounts import (
@@ -33,7 +34,7 @@ from buildd.operations.accounts import (
     UpdateAccount,
 )
 from buildd.operations.audit import ListAuditEntries
-from buildd.operations.etags import etag_of
+from buildd.operations.etags import etag_of, tagged
 from buildd.operations.files import (
     TRANSFERS,
     Download,
@@ -344,5 +345,7 @@ __all__ = [
     "UploadArtifact",
     "UploadAttachment",
     "WhyTask",
+    "answer_of",
     "etag_of",
+    "tagged",
 ]

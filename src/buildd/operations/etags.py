@@ -19,6 +19,11 @@ def etag_of(thing: Model) -> str | None:
     return None if patch is None else etag(thing, patch.changeable())
 
 
+def tagged(kind: Any) -> bool:
+    """Whether things of a type have a tag."""
+    return isinstance(kind, type) and issubclass(kind, Model) and _patch_of(kind) is not None
+
+
 @cache
 def _patch_of(kind: type[Model]) -> type[Patch[Any]] | None:
     from buildd.operations import OPERATIONS
