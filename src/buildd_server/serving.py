@@ -100,7 +100,15 @@ class Server(uvicorn.Server):
         notify.tell("STOPPING=1")
         self._fed.cancel()
         self._app.state.shutdown.begin()
+        asyncio.get_running_loop().call_later(GRACE_SECONDS / 2, self._hang_up)
         await super().shutdown(sockets)
+
+    def _hang_up(self) -> None:
+        """Close connections whose client is not done with its request: nothing of that was done."""
+        for connection in self.server_state.connections:
+            assert isinstance(connection, Connection)
+            if connection.cycle is not None and connection.cycle.more_body:
+                connection.transport.close()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None, None, None]:
