@@ -365,6 +365,31 @@ def test_the_database_itself_refuses_a_change(database_url: str) -> None:
         assert entries(broker) == before
 
 
+def test_servers_can_work_under_a_role_that_cannot_lift_that(postgres_url: str) -> None:
+    """As the page on auditing says: it owns nothing, and has all rights but to change the log."""
+    Broker.open(postgres_url).close()
+    _as_owner(
+        postgres_url,
+        "CREATE ROLE server LOGIN",
+        "GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO server",
+        "REVOKE UPDATE, DELETE ON audit_entry FROM server",
+    )
+    role = postgres_url.replace("user=postgres", "user=server")
+    with closing(Broker.open(role)) as broker:
+        House(broker, FrozenClock()).task()
+        for statement in (
+            "DELETE FROM audit_entry",
+            "TRUNCATE audit_entry",
+            "DROP TRIGGER audit_entry_no_change ON audit_entry",
+            "ALTER TABLE audit_entry DISABLE TRIGGER ALL",
+            "SET session_replication_role = replica",
+        ):
+            with pytest.raises(sa.exc.ProgrammingError, match=r"permission denied|must be owner"):
+                _as_owner(role, statement)
+        assert verify(broker).links == 2
+    _as_owner(postgres_url, "DROP OWNED BY server", "DROP ROLE server")
+
+
 def _as_owner(url: str, *statements: str) -> None:
     engine = sa.create_engine(database_of(url).url)
     try:
