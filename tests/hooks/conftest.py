@@ -7,24 +7,28 @@ import base64
 import hashlib
 import hmac
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 import anyio
 import pytest
 
 from buildd import operations as ops
 from buildd.broker import ADMIN, Broker
+from buildd.broker._context import Context
 from buildd.broker.relay import HookSender, RelayPace
 from buildd.broker.relay.rounds import Rounds
 from buildd.destinations import Destination
 from buildd.errors import BuilddError
 from buildd.models import Delivery, Hook, NewHook
+from buildd.store import Transaction
 from tests.broker.conftest import House, house
 
 __all__ = ["house"]
+
+T = TypeVar("T")
 
 URL = "https://hooks.example/buildd"
 GONE = 410
@@ -85,6 +89,14 @@ class Office:
         """A relay of a server's."""
         context = partial(broker._context, principal=ADMIN)
         return Rounds(broker._store, context, [HookSender(line.post)], self.pace)
+
+    def read(self, work: Callable[[Transaction], T]) -> T:
+        return self.house.broker._store.read(work).result()
+
+    def write(self, work: Callable[[Context], T]) -> T:
+        """As a relay of any server on this database does."""
+        broker = self.house.broker
+        return broker._store.write(lambda tx: work(broker._context(tx, ADMIN))).result()
 
     def hook(self, **fields: Any) -> NewHook:
         return self.house.admin(ops.CreateHook(url=URL, **fields))

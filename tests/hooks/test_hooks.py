@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from datetime import timedelta
 from decimal import Decimal
+from functools import partial
 
 import pytest
 from pydantic import ValidationError
 
 from buildd import operations as ops
-from buildd.broker import ADMIN, Broker, BrokerSettings
-from buildd.broker.relay import HookSender, RelayPace, turns
+from buildd.broker import Broker, BrokerSettings
+from buildd.broker.relay import Answer, HookSender, RelayPace, outbox, turns
 from buildd.errors import NotFound, Unavailable, WrongState
 from buildd.models import HookMessage
 from buildd.retention import Retention
 from buildd.states import DeliveryStatus
-from buildd.store import Transaction
 from buildd.store.sql import deliveries as sql
 from buildd.telling import HookType, TargetKind
 from buildd.testing import FrozenClock
@@ -266,6 +266,40 @@ def test_two_servers_tell_everything_once(office: Office, database_url: str) -> 
     assert len(office.deliveries(hook)) == len(tasks)
 
 
+def test_a_hook_hears_nothing_from_before_it_though_others_still_wait_for_that(
+    office: Office,
+) -> None:
+    first = office.hook()
+    office.done()
+    second = office.hook()
+    assert len(office.round()) == 1
+    assert (len(office.deliveries(first)), len(office.deliveries(second))) == (1, 0)
+
+
+def test_of_two_servers_that_look_at_the_same_moment_one_writes_and_one_sends(
+    office: Office,
+) -> None:
+    hook = office.hook()
+    office.done()
+    senders = {TargetKind.HOOK: HookSender(office.line.post)}
+    pages = [office.read(lambda tx: outbox.look(tx, [*senders.values()], 0)) for _ in range(2)]
+    assert [page is not None and len(page.drafts) for page in pages] == [1, 1]
+    assert [office.write(partial(outbox.write, page=page)) for page in pages] == [True, False]
+    [delivery] = office.deliveries(hook)
+    take = partial(turns.take, delivery_id=delivery.id, senders=senders, pace=office.pace)
+    first, second = office.write(take), office.write(take)
+    assert first is not None
+    assert second is None
+    settle = partial(turns.settle, senders=senders, pace=office.pace)
+    office.house.clock.advance(office.pace.lease)
+    second = office.write(take)
+    assert not office.write(partial(settle, turn=first, answer=Answer.never("no")))
+    assert office.deliveries(hook)[0].status is DeliveryStatus.SENDING
+    assert office.see(hook).failing_since is None
+    office.write(partial(turns.release, turn=second))
+    assert len(office.round()) == 1
+
+
 def test_what_a_dead_server_was_sending_another_one_sends(office: Office) -> None:
     hook = office.hook()
     office.house.admin(ops.TestHook(id=hook.id))
@@ -291,16 +325,11 @@ def test_one_that_no_server_survives_is_given_up(office: Office) -> None:
 
 def _take_and_die(office: Office) -> str:
     """A server takes the turn of the one delivery that is due, and is never heard of again."""
-    broker = office.house.broker
+    [row] = office.read(lambda tx: tx.all(sql.DUE, now=tx.now))
     senders = {TargetKind.HOOK: HookSender(office.line.post)}
-
-    def take(tx: Transaction) -> str:
-        [row] = tx.all(sql.DUE, now=tx.now)
-        turn = turns.take(broker._context(tx, ADMIN), row.id, senders, office.pace)
-        assert turn is not None
-        return str(row.id)
-
-    return broker._store.write(take).result()
+    take = partial(turns.take, delivery_id=row.id, senders=senders, pace=office.pace)
+    assert office.write(take) is not None
+    return str(row.id)
 
 
 def test_a_url_that_cannot_be_called_is_refused_at_once() -> None:
