@@ -20,6 +20,7 @@ from prometheus_client import (
     Histogram,
     PlatformCollector,
     ProcessCollector,
+    disable_created_metrics,
     generate_latest,
 )
 from prometheus_client.core import (
@@ -57,6 +58,7 @@ class Metrics:
         self._asking = asyncio.Lock()
         self._asked = -FRESH_SECONDS
         self._standing: Standing | None = None
+        disable_created_metrics()  # They double the series, and nobody looks at them.
         self._registry = CollectorRegistry()
         ProcessCollector(registry=self._registry)
         PlatformCollector(registry=self._registry)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from contextlib import closing
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -120,6 +122,19 @@ def test_what_strangers_ask_for_makes_no_series(served: Running, admin: httpx2.C
         "method=GET|route=/metrics|status=2xx",
     }, new
     assert len(after) < MOST_SERIES
+
+
+def test_the_manual_tells_of_every_metric(served: Running) -> None:
+    with served.client() as client:
+        text = client.get("/metrics").text
+    page = Path(__file__).parents[2] / "docs/how-to/watch-a-server.md"
+    documented = set(re.findall(r"^\| `(buildd_\w+)` ", page.read_text(), re.MULTILINE))
+    shown = {each.name for each in text_string_to_metric_families(text)}
+    assert documented == {
+        name if f"{name}_total" not in documented else f"{name}_total"
+        for name in shown
+        if name.startswith("buildd_")
+    }
 
 
 def test_without_its_database_it_tells_of_itself(sqlite_url: str) -> None:

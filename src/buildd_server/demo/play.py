@@ -95,7 +95,7 @@ class Stage:
         return Part(
             "server",
             [program("buildd"), "server", "--port", str(port), "--database", database],
-            {"BUILDD_LEASE_TTL": str(LEASE_SECONDS)},
+            {"BUILDD_LEASE_TTL": str(LEASE_SECONDS), "BUILDD_LOG_FORMAT": "text"},
         )
 
     def agents(self, url: str) -> list[Part]:
