@@ -1,4 +1,4 @@
-"""buildd's own executors, runners and forge, registered through the same door as a stranger's."""
+"""buildd's own executors, runners, forge and source, registered through the same door as a stranger's."""
 
 from __future__ import annotations
 
@@ -7,8 +7,14 @@ from typing import TYPE_CHECKING
 from buildd.plugins import hookimpl
 
 if TYPE_CHECKING:
-    from buildd.plugins.hookspecs import Config, RegisterExecutor, RegisterForge, RegisterRunner
-    from buildd.roles import Executor, Forge, Runner
+    from buildd.plugins.hookspecs import (
+        Config,
+        RegisterExecutor,
+        RegisterForge,
+        RegisterRunner,
+        RegisterSource,
+    )
+    from buildd.roles import Executor, Forge, Runner, Source
 
 
 @hookimpl
@@ -33,6 +39,12 @@ def register_runners(register: RegisterRunner) -> None:
 def register_forges(register: RegisterForge) -> None:
     """`github`: github.com, or an installation of one's own."""
     register("github", _github)
+
+
+@hookimpl
+def register_sources(register: RegisterSource) -> None:
+    """`github`: the issues of a repository."""
+    register("github", _github_issues)
 
 
 def _claude(config: Config) -> Executor:
@@ -92,3 +104,9 @@ def _github(config: Config) -> Forge:
     from buildd_runners.github.pulls import GitHubForge
 
     return GitHubForge.from_config(config)
+
+
+def _github_issues(config: Config) -> Source:
+    from buildd_runners.github.issues import GitHubIssues
+
+    return GitHubIssues.from_config(config)

@@ -13,12 +13,18 @@ ROOT = Path(__file__).parents[2]
 TESTS = (
     "tests/github/test_pulls.py",
     "tests/github/test_agent.py",
+    "tests/github/test_issues.py",
+    "tests/webhooks/test_reports.py",
     "tests/runners/test_github_actions.py",
 )
 REPOSITORY = "/repos/{owner}/{repo}"
 CALLS = {
     f"GET {REPOSITORY}",
     f"GET {REPOSITORY}/installation",
+    f"GET {REPOSITORY}/issues",
+    f"GET {REPOSITORY}/issues/{{issue_number}}/comments",
+    f"POST {REPOSITORY}/issues/{{issue_number}}/comments",
+    f"PATCH {REPOSITORY}/issues/comments/{{comment_id}}",
     f"GET {REPOSITORY}/pulls",
     f"POST {REPOSITORY}/pulls",
     f"POST {REPOSITORY}/dispatches",

@@ -222,7 +222,6 @@ def issue(of: dict[str, Any], told: dict[str, Any]) -> dict[str, Any]:
         "title": "The login fails",
         "body": "Since Monday.",
         "state": "open",
-        "state_reason": None,
         "user": {**of["owner"], "id": 11, "login": "anna"},
         "author_association": "COLLABORATOR",
         "labels": [label(name) for name in names],

@@ -37,7 +37,8 @@ def test_the_built_ins_come_in_by_the_entry_point() -> None:
     assert registry.executors.names == ("claude", "claude-code", "command", "function")
     assert registry.runners.names == ("coder", "github_actions", "local", "vm")
     assert registry.forges.names == ("github",)
-    assert (registry.sources.names, registry.observers, registry.preferences) == ((), (), ())
+    assert registry.sources.names == ("github",)
+    assert (registry.observers, registry.preferences) == ((), ())
 
 
 def test_a_plugin_is_made_with_its_config() -> None:

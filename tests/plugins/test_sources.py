@@ -187,7 +187,7 @@ def test_a_secret_that_is_not_there(variable: Any, line: str) -> None:
     ("kind", "line"),
     [
         ("manual", "people put in the tasks of a manual source: there is nothing to sync"),
-        ("mails", "there is no source 'mails'; installed: broken, listed"),
+        ("mails", "there is no source 'mails'; installed: broken, github, listed"),
         ("broken", "KeyError: 'url'"),
     ],
 )

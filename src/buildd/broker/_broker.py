@@ -81,7 +81,7 @@ class BrokerSettings:
     senders: tuple[Sender, ...] = ()
     """What others are told with; none: this broker tells nobody, whatever hooks there are."""
     relay_pace: RelayPace = field(default_factory=RelayPace)
-    blobs: Path | None = None
+    blobs: str | Path | None = None
     """Where the bytes of files are kept; None for beside the SQLite file, and on Postgres nowhere."""
     file_limits: FileLimits = field(default_factory=FileLimits)
     clock: Clock | None = None

@@ -118,6 +118,7 @@ def sync(session: Session, source_id: str | None, workspace: str | None) -> None
     else:
         for row, each in zip(found, done, strict=True):
             figures = f"{each.created} created, {each.updated} updated, {each.unchanged} unchanged"
+            figures += f", {each.cancelled} cancelled" if each.cancelled else ""
             _render.line(f"{row.id} {row.name}: {figures}")
     _complain(done)
 

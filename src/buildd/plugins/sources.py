@@ -29,6 +29,7 @@ class Synced(Model):
     created: int = 0
     updated: int = 0
     unchanged: int = 0
+    cancelled: int = 0
     refused: tuple[str, ...] = ()
     """A line for each item that cannot be a task, with what is wrong with it."""
     problem: str | None = None
@@ -117,27 +118,38 @@ async def _known(client: AsyncClient, row: models.Source) -> dict[str, Task]:
 
 async def _put(client: AsyncClient, row: models.Source, item: SourceItem, task: Task | None) -> str:
     """Make the item's task, or have it follow the item: what was done about it."""
-    follows: dict[str, Any] = {
-        "title": item.title,
-        "description": item.description,
-        "external_url": item.url,
-        "context": dict(item.context),
-    }
+    follows = _followed(item)
     try:
-        if task is None:
+        if task is None and not item.over:
             await client.tasks.create(
                 workspace_id=row.workspace_id,
                 source_id=row.id,
                 external_id=item.external_id,
                 priority=item.priority,
                 runner_preference=item.runner_preference,
+                required_capabilities=list(item.required_capabilities),
                 **follows,
             )
             return "created"
-        changed = any(getattr(task, name) != value for name, value in follows.items())
-        if changed and task.status is TaskStatus.PENDING:
+        if task is None or task.status is not TaskStatus.PENDING:
+            return "unchanged"
+        if item.over:
+            await client.tasks.cancel(id=task.id)
+            return "cancelled"
+        if any(getattr(task, name) != value for name, value in follows.items()):
             await client.tasks.update(id=task.id, **follows)
             return "updated"
     except (AlreadyExists, NotFound, WrongState):
         pass  # Somebody was quicker: another sync, an agent that took it, a person who deleted it.
     return "unchanged"
+
+
+def _followed(item: SourceItem) -> dict[str, Any]:
+    """What a task says as long as its item says it."""
+    return {
+        "title": item.title,
+        "description": item.description,
+        "external_url": item.url,
+        "context": dict(item.context),
+        "trust": item.trust,
+    }

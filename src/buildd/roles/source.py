@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from pydantic import JsonValue
 
-from buildd.routing import RunnerPreference
+from buildd.routing import RunnerPreference, Trust
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,12 @@ class SourceItem:
     """-1000 to 1000; higher is taken first."""
     runner_preference: RunnerPreference = RunnerPreference.ANY
     """Which type of account may take it."""
+    required_capabilities: Sequence[str] = ()
+    """What an agent must offer to take it."""
+    trust: Trust = Trust.INTERNAL
+    """Whose words these are: a task of `PUBLIC` trust, and each other text of it, waits for approval."""
+    over: bool = False
+    """Whether it is done with: then it becomes no task, and one that nobody has begun is called off."""
 
 
 class Source(Protocol):
@@ -43,9 +49,9 @@ class Source(Protocol):
         """Everything that should be a task now; usually an asynchronous generator.
 
         Yield an item as often as you like: it becomes a task once, however often it comes. While
-        nobody works on the task and it is not over, its title, description, URL and context follow
-        the item; priority and runner preference are only what it begins with, and are then people's
+        nobody works on the task and it is not over, its title, description, URL, context and trust
+        follow the item; its route and priority are only what it begins with, and are then people's
         to change. What is no longer yielded stays a task: leave out what is done with, so that it is
-        not made again after its task was deleted.
+        not made again after its task was deleted, or say for a while that it is over.
         """
         ...
