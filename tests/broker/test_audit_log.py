@@ -17,17 +17,17 @@ import sqlalchemy as sa
 
 from buildd import chain
 from buildd import operations as ops
-from buildd.broker import ADMIN, Broker, BrokerSettings, Means, Origin, Principal
-from buildd.broker.auditing import is_audited
+from buildd.broker import ADMIN, Broker, BrokerSettings, Means, Origin, Principal, auditing
 from buildd.chain import GENESIS, Head, Verdict
 from buildd.errors import BuilddError, Invalid, LeaseLost, NotFound
 from buildd.models import AuditEntry, PullRequest
 from buildd.operations import OPERATIONS, TRANSFERS, Method, Upload
 from buildd.roles import PullRequestOrder
-from buildd.store import audit, database_of
+from buildd.store import Transaction, audit, database_of
 from buildd.store.sql.audit_log import HEAD
 from buildd.store.statement import Statement
 from buildd.store.tables import audit_entry, delivery, setting
+from buildd.telling import HookType
 from buildd.testing import FrozenClock
 from buildd_server.app import create_app
 from buildd_server.settings import Settings
@@ -56,7 +56,8 @@ BY_HAND = {
     ("POST", "/mcp"): None,  # its tools are operations
 }
 """What no operation stands behind, and how it is called in the log."""
-CHANGING = {call for call in (*OPERATIONS, *TRANSFERS) if call.http.method is not Method.GET}
+CALLS: tuple[Any, ...] = (*OPERATIONS, *TRANSFERS)
+CHANGING = {call for call in CALLS if call.http.method is not Method.GET}
 
 
 class Forge:
@@ -106,7 +107,7 @@ class Register:
         """It changes something, and leaves no entry."""
         answer = self._perform(call, who)
         assert self.fresh() == []
-        assert type(call) in UNRECORDED or not is_audited(type(call), who.kind)
+        assert type(call) in UNRECORDED or not auditing.is_audited(type(call), who.kind)
         return answer
 
     def fresh(self) -> list[AuditEntry]:
@@ -180,7 +181,7 @@ def _capacity(do: Register) -> None:
 
 def _work(do: Register) -> None:
     workspace = do.house.workspace.id
-    new = {"workspace_id": workspace, "title": "t"}
+    new: Any = {"workspace_id": workspace, "title": "t"}
     me = do.house.account()
     do.house.admin(ops.UpdateWorkspace(id=workspace, repo="https://git.example.com/acme/shop"))
     do.fresh()
@@ -240,7 +241,7 @@ def _places(do: Register) -> None:
     do(ops.UpdateSchedule(id=schedule, name="r"))
     do(ops.DeleteSchedule(id=schedule))
     hook = do(ops.CreateHook(url="https://hooks.example.com/x")).id
-    do(ops.UpdateHook(id=hook, types=["failed"]))
+    do(ops.UpdateHook(id=hook, types=[HookType.FAILED]))
     do(ops.RotateHook(id=hook))
     sent = do(ops.TestHook(id=hook)).id
     over = sa.update(delivery).values(status="failed", ended_at=datetime.now(UTC))
@@ -280,6 +281,18 @@ def test_what_is_refused_after_it_changed_something_leaves_an_entry(house: House
     with pytest.raises(LeaseLost):
         house.broker.execute(ops.FailWorker(id=claimed.id, error="e"), lease)
     assert [each.outcome for each in entries(house.broker, limit=2)] == ["lease_lost", "done"]
+
+
+def test_what_is_taken_back_takes_its_entry_along(house: House) -> None:
+    start = entries(house.broker)
+
+    def break_off(tx: Transaction) -> None:
+        auditing.note(house.broker._context(tx, ADMIN), "createTask", [])
+        raise NotFound
+
+    with pytest.raises(NotFound):
+        house.broker._store.write(break_off).result()
+    assert entries(house.broker) == start
 
 
 def test_the_reports_of_a_batch_stand_alone(house: House) -> None:
@@ -561,7 +574,9 @@ def test_a_commit_of_many_calls_costs_three_statements(database_url: str) -> Non
         for writer in range(database.writers):
             broker.execute(ops.CreateWorkspace(name=f"w{writer}"), ADMIN)
         start = entries(broker)[0].seq
-        held.clear(), at_it.clear(), said.clear()
+        held.clear()
+        at_it.clear()
+        said.clear()
         first = [
             broker.submit(ops.CreateWorkspace(name="x"), ADMIN) for _ in range(database.writers)
         ]
@@ -579,13 +594,10 @@ def test_a_commit_of_many_calls_costs_three_statements(database_url: str) -> Non
 def test_without_its_entry_nothing_happens(house: House) -> None:
     """The log is written in the transaction that it tells of: if it cannot be, nothing is."""
     store = house.broker._store
-    head = store.read(
-        lambda tx: tx.first(Statement(sa.select(setting).where(setting.c.name == HEAD)))
-    )
-    gone = Statement(sa.update(setting).where(setting.c.name == HEAD), ("value",))
-    value = head.result().value
-    store.write(lambda tx: tx.run(gone, value=str(Head(0, GENESIS.hash)))).result()
+    head = str(verify(house.broker).head)
+    move = Statement(sa.update(setting).where(setting.c.name == HEAD), ("value",))
+    store.write(lambda tx: tx.run(move, value=str(GENESIS))).result()
     with pytest.raises(BuilddError):  # the place is taken
         house.task()
-    store.write(lambda tx: tx.run(gone, value=value)).result()
+    store.write(lambda tx: tx.run(move, value=head)).result()
     assert house.admin(ops.ListTasks()) == []

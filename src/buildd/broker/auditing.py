@@ -28,10 +28,6 @@ DECIDING: frozenset[type[Call]] = frozenset(
 """What goes on record although an attempt says it."""
 APART: frozenset[type[Call]] = frozenset({ops.ReportWorkers})
 """What consists of calls that go on record one by one."""
-ACTIONS: dict[type[Call], str] = {
-    call: call.__name__[0].lower() + call.__name__[1:] for call in (*ops.OPERATIONS, *ops.TRANSFERS)
-}
-"""How each is named in the log: by its `operationId`."""
 
 SHORT = 16
 """Digits of a session's digest that name it in the log."""
@@ -65,7 +61,7 @@ def record(ctx: Context, call: Call, answer: object) -> None:
     subjects = dict.fromkeys([*_ids(call, _naming(type(call))), *_answered(answer)])
     outcome = answer.error.code if isinstance(answer, Refused) else DONE
     arguments = call.model_dump_json(exclude_unset=True)
-    note(ctx, ACTIONS[type(call)], subjects, arguments, outcome)
+    note(ctx, _action(type(call)), subjects, arguments, outcome)
 
 
 def note(
@@ -115,6 +111,12 @@ def _ids(thing: object, names: Iterable[str]) -> Iterator[str]:
         value = getattr(thing, name, None)
         if isinstance(value, str) and _ID.fullmatch(value):
             yield value
+
+
+@cache
+def _action(call: type[Call]) -> str:
+    """How it is named in the log: by its `operationId`."""
+    return call.__name__[0].lower() + call.__name__[1:]
 
 
 @cache
