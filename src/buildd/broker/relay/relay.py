@@ -46,7 +46,7 @@ class Relay:
 
     def hear(self, event: Event) -> None:
         """An event was committed: look again if somebody may be told of it. Never blocks."""
-        if event.type in RELAYED:
+        if event.type in RELAYED and not self._rounds.idle:
             self._call(self._reason.set)
 
     def close(self) -> None:

@@ -42,6 +42,8 @@ class Rounds:
         self._context = context
         self._senders = {sender.kind: sender for sender in senders}
         self._pace = pace
+        self.idle = False
+        """Whether there was nobody to tell anything, when that was last looked at."""
         self._seen = 0
         """Up to this `seq` there was nothing to tell, though the cursor may not say so yet."""
         self._taken: set[str] = set()
@@ -61,6 +63,7 @@ class Rounds:
         """Write down what is to be told of the next events; whether there may be more of them."""
         senders = tuple(self._senders.values())
         page = await self._read(partial(outbox.look, senders=senders, seen=self._seen))
+        self.idle = page is None
         if page is None:
             return False
         if not page.is_worth_writing:
