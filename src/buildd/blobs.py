@@ -25,7 +25,7 @@ from buildd.errors import ConfigError, Unavailable
 PIECE = 256 * 1024
 """Bytes that are in memory at a time, of each file that is read or written."""
 
-_PLACE = re.compile(r"[0-9a-f]{2}/[0-9a-f]{64}-[0-9a-f]{16}")
+PLACE = re.compile(r"[0-9a-f]{2}/[0-9a-f]{64}-[0-9a-f]{16}")
 _INCOMING = "incoming"
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
@@ -79,6 +79,10 @@ class Incoming(Protocol):
 class Blobs(Protocol):
     """Keeps bytes. Any thread may use it, and any number of processes. Raises `Unavailable`."""
 
+    def check(self) -> None:
+        """Raises `ConfigError` if nothing can be kept."""
+        ...
+
     def receive(self) -> Incoming:
         """Begin with a file."""
         ...
@@ -98,6 +102,11 @@ class Blobs(Protocol):
     def older_than(self, seconds: float) -> Iterator[str]:
         """Every place that was filled so long ago; throws away what never got there."""
         ...
+
+
+def place_of(digest: str) -> str:
+    """A new place for bytes with that digest."""
+    return f"{digest[:2]}/{digest}-{secrets.token_hex(8)}"
 
 
 class DiskBlobs:
@@ -148,11 +157,11 @@ class DiskBlobs:
                     continue
                 if path.parent.name == _INCOMING:
                     path.unlink(missing_ok=True)
-                elif _PLACE.fullmatch(place):
+                elif PLACE.fullmatch(place):
                     yield place
 
     def _path(self, place: str) -> Path:
-        if not _PLACE.fullmatch(place):
+        if not PLACE.fullmatch(place):
             raise ValueError(f"not a place: {place!r}")
         return self.root / place
 
@@ -179,7 +188,7 @@ class DiskIncoming:
     def finish(self) -> Received:
         """Keep it."""
         digest = self._hash.hexdigest()
-        place = f"{digest[:2]}/{digest}-{secrets.token_hex(8)}"
+        place = place_of(digest)
         with _explained():
             self._file.flush()
             os.fsync(self._file.fileno())

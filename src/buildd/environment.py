@@ -42,15 +42,18 @@ def lease(environ: Mapping[str, str] = os.environ) -> LeaseTimes:
         raise ConfigError(f"BUILDD_LEASE_TTL must be a number of seconds, not {ttl!r}") from None
 
 
-def blobs(environ: Mapping[str, str] = os.environ) -> Path | None:
-    """Where the bytes of files are kept: `BUILDD_BLOBS`; None for beside the SQLite database.
+def blobs(environ: Mapping[str, str] = os.environ) -> str | None:
+    """Where the bytes of files are kept: `BUILDD_BLOBS`, a directory or `s3://BUCKET/PREFIX`.
 
-    Every broker on one database must have the same. Raises `ConfigError`.
+    None for beside the SQLite database. Every broker on one database must have the same. Raises
+    `ConfigError`.
     """
     given = environ.get("BUILDD_BLOBS", "").strip()
-    if "://" in given:
-        raise ConfigError("BUILDD_BLOBS must be a directory")
-    return Path(given).expanduser().absolute() if given else None
+    if "://" in given and not given.startswith("s3://"):
+        raise ConfigError("BUILDD_BLOBS must be a directory, or s3://BUCKET/PREFIX")
+    if not given or "://" in given:
+        return given or None
+    return str(Path(given).expanduser().absolute())
 
 
 def file_limits(environ: Mapping[str, str] = os.environ) -> FileLimits:

@@ -35,6 +35,8 @@ class BuilddError(Exception):
     """Something went wrong."""
 
     code: ClassVar[str] = "error"
+    request_id: str | None = None
+    """The request that a server refused, as its log names it; None where there was no server."""
     outward: str | None = None
     """What a server tells its callers instead, where the message names what is its own affair."""
 

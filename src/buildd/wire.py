@@ -24,6 +24,9 @@ O = TypeVar("O", bound=Operation[Any] | Transfer)  # noqa: E741 - reads as "oper
 _SAID = {"extra_forbidden": "unknown field", "missing": "is required"}
 """Where pydantic's words would not help somebody who does not know pydantic."""
 
+_SHOWN = {"type", "title", "status", "detail", "code", "message", "requestId"}
+"""What a problem document tells besides an error's details."""
+
 PROBLEM_JSON = "application/problem+json"
 BODY_LIMIT = 4 * 1024 * 1024
 """Bytes of a JSON body; files travel as they are, and have limits of their own."""
@@ -151,9 +154,10 @@ def error_of(status: int, document: Any) -> errors.BuilddError:
     known = errors.by_code(code) if isinstance(code, str) else None
     cls = known or next((c for c, number in STATUS.items() if number == status), errors.BuilddError)
     message = problem.get("detail") or f"the server answered {status}"
-    shown = {"type", "title", "status", "detail", "code"}
-    details = {str(k): v for k, v in problem.items() if k not in shown and k != "message"}
-    return cls(str(message), **details)
+    details = {str(k): v for k, v in problem.items() if k not in _SHOWN}
+    error = cls(str(message), **details)
+    error.request_id = str(problem["requestId"]) if "requestId" in problem else None
+    return error
 
 
 def _no_query(query: Mapping[str, str]) -> dict[str, Any]:
@@ -165,7 +169,7 @@ def _no_query(query: Mapping[str, str]) -> dict[str, Any]:
 def _object(body: bytes) -> dict[str, Any]:
     if not body.strip():
         return {}
-    _count_values(body)
+    check_values(body)
     try:
         value = pydantic_core.from_json(body, allow_inf_nan=False)
     except (ValueError, RecursionError) as problem:
@@ -175,12 +179,17 @@ def _object(body: bytes) -> dict[str, Any]:
     return value
 
 
-def _count_values(body: bytes) -> None:
-    """Raises `TooLarge`. What separates values also stands in texts, which are left out if need be."""
-    if _separators(body) > MOST_VALUES:
-        # A value and its name are two texts.
-        body = _STRING.sub(b"", body, count=2 * MOST_VALUES)
-    if _separators(body) > MOST_VALUES:
+def check_values(body: bytes) -> None:
+    """Raises `TooLarge` for JSON of too many values.
+
+    What separates values also stands in texts, which are left out if need be: if they are not too
+    many themselves, of which each value may have one and be named by another.
+    """
+    if _separators(body) <= MOST_VALUES:
+        return
+    quotes = body.count(b'"') - body.count(b'\\"')
+    many = quotes > 2 * 2 * MOST_VALUES
+    if many or _separators(_STRING.sub(b"", body, count=2 * MOST_VALUES)) > MOST_VALUES:
         raise errors.TooLarge(f"the body holds more than {MOST_VALUES} values")
 
 

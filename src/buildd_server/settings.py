@@ -52,7 +52,7 @@ class Settings:
     secret: bytes | None = field(default=None, repr=False)
     lease: LeaseTimes = field(default_factory=LeaseTimes)
     retention: Retention = field(default_factory=Retention)
-    blobs: Path | None = None
+    blobs: str | Path | None = None
     """Where the bytes of files are kept; None for beside the SQLite file, and on Postgres nowhere."""
     file_limits: FileLimits = field(default_factory=FileLimits)
     github: Mapping[str, str] = field(default_factory=dict, repr=False)

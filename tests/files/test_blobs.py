@@ -161,5 +161,6 @@ def test_the_limits_are_settings(monkeypatch: pytest.MonkeyPatch) -> None:
         with pytest.raises(ConfigError, match="BUILDD_MAX_FILE_MB must be a whole number"):
             environment.file_limits({"BUILDD_MAX_FILE_MB": wrong})
     assert environment.blobs({}) is None
-    with pytest.raises(ConfigError, match="must be a directory"):
-        environment.blobs({"BUILDD_BLOBS": "s3://bucket"})
+    assert environment.blobs({"BUILDD_BLOBS": "s3://bucket/team"}) == "s3://bucket/team"
+    with pytest.raises(ConfigError, match="must be a directory, or s3://BUCKET/PREFIX"):
+        environment.blobs({"BUILDD_BLOBS": "gs://bucket"})

@@ -53,7 +53,7 @@ class Difference(NamedTuple):
     rows: str
 
 
-def audit(url: str, blobs: Path | None = None) -> list[Difference]:
+def audit(url: str, blobs: str | Path | None = None) -> list[Difference]:
     """Audit the database at a URL; an empty list is good. Changes nothing, and may run beside a server.
 
     `blobs` is where the bytes of files are kept, if that is not beside the database. Raises

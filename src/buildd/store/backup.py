@@ -42,7 +42,7 @@ class _Removed(Exception):
     """A file was removed for good, with its row, between the two being copied."""
 
 
-def backup(url: str, target: Path, blobs: Path | None = None, *, files: bool = True) -> Taken:
+def backup(url: str, target: Path, blobs: str | Path | None = None, *, files: bool = True) -> Taken:
     """Write all that is in a database into a new file, beside servers that work with it.
 
     `blobs` is where the bytes of files are kept, if that is not beside the database; without

@@ -52,7 +52,9 @@ class Restored(NamedTuple):
     """What the auditor found in it afterwards."""
 
 
-def restore(url: str, source: Path, blobs: Path | None = None, *, force: bool = False) -> Restored:
+def restore(
+    url: str, source: Path, blobs: str | Path | None = None, *, force: bool = False
+) -> Restored:
     """Put what is in a backup into a database, which is made if there is none.
 
     Without `force` it must be empty; with it, what is there is lost. `blobs` is where the bytes of
