@@ -62,6 +62,7 @@ SETTINGS = (
     Setting("host", "the address the server listens on"),
     Setting("port", "the port the server listens on"),
     Setting("public_url", "the URL at which agents that the server starts elsewhere reach it"),
+    Setting("hooks_allow", "networks of your own that hooks may lead into"),
     Setting("lease_ttl", "how many seconds a silent agent keeps its task"),
     Setting("keep_events_days", "how many days the server keeps events (0: for ever)", "30"),
     Setting("keep_tasks_days", "how many days it keeps closed tasks (not set: for ever)"),

@@ -8,8 +8,6 @@ from buildd.models.hooks import (
     Hook,
     HookMessage,
     NewHook,
-    ToldTask,
-    ToldWorker,
 )
 from buildd.models.pools import Enrolled, Enrolment, Launch, Leftover, Pool, PoolCheck
 from buildd.models.records import (
@@ -88,8 +86,6 @@ __all__ = [
     "Source",
     "SourceSecret",
     "Task",
-    "ToldTask",
-    "ToldWorker",
     "WaitingFor",
     "Why",
     "Worker",

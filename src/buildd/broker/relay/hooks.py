@@ -17,7 +17,8 @@ from buildd.destinations import Destination
 from buildd.errors import BuilddError
 from buildd.events import Event, EventType
 from buildd.ids import derived
-from buildd.models import HookMessage, ToldTask, ToldWorker
+from buildd.models import HookMessage
+from buildd.models.hooks import ToldTask, ToldWorker
 from buildd.states import DeliveryVerb, ErrorCode, TaskStatus
 from buildd.store import Row, Transaction
 from buildd.store.sql import deliveries as sql_deliveries
