@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -19,7 +20,7 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 from buildd.errors import BuilddError
 from buildd.tracing import HEADER, Span
 
-FLUSH_MILLISECONDS = 2000
+FLUSH_SECONDS = 3.0
 """How long the end of a process waits for what is left to be sent."""
 
 _W3C = TraceContextTextMapPropagator()
@@ -29,7 +30,8 @@ class OpenTelemetry:
     """Sends spans to where the environment says, in the way that the SDK documents."""
 
     def __init__(self, service: str) -> None:
-        self._provider = TracerProvider(resource=Resource.create({SERVICE_NAME: service}))
+        resource = Resource.create({SERVICE_NAME: service})
+        self._provider = TracerProvider(resource=resource, shutdown_on_exit=False)
         self._provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
         self._tracer = self._provider.get_tracer("buildd")
 
@@ -61,8 +63,10 @@ class OpenTelemetry:
 
     def close(self) -> None:
         """Send what is left."""
-        self._provider.force_flush(FLUSH_MILLISECONDS)
-        self._provider.shutdown()
+        # The SDK would go on trying for many seconds, and at the interpreter's exit once more.
+        ending = threading.Thread(target=self._provider.shutdown, daemon=True)
+        ending.start()
+        ending.join(FLUSH_SECONDS)
 
 
 class _Drawn:

@@ -10,7 +10,6 @@ from sqlalchemy import bindparam
 from buildd.models import ReasonCode
 from buildd.states import DONE_WITH, HOLDING, OPEN_DELIVERY, OPEN_LAUNCH, DeliveryStatus
 from buildd.store.columns import Moment, Money, among
-from buildd.store.sql._parts import upsert
 from buildd.store.sql.claims import CLAIMABLE
 from buildd.store.statement import Statement
 from buildd.store.tables import (
@@ -129,4 +128,4 @@ NEXT_EVENT = Statement(
 )
 
 REVISION = Statement(sa.select(sa.table("alembic_version", sa.column("version_num"))))
-PUT_SETTING = upsert(setting, ["name"], ["value"])
+FORGET_SETTING = Statement(sa.delete(setting).where(setting.c.name == bindparam("name")))
