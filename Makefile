@@ -107,11 +107,11 @@ packages = { test "$$(id -u)" = 0 && command -v apt-get >/dev/null && ! test -d 
 	    echo "buildd: what GitHub says of its API comes by npm: install Node.js, which has it" >&2; exit 1; }
 	@echo "buildd: fetching what GitHub says of its API" >&2
 	@rm -rf $@ $@.part && mkdir -p $@.part
-	@read -r package sum < requirements/specs.txt; cd $@.part; \
+	@cd $@.part; while read -r package sum path name; do \
 	    tarball="$$(npm pack --loglevel=error "$$package")"; \
 	    echo "$$sum  $$tarball" | sha512sum --check --quiet; \
-	    tar -xzf "$$tarball" --strip-components=2 package/generated/api.github.com.json; \
-	    mv api.github.com.json github.json; rm "$$tarball"
+	    tar -xzOf "$$tarball" "package/$$path" > "$$name"; rm "$$tarball"; \
+	    done < "$(CURDIR)/requirements/specs.txt"
 	@mv $@.part $@
 
 .make/dev: .make/run requirements/dev.txt

@@ -89,6 +89,11 @@ class Contract:
             faults += [f"{exchange.status}: {fault}" for fault in answer]
         return [f"{operation.name}: {fault}" for fault in faults]
 
+    def mismatches_of(self, schema: str, value: Any) -> list[str]:
+        """What a value has that a schema of the description does not allow."""
+        named = {"$ref": f"{_HERE}#/components/schemas/{schema}"}
+        return [*self._mismatches(OAS30ReadValidator, named, value)]
+
     def _read_path(self, path: str, item: dict[str, Any]) -> None:
         shared = item.pop("parameters", [])
         for method, described in item.items():

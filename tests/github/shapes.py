@@ -233,6 +233,7 @@ def issue(of: dict[str, Any], told: dict[str, Any]) -> dict[str, Any]:
         "comments": 0,
         "locked": False,
         "assignees": [],
+        "reactions": _reactions(url),
         **dict.fromkeys(("assignee", "milestone", "closed_at", "active_lock_reason")),
         "created_at": DAY,
         "updated_at": DAY,
@@ -253,8 +254,75 @@ def comment(of: dict[str, Any], told: dict[str, Any]) -> dict[str, Any]:
         "user": of["user"],
         "author_association": of["author_association"],
         "body": "And also on Tuesday.",
+        "reactions": _reactions(url),
         "created_at": DAY,
         "updated_at": DAY,
         "performed_via_github_app": None,
         **told,
+    }
+
+
+def _reactions(url: str) -> dict[str, Any]:
+    kinds = ("+1", "-1", "laugh", "hooray", "confused", "heart", "rocket", "eyes")
+    return {"url": f"{url}/reactions", "total_count": 0, **dict.fromkeys(kinds, 0)}
+
+
+def suite(of: dict[str, Any], told: dict[str, Any]) -> dict[str, Any]:
+    """The checks that an app has made of a commit, through; of what, is told."""
+    url, person = f"{of['url']}/check-suites/1", {"name": "anna", "email": "anna@example.com"}
+    tip = {"id": sha("main"), "tree_id": sha("tree"), "message": "first", "timestamp": DAY}
+    return {
+        "id": 1,
+        "node_id": "CS_1",
+        "status": "completed",
+        "conclusion": "failure",
+        "url": url,
+        "before": sha("before"),
+        "after": sha("after"),
+        "pull_requests": [],
+        "app": app(of),
+        "latest_check_runs_count": 1,
+        "check_runs_url": f"{url}/check-runs",
+        "head_commit": {**tip, "author": person, "committer": person},
+        **dict.fromkeys(("created_at", "updated_at"), DAY),
+        **told,
+    }
+
+
+def check(of: dict[str, Any], within: dict[str, Any], told: dict[str, Any]) -> dict[str, Any]:
+    """One check of a suite, through."""
+    url = f"{of['url']}/check-runs/2"
+    counts = {"annotations_count": 0, "annotations_url": f"{url}/annotations"}
+    return {
+        "id": 2,
+        "node_id": "CR_2",
+        "name": "lint",
+        "external_id": "",
+        "status": "completed",
+        "conclusion": "failure",
+        "url": url,
+        "html_url": f"{of['html_url']}/runs/2",
+        "details_url": f"{of['html_url']}/runs/2",
+        "head_sha": within["head_sha"],
+        "output": {**dict.fromkeys(("title", "summary", "text")), **counts},
+        "check_suite": within,
+        "app": within["app"],
+        "pull_requests": within["pull_requests"],
+        **dict.fromkeys(("started_at", "completed_at"), DAY),
+        **told,
+    }
+
+
+def app(of: dict[str, Any]) -> dict[str, Any]:
+    """Who checks."""
+    page = "https://github.com/apps/checks"
+    names = {"id": 15368, "node_id": "A_1", "slug": "checks", "name": "Checks", "description": ""}
+    links = dict.fromkeys(("external_url", "html_url"), page)
+    return {
+        **names,
+        **links,
+        "owner": of["owner"],
+        "permissions": {},
+        "events": [],
+        **dict.fromkeys(("created_at", "updated_at"), DAY),
     }

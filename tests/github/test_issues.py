@@ -9,6 +9,7 @@ from typing import Any
 
 import anyio
 import pytest
+from pydantic import JsonValue
 
 from buildd.client import Client, as_async
 from buildd.errors import BuilddError, ConfigError
@@ -22,7 +23,7 @@ from tests.github import shapes
 from tests.github.far_end import REPOSITORY_ID, TOKEN, GitHub
 from tests.github.issues import Issues
 
-CONFIG = {"repository": "acme/shop", "repositoryId": REPOSITORY_ID}
+CONFIG: dict[str, JsonValue] = {"repository": "acme/shop", "repositoryId": REPOSITORY_ID}
 
 
 def today() -> str:
@@ -59,7 +60,8 @@ class TestGitHubIssues(SourceSuite):
 def test_only_issues_with_the_label_are_items(issues: Issues) -> None:
     issues.put(labels=["buildd", "priority:high", "buildd:service", "needs:gpu"])
     issues.put(labels=["bug"])
-    issues.put(pull_request={"url": issues.repository["url"], "html_url": None})
+    of_pull = ("url", "html_url", "diff_url", "patch_url")
+    issues.put(pull_request=dict.fromkeys(of_pull, issues.repository["url"]))
     issues.put(author_association="NONE")
     first, public = items_of(source_of(issues))
     assert (first.priority, first.runner_preference) == (100, RunnerPreference.SERVICE)

@@ -79,6 +79,7 @@ class Hub:
         self.house.clock.advance(1)
         label = changes.pop("label", None)
         more = {"label": shapes.label(label)} if label else {}
+        more |= {"changes": {}} if action == "edited" else {}
         return self.tell("issues", sender, action=action, issue=self.issue(**changes), **more)
 
     def now(self, ago: float = 0) -> str:

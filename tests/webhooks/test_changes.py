@@ -29,23 +29,27 @@ def pull(hub: Hub, action: str, branch: str, fork: bool = False, **changes: Any)
 
 def workflow_run(hub: Hub, branch: str, sha: str, fork: bool = False, **changes: Any) -> str:
     home = {**hub.repository, "id": FORK} if fork else hub.repository
-    told = {"head_branch": branch, "head_sha": shapes.sha(sha), "head_repository": home}
-    told |= {"conclusion": "failure", "name": "tests", "updated_at": hub.now(), **changes}
+    told: dict[str, Any] = {"head_branch": branch, "head_sha": shapes.sha(sha)}
+    told |= {"conclusion": "failure", "name": "tests", "updated_at": hub.now()}
+    told |= {
+        "head_repository": home,
+        "status": "completed",
+        "event": "push",
+        "check_suite_id": 1,
+        **changes,
+    }
+    told |= {"check_suite_node_id": "CS_1", "previous_attempt_url": None}
     run = shapes.run(hub.repository, 1, "ci.yml", told)
     return hub.tell("workflow_run", action="completed", workflow_run=run, workflow=None)
 
 
-def suite(hub: Hub, branch: str, sha: str, fork: bool = False) -> dict[str, Any]:
-    repo = {"id": FORK if fork else hub.repository["id"], "url": "", "name": "shop"}
-    end = {"ref": branch, "sha": shapes.sha(sha), "repo": repo}
-    return {
-        "id": 1,
-        "head_branch": branch,
-        "head_sha": shapes.sha(sha),
-        "conclusion": "failure",
-        "updated_at": hub.now(),
-        "pull_requests": [{"id": 1, "number": 1, "url": "", "head": end, "base": end}],
-    }
+def suite(hub: Hub, branch: str, sha: str, fork: bool) -> dict[str, Any]:
+    repo = {"id": FORK if fork else hub.repository["id"], "url": hub.repository["url"]}
+    end = {"ref": branch, "sha": shapes.sha(sha), "repo": {**repo, "name": "shop"}}
+    pull = {"id": 1, "number": 1, "url": f"{hub.repository['url']}/pulls/1"}
+    told = {"head_branch": branch, "head_sha": shapes.sha(sha), "updated_at": hub.now()}
+    pulls = [{**pull, "head": end, "base": end}]
+    return shapes.suite(hub.repository, {**told, "pull_requests": pulls})
 
 
 def check_suite(hub: Hub, branch: str, sha: str, fork: bool = False) -> str:
@@ -54,9 +58,9 @@ def check_suite(hub: Hub, branch: str, sha: str, fork: bool = False) -> str:
 
 
 def check_run(hub: Hub, branch: str, sha: str, fork: bool = False) -> str:
-    run = {"id": 2, "name": "lint", "conclusion": "failure", "completed_at": hub.now()}
-    run |= {"html_url": f"{URL}/checks", "check_suite": suite(hub, branch, sha, fork)}
-    return hub.tell("check_run", action="completed", check_run=run)
+    within = suite(hub, branch, sha, fork)
+    shown = shapes.check(hub.repository, within, {"completed_at": hub.now()})
+    return hub.tell("check_run", action="completed", check_run=shown)
 
 
 def artifacts(house: House, claimed: Claimed) -> list[Artifact]:

@@ -5,15 +5,18 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from typing import Any
 
 import pytest
 
 from buildd import operations as ops
-from buildd.broker.github_source import REFUSED, Delivery
+from buildd.broker import Broker, BrokerSettings
+from buildd.broker.github_source import RECEIPTS_KEPT, REFUSED, Delivery
 from buildd.errors import BuilddError, NotAuthenticated
 from buildd.store import Transaction
 from buildd.store.sql.events import LAST_SEQ
+from buildd.testing import FrozenClock
 from tests.broker.conftest import House
 from tests.webhooks.hub import Hub, again, person, sign
 
@@ -129,9 +132,30 @@ def test_what_is_sent_again_under_another_id_has_no_effect(house: House, hub: Hu
     assert last_seq(house) == seq
 
 
+def test_what_happened_long_ago_is_no_news(house: House, hub: Hub) -> None:
+    """What is forgotten as known is too old by then."""
+    delivery = opened(hub)
+    hub.deliver(delivery)
+    house.admin(ops.CancelTask(id=hub.task.id))
+    house.clock.advance(RECEIPTS_KEPT.total_seconds() + 1)
+    house.broker.reaper.sweep()
+    assert hub.deliver(delivery) == "it is too old"
+    assert hub.task.status == "cancelled"
+
+
+def test_the_webhooks_address_is_told_by_who_knows_it(sqlite_url: str) -> None:
+    settings = BrokerSettings(public_url="https://buildd.example.com")
+    with closing(Broker.open(sqlite_url, settings)) as broker:
+        hub = Hub(House(broker, FrozenClock()))
+        shown = hub.house.admin(ops.RevealSecret(id=hub.source.id))
+    assert shown.payload_url == f"https://buildd.example.com{shown.payload_path}"
+
+
 def last_seq(house: House) -> int:
     """Of the last event."""
-    return int(house.broker._store.read(lambda tx: tx.first(LAST_SEQ).value).result())
+    row = house.broker._store.read(lambda tx: tx.first(LAST_SEQ)).result()
+    assert row is not None
+    return int(row.value)
 
 
 def test_a_delivery_that_failed_works_when_it_is_sent_again(house: House, hub: Hub) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import closing
+from datetime import UTC, datetime
 from http.client import HTTPConnection
 from typing import Any
 from urllib.parse import urlsplit
@@ -60,7 +61,7 @@ def hook(served: Running, admin: httpx2.Client) -> Iterator[Hook]:
 def test_github_needs_no_key(hook: Hook) -> None:
     assert hook.tell("ping", zen="Design for failure.") == "pong"
     assert hook.tell("star", action="created") == "nothing to do"
-    issue = shapes.issue(REPOSITORY, {})
+    issue = shapes.issue(REPOSITORY, {"updated_at": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"})
     done = hook.tell("issues", action="opened", issue=issue)
     [task] = hook.admin.get("/api/tasks", params={"sourceId": hook.source}).json()
     assert (done, task["trust"]) == (f"made {task['id']}", "collaborator")

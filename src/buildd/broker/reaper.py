@@ -17,6 +17,7 @@ from functools import partial
 from buildd.broker import attempts, fence
 from buildd.broker._context import Context
 from buildd.broker.attempts import Comeback, Ending
+from buildd.broker.github_source import RECEIPTS_KEPT
 from buildd.broker.idempotency import KEPT
 from buildd.broker.principals import ADMIN
 from buildd.broker.schedules import fire
@@ -30,6 +31,7 @@ from buildd.store import Store, Transaction
 from buildd.store.sql import accounts as sql_accounts
 from buildd.store.sql import deliveries as sql_deliveries
 from buildd.store.sql import events as sql_events
+from buildd.store.sql import github as sql_github
 from buildd.store.sql import idempotency as sql_idempotency
 from buildd.store.sql import pools as sql_pools
 from buildd.store.sql import schedules as sql_schedules
@@ -157,14 +159,13 @@ class Reaper:
         tx.run(sql_idempotency.FORGET_ALL_OLD, before=tx.now - KEPT)
         tx.run(sql_accounts.FORGET_AGENTS, before=tx.now - _AGENTS_KEPT)
         tx.run(sql_pools.FORGET_TOKENS, before=tx.now - _TOKENS_KEPT)
+        tx.run(sql_github.FORGET_RECEIPTS, before=tx.now - RECEIPTS_KEPT)
         tx.run(sql_sessions.FORGET_TICKETS, now=tx.now)
         tx.run(sql_sessions.FORGET_SESSIONS, now=tx.now)
         events = deliveries = tasks = launches = 0
         if self._keep.events is not None:
             events = tx.run(sql_events.PRUNE_EVENTS, before=tx.now - self._keep.events)
-            deliveries = tx.run(
-                sql_deliveries.PRUNE_DELIVERIES, before=tx.now - self._keep.events
-            )
+            deliveries = tx.run(sql_deliveries.PRUNE_DELIVERIES, before=tx.now - self._keep.events)
         if self._keep.tasks is not None:
             tasks = tx.run(sql_tasks.PRUNE_TASKS, before=tx.now - self._keep.tasks)
             launches = tx.run(sql_pools.PRUNE_LAUNCHES, before=tx.now - self._keep.tasks)

@@ -2,6 +2,12 @@
 
 from buildd.broker.github_source.inbox import check
 from buildd.broker.github_source.reports import CommentSender
-from buildd.broker.github_source.webhooks import REFUSED, Believed, Delivery, Webhooks
+from buildd.broker.github_source.webhooks import (
+    RECEIPTS_KEPT,
+    REFUSED,
+    Believed,
+    Delivery,
+    Webhooks,
+)
 
-__all__ = ["REFUSED", "Believed", "CommentSender", "Delivery", "Webhooks", "check"]
+__all__ = ["RECEIPTS_KEPT", "REFUSED", "Believed", "CommentSender", "Delivery", "Webhooks", "check"]

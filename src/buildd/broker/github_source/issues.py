@@ -17,7 +17,6 @@ from buildd.store import Row
 from buildd.store.sql import github as sql
 from buildd.store.sql import tasks as sql_tasks
 
-_GONE = frozenset({"deleted", "transferred"})
 _RELABELLED = frozenset({"labeled", "unlabeled"})
 _AGAIN = "#"
 """Stands between an issue's id and the number of a further task of it."""
@@ -28,11 +27,10 @@ def follow(inbox: Inbox, payload: IssuesPayload) -> Heard:
     tx, issue = inbox.ctx.tx, payload.issue
     known = tx.first(sql.ISSUE, source=inbox.source.id, issue=str(issue.id))
     last_heard = known.changed_at if known else issue.updated_at
-    gone = payload.action in _GONE
-    if issue.updated_at < last_heard and not gone:
+    if issue.updated_at < last_heard and not payload.gone:
         return Heard("something newer was heard before")
     task = task_of(inbox, str(issue.id), known)
-    if not gone and issue.wanted(inbox.config):
+    if not payload.gone and issue.wanted(inbox.config):
         heard = _take(inbox, payload, task)
     else:
         heard = _drop(inbox, payload, task)
@@ -135,7 +133,7 @@ def _ends(inbox: Inbox, payload: IssuesPayload, task: Row) -> bool:
     An issue that a merged pull request has closed is done, perhaps by the very attempt that has
     opened that: it is left to report.
     """
-    if payload.action in _GONE:
+    if payload.gone:
         return True
     opened = {"worker": task.worker_id, "type": ArtifactType.PULL_REQUEST.value}
     done = payload.issue.state_reason == "completed" and inbox.ctx.tx.first(

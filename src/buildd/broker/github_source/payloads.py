@@ -48,6 +48,16 @@ class IssuesPayload(Payload):
     # The event's name is not signed: what is about a comment must not pass for this.
     comment: None = None
 
+    @property
+    def gone(self) -> bool:
+        """Whether there is no such issue any more."""
+        return self.action in {"deleted", "transferred"}
+
+    @property
+    def happened_at(self) -> datetime | None:
+        """When it changed last; its end may leave that as it was."""
+        return None if self.gone else self.issue.updated_at
+
 
 class Comment(Shape):
     """A comment on an issue."""

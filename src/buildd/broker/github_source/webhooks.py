@@ -25,7 +25,7 @@ from buildd.models.github import GitHubConfig
 from buildd.store import Row, Store, Transaction
 from buildd.store.sql import workspaces as sql_workspaces
 
-KEPT = timedelta(days=30)
+RECEIPTS_KEPT = timedelta(days=30)
 """How long a delivery is known again; what happened before that is refused for its age."""
 REFUSED = "the signature does not fit"
 """All that is said of a delivery that is not believed, whatever the reason."""
@@ -121,7 +121,7 @@ def _act(ctx: Context, believed: Believed) -> Heard:
     source = ctx.tx.first(sql_workspaces.LOCK_SOURCE, id=believed.source_id)
     if source is None:
         raise NotAuthenticated(REFUSED)
-    if payload.happened_at and payload.happened_at < ctx.tx.now - KEPT:
+    if payload.happened_at and payload.happened_at < ctx.tx.now - RECEIPTS_KEPT:
         return Heard("it is too old")
     if not all(first_time(ctx, source.id, key) for key in believed.keys):
         return Heard(REPEATED)
