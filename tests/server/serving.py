@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import ssl
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -15,8 +16,11 @@ from buildd_server.app import create_app
 from buildd_server.listening import listen
 from buildd_server.serving import Server
 from buildd_server.settings import Settings
+from buildd_server.watching import Exchange
 
 ADMIN_KEY = "the administrator's key"
+_NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+"""Nothing here speaks TLS, and reading the machine's certificates takes longer than most tests."""
 
 
 @dataclass
@@ -33,7 +37,7 @@ class Running:
         if key is not None:
             headers["authorization"] = f"Bearer {key}"
         with httpx2.Client(
-            base_url=self.url, headers=headers, trust_env=False, timeout=60
+            base_url=self.url, headers=headers, trust_env=False, timeout=60, verify=_NO_TLS
         ) as client:
             yield client
 
@@ -43,7 +47,12 @@ class Running:
 
 
 @contextmanager
-def running(database: str, admin_key: str | None = ADMIN_KEY, **more: Any) -> Iterator[Running]:
+def running(
+    database: str,
+    admin_key: str | None = ADMIN_KEY,
+    access_log: Callable[[Exchange], None] | None = None,
+    **more: Any,
+) -> Iterator[Running]:
     """A server on a database, in a thread of its own."""
     with ExitStack() as held:
         broker = held.enter_context(
@@ -53,7 +62,7 @@ def running(database: str, admin_key: str | None = ADMIN_KEY, **more: Any) -> It
         held.enter_context(socket)
         started = threading.Event()
         settings = Settings(database=database, admin_key=admin_key, **{"rate_limit": 0, **more})
-        server = Server(create_app(broker, settings), started.set)
+        server = Server(create_app(broker, settings, access_log), started.set)
         port = socket.getsockname()[1]
         thread = threading.Thread(target=server.run, args=(sockets,))
         thread.start()

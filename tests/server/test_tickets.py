@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
-import os
 import sqlite3
-import subprocess
-import sys
 from collections.abc import Callable
 from contextlib import closing
 from http.cookies import SimpleCookie
@@ -16,8 +14,11 @@ from typing import Any
 import httpx2
 import pytest
 
-from tests.server.serving import ADMIN_KEY, Cast, Running, made, problem
+from buildd_server.settings import LogFormat
+from tests.server.serving import ADMIN_KEY, Cast, Running, made, problem, running
 from tests.server.test_event_streams import stream
+from tests.server.test_logs import ADMIN_KEY as OPERATOR
+from tests.server.test_logs import log  # noqa: F401 - a fixture
 from tests.server.test_sessions import SESSION, browser
 
 TICKET = "/api/auth/ticket"
@@ -141,29 +142,22 @@ def test_who_gets_one(served: Running, admin: httpx2.Client, cast: Cast) -> None
         assert errors[0]["field"].startswith(field)
 
 
-def test_no_log_holds_what_opens_anything(tmp_path: Path) -> None:
+def test_no_log_holds_what_opens_anything(
+    log: Callable[..., tuple[io.StringIO, Any]],  # noqa: F811
+    tmp_path: Path,
+) -> None:
     """S15: all that a server logs at INFO while every kind of credential is used, in every way."""
-    inherited = {k: v for k, v in os.environ.items() if not k.startswith(("BUILDD_", "DATABASE_"))}
-    given = {"BUILDD_ADMIN_KEY": ADMIN_KEY, "PYTHONPATH": os.pathsep.join(sys.path)}
-    with subprocess.Popen(
-        [sys.executable, "-m", "buildd_server", "--port", "0"],
-        cwd=tmp_path,
-        env={**inherited, **given, "BUILDD_LOG_LEVEL": "info"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as server:
-        assert server.stdout is not None
-        try:
-            url = server.stdout.readline().split()[3]
-            with httpx2.Client(base_url=url, trust_env=False) as client:
-                used = _use_everything(client, url)
-        finally:
-            server.terminate()
-        out, log = server.communicate()
-    assert f"GET {EVENTS} 200" in log
-    assert "buildd_" not in log + out
-    assert [each for each in used if each in log + out] == []
+    lines, write = log(LogFormat.JSON)
+    with (
+        running(f"sqlite:///{tmp_path}/own.db", OPERATOR, write) as server,
+        server.client() as client,
+    ):
+        used = _use_everything(client, server.url)
+    logged = lines.getvalue()
+    assert logged.count("\n") > len(used)
+    assert f"GET {EVENTS} 200" in logged
+    assert "buildd_" not in logged.replace("buildd_server", "")
+    assert [each for each in used if each in logged] == []
 
 
 def _use_everything(client: httpx2.Client, url: str) -> list[str]:
@@ -178,20 +172,20 @@ def _use_everything(client: httpx2.Client, url: str) -> list[str]:
         body: dict[str, Any] = answer.json()
         return body
 
-    workspace = post("/api/workspaces", ADMIN_KEY, name="shop")["id"]
-    account = post("/api/accounts", ADMIN_KEY, type="user", name="Max")
-    post(f"/api/accounts/{account['id']}/workspaces", ADMIN_KEY, workspaceId=workspace)
-    post("/api/tasks", ADMIN_KEY, workspaceId=workspace, title="Fix it")
+    workspace = post("/api/workspaces", OPERATOR, name="shop")["id"]
+    account = post("/api/accounts", OPERATOR, type="user", name="Max")
+    post(f"/api/accounts/{account['id']}/workspaces", OPERATOR, workspaceId=workspace)
+    post("/api/tasks", OPERATOR, workspaceId=workspace, title="Fix it")
     key = account["apiKey"]
     lease = post("/api/workers/claim", key)["workers"][0]["lease"]["token"]
-    enrolment = post(f"/api/accounts/{account['id']}/enrolments", ADMIN_KEY)["token"]
+    enrolment = post(f"/api/accounts/{account['id']}/enrolments", OPERATOR)["token"]
     [header] = client.post(SESSION, headers=as_key(key)).headers.get_list("set-cookie")
     [cookie] = SimpleCookie(header).values()
     assert client.get(SESSION, headers={"origin": url}).json()["accountId"] == account["id"]
     ticket = post(TICKET, key)["ticket"]
     with client.stream("GET", EVENTS, params={"ticket": ticket}) as opened:
         assert opened.status_code == 200
-    used = [ADMIN_KEY, key, lease, enrolment, cookie.value, ticket]
+    used = [OPERATOR, key, lease, enrolment, cookie.value, ticket]
     for secret in used:
         for path in (EVENTS, "/api/tasks", f"/api/tasks/{secret}", "/nowhere"):
             for headers in (as_key(secret), {"cookie": f"buildd_session={secret}"}):
