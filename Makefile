@@ -29,7 +29,8 @@ smoke-claude: .make/real  ## a real model fixes a test, by itself and as Claude 
 	@$(BIN)/python examples/claude/fix_a_test.py --claude-code
 
 chaos: model  ## the whole proof: the model, then die at every statement, lose every guard, break every launch, kill -9 everything (CHAOS=--help)
-	@BUILDD_LONG=1 $(BIN)/pytest tests/races/test_endings.py tests/hooks/test_campaign.py tests/runners/test_vm_systemd.py \
+	@BUILDD_LONG=1 $(BIN)/pytest tests/deploy/test_under_load.py tests/deploy/test_container.py \
+	    tests/races/test_endings.py tests/hooks/test_campaign.py tests/runners/test_vm_systemd.py \
 	    tests/runners/test_github_actions_story.py
 	@$(BIN)/python -m tests.faults
 	@$(BIN)/python -m tests.mutants
