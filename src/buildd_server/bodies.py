@@ -10,12 +10,12 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from buildd import errors, wire
-from buildd_server.ratelimit import Room, sharer
+from buildd_server.ratelimit import CHARGE, Room, sharer
 
 GRACE_SECONDS = 20.0
 SLOWEST = 1024
 """Bytes per second that a body must come with, once the grace is used up."""
-MOST_HELD, EACH_HELD = 64 * 1024 * 1024, 32 * 1024 * 1024
+MOST_HELD, EACH_HELD = 64 * 1024 * 1024, 28 * 1024 * 1024
 """Bytes that wait in memory for the rest of their bodies: all together, and of one caller."""
 _HELD = "buildd.held"
 
@@ -46,13 +46,20 @@ async def read_body(request: Request, limit: int = wire.BODY_LIMIT) -> bytes:
         raise errors.TooLarge(f"the body is larger than {limit} bytes")
     held: _Held | None = request.scope.get(_HELD)
     body = bytearray()
-    async for chunk in request.stream():
-        if held is not None:
-            held.take(sharer(request.scope), len(chunk))
-        body += chunk
-        if len(body) > limit:
-            raise errors.TooLarge(f"the body is larger than {limit} bytes")
+    try:
+        async for chunk in request.stream():
+            if held is not None:
+                held.take(sharer(request.scope), len(chunk))
+            body += chunk
+            if len(body) > limit:
+                raise errors.TooLarge(f"the body is larger than {limit} bytes")
+    finally:
+        request.scope.get(CHARGE, _nothing)(len(body))
     return bytes(body)
+
+
+def _nothing(_size: int) -> None:
+    """Where nothing is limited."""
 
 
 class _Held:

@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.types import Message, Receive, Scope, Send
 
-from buildd import errors
+from buildd import errors, wire
 from buildd.broker import Broker
 from buildd.client import AsyncClient
 from buildd.client._embedded import AsyncEmbeddedTransport, Embedding
@@ -46,6 +46,7 @@ class McpEndpoint:
         if importlib.util.find_spec("mcp") is None:
             raise errors.NotConfigured("this server has no MCP: pip install 'buildd[mcp]' there")
         body = await read_body(request)
+        wire.check_values(body)
         begun = anyio.Event()
         async with anyio.create_task_group() as group:
 

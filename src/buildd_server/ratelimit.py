@@ -26,6 +26,10 @@ BURST_SECONDS = 4
 FAILURES_PER_SECOND, FAILURES_AT_ONCE = 1.0, 30.0
 """Keys from one address that may turn out wrong."""
 MOST_BUCKETS = 10_000
+BYTES = 16 * 1024
+"""A body costs as much as a request for each of these: it takes as much work to read."""
+CHARGE = "buildd.charge"
+"""Where in the scope is found what to tell the size of a body to."""
 _UNAUTHORIZED = 401
 
 
@@ -53,6 +57,11 @@ class Buckets:
         if wait <= 0:
             self._keep(name, full_at)
         return max(wait, 0.0)
+
+    def charge(self, name: str, count: float) -> None:
+        """Take tokens for what is done already, there or not: the next ones come later."""
+        now = self._now()
+        self._keep(name, max(self._full_at.get(name, now), now) + count * self._each)
 
     def wait(self, name: str) -> float:
         """The same without taking any."""
@@ -102,6 +111,9 @@ class RateLimits:
             response = await on_buildd_error(Request(scope), error)
             await response(scope, receive, send)
             return
+
+        if key is not None and key in self._keys:
+            scope[CHARGE] = lambda size: self._keys.charge(key, size / BYTES)
 
         async def learning(message: Message) -> None:
             if key is not None and message["type"] == "http.response.start":
