@@ -36,16 +36,20 @@ Every operation of buildd is a method of the Python client and, with the same fi
 errors, a request. JSON is camelCase. A `field?` may be left out. Fields in the path travel there,
 those of a GET in the query, all others in a JSON body. Files travel as they are: an upload's body is
 the file, `mimeType` its `Content-Type`, and the other fields are in the query
-([Files](../how-to/show-files.md)). Events travel by another road: [Events](events.md). One request
-stands outside of the table, because whoever sends it has no key
-yet: with `POST /api/auth/github-oidc` `{token, launchId}` a run of
-[GitHub Actions](../how-to/use-github-actions.md) logs in, and is answered
-`{token, taskId, expiresAt}`.\
+([Files](../how-to/show-files.md)). Events travel by another road: [Events](events.md). Requests about logging
+in stand outside of the table. With `POST /api/auth/github-oidc` `{token, launchId}` a run of
+[GitHub Actions](../how-to/use-github-actions.md) logs in, and is answered `{token, taskId, expiresAt}`.
+With `POST /api/auth/session` and a key in the header a browser logs in: it gets a cookie that stands
+for the key, ends with it, after 12 hours without use or after 30 days, and changes something from the
+server's own pages only. `GET` tells who one is, `{kind, accountId?, keyId?, scopes, expiresAt?}`;
+`DELETE` logs out. Elsewhere than on `localhost` it takes https, and `BUILDD_PUBLIC_URL` to say so.\
 """
 ABOUT_EVENTS = """\
 `client.events(…)` in Python; `GET /api/events` as `text/event-stream`, with `?workspaceId=`,
 `?taskId=`, `?workerId=`, `?types=a,b` and `?after=` or `Last-Event-ID`. Each event is
-`{seq, type, at, workspaceId?, taskId?, workerId?, accountId?, data}`.\
+`{seq, type, at, workspaceId?, taskId?, workerId?, accountId?, data}`. Who can send neither header nor
+cookie asks with `POST /api/auth/ticket` `{workspaceId?, taskId?, workerId?, types?}` for a
+`{ticket, expiresAt}`: within a minute, once, `?ticket=` opens the stream of exactly these events.\
 """
 ABOUT_COMMANDS = """\
 Every command that speaks to a broker takes `--server URL` (a server's or a database's; default:
