@@ -281,8 +281,9 @@ def test_of_two_servers_that_look_at_the_same_moment_one_writes_and_one_sends(
 ) -> None:
     hook = office.hook()
     office.done()
-    senders = {TargetKind.HOOK: HookSender(office.line.post)}
-    pages = [office.read(lambda tx: outbox.look(tx, [*senders.values()], 0)) for _ in range(2)]
+    sender = HookSender(office.line.post)
+    senders = {sender.kind: sender}
+    pages = [office.read(partial(outbox.look, sender=sender)) for _ in range(2)]
     assert [page is not None and len(page.drafts) for page in pages] == [1, 1]
     assert [office.write(partial(outbox.write, page=page)) for page in pages] == [True, False]
     [delivery] = office.deliveries(hook)
@@ -325,7 +326,7 @@ def test_one_that_no_server_survives_is_given_up(office: Office) -> None:
 
 def _take_and_die(office: Office) -> str:
     """A server takes the turn of the one delivery that is due, and is never heard of again."""
-    [row] = office.read(lambda tx: tx.all(sql.DUE, now=tx.now))
+    [row] = office.read(lambda tx: tx.all(sql.DUE, kind="hook", now=tx.now))
     senders = {TargetKind.HOOK: HookSender(office.line.post)}
     take = partial(turns.take, delivery_id=row.id, senders=senders, pace=office.pace)
     assert office.write(take) is not None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from buildd.broker._context import Context
@@ -16,21 +15,20 @@ from buildd.store.sql import deliveries as sql
 from buildd.store.sql import events as sql_events
 from buildd.telling import TargetKind
 
-_CURSOR = sql_events.RELAYED_SEQ
 _FAR = 10_000
 """So many events without anything to tell are passed over before the cursor is moved behind them."""
 
 
 @dataclass(frozen=True)
 class Page:
-    """Some events, and what is to be told of them."""
+    """Some events, and what a sender has to tell of them."""
 
+    kind: TargetKind
     cursor: str | None
     """Where the cursor stood, as it is stored."""
-    start: int
     to: int
     """The `seq` that it moves to."""
-    drafts: tuple[tuple[TargetKind, Draft], ...] = ()
+    drafts: tuple[Draft, ...] = ()
     more: bool = False
 
     @property
@@ -39,34 +37,31 @@ class Page:
         return bool(self.drafts) or self.more or self.to - int(self.cursor or 0) > _FAR
 
 
-def look(tx: Transaction, senders: Sequence[Sender], seen: int) -> Page | None:
-    """What comes next after the cursor, or after what was seen; None if nobody is to be told."""
-    wanted = [(sender, sender.since(tx)) for sender in senders]
-    since = [(sender, seq) for sender, seq in wanted if seq is not None]
-    if not since:
+def look(tx: Transaction, sender: Sender, seen: int = 0) -> Page | None:
+    """What comes next after the cursor, or after what was seen; None if nobody is to be told.
+
+    Each sender has a cursor of its own: a server that lacks one passes over nothing for the others.
+    """
+    since = sender.since(tx)
+    if since is None:
         return None
-    row = tx.first(sql_accounts.SETTING, name=_CURSOR)
+    row = tx.first(sql_accounts.SETTING, name=_cursor(sender.kind))
     cursor = None if row is None else row.value
-    start = max(int(cursor or 0), seen, min(seq for _, seq in since))
     # Read before the events: whoever drew a number has committed once it can be seen.
     last = last_seq(tx)
-    rows = tx.all(sql.EVENTS_BETWEEN, after=start, last=last)
+    rows = tx.all(sql.EVENTS_BETWEEN, after=max(int(cursor or 0), seen, since), last=last)
     events = [Event.model_validate(each) for each in rows]
     more = len(events) == sql.EVENTS_AT_ONCE
-    drafts = [
-        (sender.kind, draft)
-        for sender, _ in since
-        for draft in (sender.drafts(tx, events) if events else ())
-    ]
-    return Page(cursor, start, events[-1].seq if more else last, tuple(drafts), more)
+    drafts = tuple(sender.drafts(tx, events)) if events else ()
+    return Page(sender.kind, cursor, events[-1].seq if more else last, drafts, more)
 
 
 def write(ctx: Context, page: Page) -> bool:
     """Move the cursor and write the deliveries; False if another server was first."""
     if not _move(ctx.tx, page):
         return False
-    for kind, draft in page.drafts:
-        put(ctx, kind, draft)
+    for draft in page.drafts:
+        put(ctx, page.kind, draft)
     return True
 
 
@@ -101,8 +96,12 @@ def last_seq(tx: Transaction) -> int:
 
 
 def _move(tx: Transaction, page: Page) -> bool:
-    to = str(page.to)
+    name, to = _cursor(page.kind), str(page.to)
     if page.cursor is None:
-        return tx.run(sql_accounts.PUT_SETTING_ONCE, name=_CURSOR, value=to) > 0
-    moved = tx.first(sql_accounts.CHANGE_SETTING, of=_CURSOR, was=page.cursor, value=to)
+        return tx.run(sql_accounts.PUT_SETTING_ONCE, name=name, value=to) > 0
+    moved = tx.first(sql_accounts.CHANGE_SETTING, of=name, was=page.cursor, value=to)
     return moved is not None
+
+
+def _cursor(kind: TargetKind) -> str:
+    return f"relayed_seq_{kind.value}"

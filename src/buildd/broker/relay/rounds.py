@@ -44,7 +44,7 @@ class Rounds:
         self._pace = pace
         self.idle = False
         """Whether there was nobody to tell anything, when that was last looked at."""
-        self._seen = 0
+        self._seen = dict.fromkeys(self._senders, 0)
         """Up to this `seq` there was nothing to tell, though the cursor may not say so yet."""
         self._taken: set[str] = set()
         self._limit = anyio.CapacityLimiter(_AT_ONCE)
@@ -52,24 +52,25 @@ class Rounds:
 
     async def go(self, tasks: TaskGroup, again: Callable[[], None] = lambda: None) -> None:
         """Make a round; what it begins goes on in the task group, and asks for another as it ends."""
-        while await self._pass():
-            pass
-        for row in await self._read(lambda tx: tx.all(sql.DUE, now=tx.now)):
-            if row.id not in self._taken and TargetKind(row.kind) in self._senders:
-                self._taken.add(row.id)
-                tasks.start_soon(self._turn, row, again)
+        self.idle = not any([await self._tell(sender) for sender in self._senders.values()])
+        for kind in self._senders:
+            due = partial(_due, kind=kind)
+            for row in await self._read(due):
+                if row.id not in self._taken:
+                    self._taken.add(row.id)
+                    tasks.start_soon(self._turn, row, again)
 
-    async def _pass(self) -> bool:
-        """Write down what is to be told of the next events; whether there may be more of them."""
-        senders = tuple(self._senders.values())
-        page = await self._read(partial(outbox.look, senders=senders, seen=self._seen))
-        self.idle = page is None
-        if page is None:
-            return False
-        if not page.is_worth_writing:
-            self._seen = page.to
-            return False
-        return await self._write(partial(outbox.write, page=page)) and page.more
+    async def _tell(self, sender: Sender) -> bool:
+        """Write down what is to be told of what has happened since; whether there is anybody to tell."""
+        while page := await self._read(
+            partial(outbox.look, sender=sender, seen=self._seen[sender.kind])
+        ):
+            if not page.is_worth_writing:
+                self._seen[sender.kind] = page.to
+                return True
+            if not await self._write(partial(outbox.write, page=page)) or not page.more:
+                return True
+        return False
 
     async def _turn(self, row: Row, again: Callable[[], None]) -> None:
         limit = self._limits.setdefault(row.target_id, anyio.CapacityLimiter(_AT_ONCE_PER_TARGET))
@@ -120,3 +121,7 @@ class Rounds:
 
     def _submit(self, work: Callable[[Context], T]) -> asyncio.Future[T]:
         return asyncio.wrap_future(self._store.write(lambda tx: work(self._context(tx))))
+
+
+def _due(tx: Transaction, kind: TargetKind) -> list[Row]:
+    return tx.all(sql.DUE, kind=kind.value, now=tx.now)

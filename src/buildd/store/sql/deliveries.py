@@ -58,22 +58,21 @@ _IS_OPEN = among(delivery.c.status, OPEN_DELIVERY)
 _waiting = (
     sa.select(
         delivery.c.id,
-        delivery.c.kind,
         delivery.c.target_id,
         delivery.c.due_at,
         sa.func.row_number()
         .over(
-            partition_by=(delivery.c.kind, delivery.c.target_id),
+            partition_by=delivery.c.target_id,
             order_by=(delivery.c.due_at, delivery.c.id),
         )
         .label("place"),
     )
-    .where(_IS_OPEN, delivery.c.due_at <= NOW)
+    .where(_IS_OPEN, delivery.c.due_at <= NOW, delivery.c.kind == bindparam("kind"))
     .subquery()
 )
 # A few of each target's, so that one that does not answer keeps nobody else's waiting.
 DUE = Statement(
-    sa.select(_waiting.c.id, _waiting.c.kind, _waiting.c.target_id)
+    sa.select(_waiting.c.id, _waiting.c.target_id)
     .where(_waiting.c.place <= sa.literal_column(str(_PER_TARGET)))
     .order_by(_waiting.c.place, _waiting.c.due_at)
     .limit(sa.literal_column(str(DUE_AT_ONCE)))
