@@ -13,7 +13,7 @@ BIN := .venv/bin
 export UV_SYSTEM_CERTS := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test check audit test-real smoke-claude chaos model mutants format lock clean
+.PHONY: demo test check audit test-real smoke-claude chaos model fuzz mutants format lock clean
 
 demo: .make/run  ## a whole system at work, on an empty machine
 	@$(BIN)/buildd demo
@@ -28,7 +28,7 @@ smoke-claude: .make/real  ## a real model fixes a test, by itself and as Claude 
 	@$(BIN)/python examples/claude/fix_a_test.py
 	@$(BIN)/python examples/claude/fix_a_test.py --claude-code
 
-chaos: model  ## the whole proof: the model, then die at every statement, lose every guard, break every launch, kill -9 everything (CHAOS=--help)
+chaos: model fuzz  ## the whole proof: the model, then die at every statement, lose every guard, break every launch, kill -9 everything (CHAOS=--help)
 	@BUILDD_LONG=1 $(BIN)/pytest tests/deploy/test_under_load.py tests/deploy/test_container.py \
 	    tests/races/test_endings.py tests/hooks/test_campaign.py tests/runners/test_vm_systemd.py \
 	    tests/runners/test_github_actions_story.py
@@ -40,6 +40,9 @@ chaos: model  ## the whole proof: the model, then die at every statement, lose e
 
 model: .make/dev  ## 25,000 random steps on each database, compared with a model after each
 	@BUILDD_MODEL_STEPS=25000 $(BIN)/pytest tests/model
+
+fuzz: .make/dev  ## 20,000 requests and more that the API's document allows or forbids, by three tenants
+	@$(BIN)/python -m tests.fuzz
 
 mutants: .make/dev  ## take every guard away in a copy, and see that a test fails
 	@$(BIN)/python -m tests.mutants
