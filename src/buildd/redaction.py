@@ -120,7 +120,8 @@ class Redactor:
             while at >= 0:
                 yield at, at + len(known)
                 at = text.find(known, at + 1)
-        for pattern in _PATTERNS:
+        # Nearly always there is none, which one look tells.
+        for pattern in _PATTERNS if _ANY_PATTERN.search(text) else ():
             yield from (found.span() for found in pattern.finditer(text))
 
     def _unfinished(self, text: str) -> int:
@@ -242,6 +243,7 @@ _PATTERNS = (
     *(re.compile(f"{first}[{rest}]{{{least},{_LONGEST_TOKEN}}}") for first, rest, least in _TOKENS),
     re.compile(f"{_BODY}(?:-----END {_KIND})?"),
 )
+_ANY_PATTERN = re.compile("|".join(pattern.pattern for pattern in _PATTERNS))
 # What each of the patterns begins with, where a text ends before it does.
 _LONGEST_PREFIX = max(len(first) for first, _, _ in _TOKENS)
 _OPEN_TOKEN = re.compile(
