@@ -10,7 +10,9 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, field
+from itertools import cycle
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -156,12 +158,15 @@ class Agents:
             each.join()
 
     def _run(self, number: int) -> None:
-        turn = number
-        while not self._ended.is_set():
-            turn += 1
-            with buildd.connect(self._urls[turn % len(self._urls)], api_key=self._key) as bd:
+        with ExitStack() as held:
+            servers = [
+                held.enter_context(buildd.connect(url, api_key=self._key)) for url in self._urls
+            ]
+            for server in cycle(servers[number % len(servers) :] + servers):
+                if self._ended.is_set():
+                    return
                 try:
-                    self._work(bd)
+                    self._work(server)
                 except BuilddError:  # of a server that is away; the lease ends by itself
                     self._ended.wait(0.1)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import shlex
 import shutil
@@ -15,7 +14,6 @@ import yaml  # type: ignore[import-untyped]
 
 from buildd.cli import _config
 from buildd.errors import ConfigError
-from tests.deploy.processes import Server
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "examples" / "deploy"
@@ -58,20 +56,6 @@ def test_only_what_is_locked_is_installed() -> None:
     for command in commands.split("&&"):
         if "pip install" in command:
             assert "--require-hashes" in command or "--no-deps --no-build-isolation" in command
-
-
-def test_the_health_check_is_told_by_a_server_that_works(sqlite_url: str, tmp_path: Path) -> None:
-    program, flag, code = json.loads(one("HEALTHCHECK").partition("CMD ")[2])
-
-    def healthy(port: int) -> bool:
-        mended = code.replace("3000", str(port))
-        done = subprocess.run([program, flag, mended], capture_output=True, check=False)
-        return done.returncode == 0
-
-    with Server(sqlite_url, tmp_path) as server:
-        assert healthy(server.port)
-        server.stop()
-        assert not healthy(server.port)
 
 
 def test_the_settings_that_files_name_exist() -> None:

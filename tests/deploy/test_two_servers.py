@@ -14,7 +14,7 @@ import buildd
 from buildd.errors import BuilddError, NotAuthenticated
 from buildd.events import EventType
 from buildd.states import TaskStatus
-from buildd.store import audit
+from buildd.store import audit, backup, restore
 from tests.blank import Blanks
 from tests.deploy.processes import Agents, Crew, Server, crew, until
 
@@ -29,6 +29,7 @@ class Two:
 
     def __init__(self, url: str, directory: Path, held: ExitStack) -> None:
         self.url = url
+        self.directory = directory
         self.a = held.enter_context(Server(url, directory, TTL))
         self.b = held.enter_context(Server(url, directory, TTL))
         self.at_a = held.enter_context(self.a.owner())
@@ -99,11 +100,14 @@ def test_limits_hold_over_both_and_each_task_is_claimed_once(two: Two) -> None:
     assert set(claimed) <= tasks
 
 
-def test_one_is_killed_and_the_work_goes_on(two: Two) -> None:
+def test_one_is_killed_and_the_work_goes_on(two: Two, tmp_path: Path) -> None:
+    """A backup is taken beside it, too: `test_under_load` tells more of that."""
+    file = tmp_path / "a.backup"
     team = two.crew()
     tasks = [two.at_a.tasks.create(workspace_id=team.workspace, title="x") for _ in range(12)]
     with Agents([two.a.url, two.b.url], team.key) as agents:
         until(lambda: len(agents.completed) >= 3)
+        backup(two.url, file, two.directory / "blobs")
         two.a.kill()
         until(lambda: len({*agents.completed}) == len(tasks))
         assert {two.at_b.tasks.get(id=each.id).status for each in tasks} == {TaskStatus.COMPLETED}
@@ -112,3 +116,4 @@ def test_one_is_killed_and_the_work_goes_on(two: Two) -> None:
         task = two.at_a.tasks.create(workspace_id=team.workspace, title="another")
         until(lambda: two.at_b.tasks.get(id=task.id).status is TaskStatus.COMPLETED)
     assert two.b.stop() == two.a.stop() == 0
+    assert restore(f"sqlite:///{tmp_path}/restored.db", file).differences == []
