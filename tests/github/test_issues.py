@@ -11,6 +11,7 @@ import anyio
 import pytest
 from pydantic import JsonValue
 
+from buildd import plugins
 from buildd.client import Client, as_async
 from buildd.errors import BuilddError, ConfigError
 from buildd.models import Source, Task
@@ -127,6 +128,7 @@ def test_its_credentials_are_the_configs_or_the_environments(
     given = {**CONFIG, **config}
     if said is None:
         GitHubIssues.from_config(given, environ)
+        assert plugins.load().sources.make("github", {**given, "token": "x"})
     else:
         with pytest.raises(ConfigError, match=said):
             GitHubIssues.from_config(given, environ)

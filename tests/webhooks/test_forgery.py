@@ -132,6 +132,24 @@ def test_what_is_sent_again_under_another_id_has_no_effect(house: House, hub: Hu
     assert last_seq(house) == seq
 
 
+def test_of_many_at_once_one_has_the_effect(hub: Hub) -> None:
+    webhooks = hub.house.broker.webhooks
+    same = opened(hub)
+    sent = [again(same, id=f"guid {number}") for number in range(20)]
+    sent += [hub.signed("issues", labelled(hub, number)) for number in range(20)]
+    believed = [webhooks.believe(each).result() for each in sent]
+    done = [future.result() for future in [webhooks.hear(each) for each in believed]]
+    assert sum(each.startswith("made ") for each in done) == 1
+    assert len(hub.tasks()) == 1
+
+
+def labelled(hub: Hub, number: int) -> dict[str, Any]:
+    """Issue 12 gets one label more, in the second in which it was opened."""
+    labels = ["buildd", f"label {number}"]
+    about = {"repository": hub.repository, "sender": person(11)}
+    return {"action": "labeled", "issue": hub.issue(labels=labels), **about}
+
+
 def test_what_happened_long_ago_is_no_news(house: House, hub: Hub) -> None:
     """What is forgotten as known is too old by then."""
     delivery = opened(hub)
