@@ -21,7 +21,7 @@ demo: .make/run  ## a whole system at work, on an empty machine
 test: .make/dev  ## the tests, on SQLite and on Postgres
 	@$(BIN)/pytest -m "not real" --numprocesses 4
 
-test-real: .make/real .make/sshd .make/proxies .make/specs  ## the tests that need big parts of others: Claude Code, sshd, nginx, GitHub's API
+test-real: .make/real .make/sshd .make/proxies .make/browser .make/specs  ## the tests that need big parts of others: Claude Code, sshd, nginx, a browser, GitHub's API
 	@$(BIN)/pytest -m real --numprocesses 4
 
 smoke-claude: .make/real  ## a real model fixes a test, by itself and as Claude Code (some cents; needs ANTHROPIC_API_KEY)
@@ -30,7 +30,8 @@ smoke-claude: .make/real  ## a real model fixes a test, by itself and as Claude 
 
 chaos: model fuzz  ## the whole proof: the model, then die at every statement, lose every guard, break every launch, kill -9 everything (CHAOS=--help)
 	@BUILDD_LONG=1 $(BIN)/pytest tests/deploy/test_under_load.py tests/deploy/test_container.py \
-	    tests/races/test_endings.py tests/hooks/test_campaign.py tests/runners/test_vm_systemd.py \
+	    tests/races/test_endings.py tests/hooks/test_campaign.py tests/broker/test_keys.py \
+	    tests/server/test_keys.py tests/runners/test_vm_systemd.py \
 	    tests/runners/test_github_actions_story.py
 	@$(BIN)/python -m tests.faults
 	@$(BIN)/python -m tests.mutants
@@ -66,14 +67,14 @@ format: .make/dev  ## rewrite what the gates can rewrite
 	$(BIN)/python scripts/docs.py
 
 COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --upgrade
-EVERYTHING := pyproject.toml --extra mcp --extra otel --extra postgres --extra s3 --group dev
+EVERYTHING := pyproject.toml --extra mcp --extra otel --extra postgres --extra s3
 lock: .make/dev  ## take the newest versions of everything
 	echo uv | $(COMPILE) - --output-file requirements/bootstrap.txt
 	$(COMPILE) pyproject.toml --group build --output-file requirements/run.txt
-	$(COMPILE) $(EVERYTHING) --constraints requirements/run.txt --output-file requirements/dev.txt
-	$(COMPILE) $(EVERYTHING) --extra claude-code --constraints requirements/dev.txt \
+	$(COMPILE) $(EVERYTHING) --group dev --constraints requirements/run.txt --output-file requirements/dev.txt
+	$(COMPILE) $(EVERYTHING) --group real --extra claude-code --constraints requirements/dev.txt \
 	    --output-file requirements/real.txt
-	$(COMPILE) $(patsubst dev,build,$(EVERYTHING)) --constraints requirements/dev.txt \
+	$(COMPILE) $(EVERYTHING) --group build --constraints requirements/dev.txt \
 	    --output-file requirements/server.txt
 
 clean:  ## forget the set-up
@@ -103,6 +104,10 @@ packages = { test "$$(id -u)" = 0 && command -v apt-get >/dev/null && ! test -d 
 .make/proxies: .make/dev
 	@PATH="$$PATH:/usr/sbin"; command -v nginx >/dev/null && command -v pgbouncer >/dev/null \
 	    || $(call packages,nginx-light pgbouncer)
+	@touch $@
+
+.make/browser: .make/dev
+	@command -v chromium >/dev/null || $(call packages,chromium)
 	@touch $@
 
 # What GitHub says of its API is GitHub's to publish: it is fetched from wherever npm looks, and never kept.
