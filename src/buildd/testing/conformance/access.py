@@ -368,6 +368,8 @@ class AccessSuite(StageSuite):
             pool="pool_nothing",
             launch="lch_nothing",
             comment="cmt_nothing",
+            hook="hook_nothing",
+            delivery="dlv_nothing",
             lease=stage.bd,
         )
         unnamed = {
@@ -377,6 +379,8 @@ class AccessSuite(StageSuite):
             ops.CreateWorker,  # an administrator names the account first
             ops.ListAccounts,
             ops.ListAdminKeys,
+            ops.ListAuditEntries,
+            ops.ListHooks,
             ops.ListLaunches,
             ops.ListPools,
             ops.ReportWorkers,
