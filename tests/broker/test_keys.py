@@ -9,6 +9,7 @@ import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,7 @@ from buildd.events import Filter
 from buildd.ids import Secret, new_secret, secret_kind
 from buildd.models import NewKey
 from buildd.operations import OPERATIONS, TRANSFERS, Access, Method, Operation
+from buildd.operations.workers import BatchedSuccess
 from buildd.scopes import OF_ACCOUNTS, Scope
 from tests.broker.conftest import House
 from tests.broker.test_feed import Listener
@@ -62,7 +64,8 @@ def refusal(call: Callable[[], object]) -> str:
 
 
 def test_every_verb_needs_one_scope() -> None:
-    for verb in (*OPERATIONS, *TRANSFERS):
+    verbs: tuple[Any, ...] = (*OPERATIONS, *TRANSFERS)
+    for verb in verbs:
         kinds = _policy.ALLOWED[verb.access] & {PrincipalKind.ADMIN, PrincipalKind.ACCOUNT}
         for kind in kinds:
             found = {scope for scope in Scope if not _refused(verb, kind, scope)}
@@ -115,7 +118,7 @@ def test_a_key_does_what_its_scopes_say_and_nothing_else(house: House) -> None:
 
 
 def test_an_administrators_key_may_be_one_that_only_looks(house: House) -> None:
-    made = house.admin(ops.CreateAdminKey(name="the board", scopes=["read"]))
+    made = house.admin(ops.CreateAdminKey(name="the board", scopes=[Scope.READ]))
     board = house.broker.authenticate(made.api_key).result()
     assert house.broker.execute(ops.ListAccounts(), board) == []
     assert [key.name for key in house.broker.execute(ops.ListAdminKeys(), board)] == ["the board"]
@@ -163,7 +166,8 @@ def test_a_key_is_remembered_no_longer_than_it_works(
     made = key_of(house, house.account(), expires_in_seconds=2)
     for _ in range(2):
         assert house.broker.authenticate(made.api_key).result().key_id == made.id
-        now[0], _ = now[0] + 1, house.clock.advance(1)
+        now[0] += 1
+        house.clock.advance(1)
     assert "expired" in refusal(house.broker.authenticate(made.api_key).result)
 
 
@@ -184,10 +188,10 @@ def test_a_rotated_key_works_beside_its_successor_for_the_overlap(house: House) 
     rotate = ops.RotateKey(account_id=account.account_id, id=old.id, overlap_seconds=60)
     new = house.admin(rotate)
     assert (new.name, new.scopes, new.account_id) == (old.name, old.scopes, old.account_id)
-    assert (new.expires_at - new.created_at).total_seconds() == 1000
+    assert new.expires_at == new.created_at + timedelta(seconds=1000)
     row = house.admin(ops.ListKeys(account_id=account.account_id))[1]
     assert (row.id, row.replaced_by) == (old.id, new.id)
-    assert (row.expires_at - new.created_at).total_seconds() == 60
+    assert row.expires_at == new.created_at + timedelta(seconds=60)
     for key in (old, new):
         assert house.broker.authenticate(key.api_key).result().key_id == key.id
     house.clock.advance(60)
@@ -197,7 +201,7 @@ def test_a_rotated_key_works_beside_its_successor_for_the_overlap(house: House) 
 
 
 def test_a_rotation_without_overlap_ends_the_old_key_everywhere_at_once(house: House) -> None:
-    old = house.admin(ops.CreateAdminKey(scopes=["read", "admin"]))
+    old = house.admin(ops.CreateAdminKey(scopes=[Scope.READ, Scope.ADMIN]))
     with another(house) as elsewhere:
         listeners = [
             Listener(broker, broker.authenticate(old.api_key).result())
@@ -327,7 +331,7 @@ def test_a_dump_of_the_database_holds_no_part_of_any_secret(
     house.task()
     claimed, _ = house.running(house.broker.authenticate(secrets[0]).result())
     secrets.append(claimed.lease.token)
-    report = {"verb": "complete", "id": claimed.id, "token": claimed.lease.token}
+    report = BatchedSuccess(verb="complete", id=claimed.id, token=claimed.lease.token)
     house.broker.execute(ops.ReportWorkers(reports=[report]), account)
     enrolment = house.admin(ops.CreateEnrolment(account_id=account.account_id))
     machine = house.broker.authenticate(enrolment.token).result()

@@ -112,13 +112,14 @@ def test_a_key_from_its_making_to_its_end(
 def test_the_terms_of_a_key_are_checked(admin: httpx2.Client, cast: Cast) -> None:
     path = keys_of(cast)
     key = made(admin, path)["id"]
-    for terms in (
+    wrong: tuple[dict[str, Any], ...] = (
         {"scopes": []},
         {"scopes": ["admin"]},
         {"expiresInSeconds": 0},
         {"name": ""},
         {"scopes": ["read"], "overlapSeconds": 1},
-    ):
+    )
+    for terms in wrong:
         problem(admin.post(path, json=terms), 422, "invalid")
     for overlap in (-1, 30 * 86_400 + 1, "1"):
         rotation = admin.post(f"{path}/{key}/rotate", json={"overlapSeconds": overlap})
@@ -158,7 +159,7 @@ def test_a_key_that_is_over_is_refused_by_every_server_and_its_streams_end(
     with here.client(ADMIN_KEY) as admin:
         account = made(admin, "/api/accounts", type="user", name="Max")["id"]
         path = f"/api/accounts/{account}/keys"
-        terms = {} if life is None else {"expiresInSeconds": life}
+        terms: dict[str, int] = {} if life is None else {"expiresInSeconds": life}
         key = made(admin, path, **terms)
         with there.client(key["apiKey"]) as caller, caller.stream("GET", "/api/events") as stream:
             lines = stream.iter_lines()

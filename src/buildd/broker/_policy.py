@@ -1,4 +1,4 @@
-"""Which kind of caller may use a verb at all, and with which key; what it may touch, scoped queries decide."""
+"""Which kind of caller may use a verb at all, and with which key. What it may touch, the queries decide."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def check_listener(principal: Principal, wanted: Filter) -> None:
 
     Raises `Forbidden`, and `NotAuthenticated` for a ticket for other events.
     """
-    if principal.kind in {_ACQUIRE, _ENROL}:
+    if principal.kind not in ALLOWED[Access.READER]:
         raise Forbidden(f"this needs {_NEEDS[Access.READER]}")
     if principal.only not in {None, wanted}:
         raise NotAuthenticated("this ticket is for a stream of other events")

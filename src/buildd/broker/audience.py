@@ -23,14 +23,14 @@ class Audience:
         match self.principal.kind:
             case PrincipalKind.ADMIN:
                 return True
-            case PrincipalKind.ACQUIRE | PrincipalKind.ENROL:
-                return False
             case PrincipalKind.LEASE:
                 return event.worker_id == self.principal.worker_id
             case PrincipalKind.ACCOUNT:
                 if event.workspace_id is None:
                     return event.account_id == self.principal.account_id
                 return event.workspace_id in self._workspaces
+            case _:
+                return False
 
     def refresh(self, tx: Transaction) -> None:
         """Read the grants anew. Raises `NotAuthenticated` if the key no longer stands."""
