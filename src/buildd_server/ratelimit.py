@@ -126,7 +126,9 @@ class RateLimits:
         if key is not None and key in self._keys:
             return self._keys.take(key)
         wrong = 0.0 if key is None else self._failures.wait(address)
-        return wrong or (self._strangers.take(address) if self._strangers else 0.0)
+        if wrong or self._strangers is None:
+            return wrong
+        return self._strangers.take(address)
 
     def _learn(self, key: str, address: str, scope: Scope, status: int) -> None:
         if status == _UNAUTHORIZED:

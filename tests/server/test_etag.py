@@ -39,7 +39,9 @@ def things(admin: httpx2.Client, cast: Cast) -> dict[str, tuple[str, dict[str, A
         cron="@daily",
         task={"title": "Sweep", "maxCost": 1.5},
     )
-    pool = made(admin, "/api/pools", name=f"P{cast.account}", accountId=cast.account, runner="local")
+    pool = made(
+        admin, "/api/pools", name=f"P{cast.account}", accountId=cast.account, runner="local"
+    )
     hook = made(admin, "/api/hooks", url="https://example.com/", types=["failed"])
     return {
         "UpdateTask": (f"/api/tasks/{cast.task}", {"title": "Mend it"}),
@@ -91,7 +93,11 @@ def test_a_change_that_was_made_unseen_is_not_overwritten(
 def test_the_tag_is_the_same_however_a_thing_is_read(
     served: Running, admin: httpx2.Client, cast: Cast
 ) -> None:
-    new = {"workspaceId": cast.workspace, "title": "T", "context": {"b": [1.10, None], "a": "é"}}
+    new: dict[str, Any] = {
+        "workspaceId": cast.workspace,
+        "title": "T",
+        "context": {"b": [1.10, None], "a": "é"},
+    }
     new["notBefore"] = "2031-01-01T01:00:00.123456+02:00"
     new["maxCost"] = 0.1
     created = admin.post("/api/tasks", json=new)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import socket
-from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
 from functools import partial
@@ -14,24 +13,40 @@ import httpx2
 import pytest
 
 from buildd import errors, wire
+from buildd import operations as ops
+from buildd.broker import ADMIN
 from buildd.ids import Secret, new_secret
 from buildd_server import bodies, connections, sse
 from buildd_server.addresses import household, proxies, seen_through
 from buildd_server.ratelimit import FAILURES_AT_ONCE, Buckets, Room
 from tests.patience import PATIENCE
 from tests.server import siege
-from tests.server.serving import ADMIN_KEY, Running, made, problem, running
+from tests.server.serving import ADMIN_KEY, Running, problem, running
 
 LONG = "BUILDD_LONG" in os.environ
 
 
 @pytest.fixture(scope="module")
 def limited(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    """A server that limits how often one asks, and knows a proxy on this machine."""
-    path = tmp_path_factory.mktemp("limited") / "buildd.db"
+    """A server that lets everybody ask twice, and then every two seconds; it knows a proxy here."""
+    yield from _limited(tmp_path_factory, 0.5)
+
+
+@pytest.fixture(scope="module")
+def generous(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """The same with more than anybody asks for."""
+    yield from _limited(tmp_path_factory, 1000)
+
+
+def _limited(directories: pytest.TempPathFactory, rate: float) -> Iterator[Running]:
+    database = f"sqlite:///{directories.mktemp('limited') / 'buildd.db'}"
     trusted = proxies("127.0.0.1, 10.0.0.0/8")
-    with running(f"sqlite:///{path}", rate_limit=10, trusted_proxies=trusted) as server:
+    with running(database, rate_limit=rate, trusted_proxies=trusted) as server:
         yield server
+
+
+def new_key(server: Running) -> str:
+    return server.broker.execute(ops.CreateAdminKey(), ADMIN).api_key
 
 
 def from_(address: str) -> dict[str, str]:
@@ -94,53 +109,53 @@ def test_neighbours_of_ipv6_count_as_one() -> None:
         proxies("10.0.0.1/8")
 
 
+def _when_refused(client: httpx2.Client, path: str) -> httpx2.Response:
+    """The first refusal, which comes after what a caller may save up."""
+    served = 0
+    while (answer := client.get(path)).status_code == 200:
+        served += 1
+    assert served >= 2
+    return answer
+
+
 def test_a_key_that_asks_too_often_is_told_when_to_ask_again(limited: Running) -> None:
-    with limited.client(ADMIN_KEY, **from_("5.5.5.5")) as admin:
-        key = made(admin, "/api/admin-keys")["apiKey"]
-        with limited.client(key) as client:
-            statuses = [client.get("/api/tasks").status_code for _ in range(60)]
-            refused = client.get("/api/tasks")
-        assert statuses[:40] == [200] * 40
-        assert 429 in statuses
-        assert problem(refused, 429, "rate_limited")["retryAfter"] == 1
-        assert refused.headers["retry-after"] == "1"
-        assert admin.get("/api/tasks").status_code == 200
+    with limited.client(new_key(limited), **from_("5.5.5.5")) as client:
+        refused = _when_refused(client, "/api/tasks")
+    assert problem(refused, 429, "rate_limited")["retryAfter"] in {1, 2}
+    assert refused.headers["retry-after"] in {"1", "2"}
+    with limited.client(new_key(limited), **from_("5.5.5.6")) as other:
+        assert other.get("/api/tasks").status_code == 200
 
 
 def test_strangers_are_limited_by_where_they_come_from(limited: Running) -> None:
     with limited.client(**from_("1.1.1.1")) as stranger:
-        statuses = [stranger.get("/health").status_code for _ in range(60)]
-    assert statuses[:40] == [200] * 40
-    assert 429 in statuses
+        _when_refused(stranger, "/health")
     with limited.client(**from_("1.1.1.2")) as other:
         assert other.get("/health").status_code == 200
 
 
-def test_who_is_wrong_too_often_waits_but_not_a_known_key_beside_him(limited: Running) -> None:
-    here = from_("2.2.2.2")
-    with limited.client(ADMIN_KEY, **from_("5.5.5.5")) as admin:
-        known, fresh = (made(admin, "/api/admin-keys")["apiKey"] for _ in range(2))
-    with limited.client(**here) as client:
+def test_a_large_body_costs_as_much_as_many_requests(limited: Running) -> None:
+    with limited.client(new_key(limited), **from_("5.5.5.7")) as client:
+        assert client.get("/api/tasks").status_code == 200
+        assert client.post("/api/tasks", content=b" " * (1 << 20)).status_code == 422
+        assert int(client.get("/api/tasks").headers["retry-after"]) > 100
+
+
+def test_who_is_wrong_too_often_waits_but_not_a_known_key_beside_him(generous: Running) -> None:
+    known, fresh = new_key(generous), new_key(generous)
+    with generous.client(**from_("2.2.2.2")) as client:
 
         def status(key: str) -> int:
             return client.get("/api/tasks", headers={"authorization": f"Bearer {key}"}).status_code
 
         assert status(known) == 200
-        guesses = Counter(status(new_secret(Secret.KEY)) for _ in range(int(FAILURES_AT_ONCE) + 5))
-        assert guesses.keys() == {401, 429}
-        assert status(fresh) == 429
+        guesses = 0
+        while status(new_secret(Secret.KEY)) == 401:
+            guesses += 1
+        assert guesses >= FAILURES_AT_ONCE
         assert status(known) == 200
-    with limited.client(fresh, **from_("2.2.2.3")) as elsewhere:
+    with generous.client(fresh, **from_("2.2.2.3")) as elsewhere:
         assert elsewhere.get("/api/tasks").status_code == 200
-
-
-def test_a_large_body_costs_as_much_as_many_requests(limited: Running) -> None:
-    with limited.client(ADMIN_KEY, **from_("5.5.5.5")) as admin:
-        key = made(admin, "/api/admin-keys")["apiKey"]
-    with limited.client(key) as client:
-        assert client.get("/api/tasks").status_code == 200
-        assert client.post("/api/tasks", content=b" " * (1 << 20)).status_code == 422
-        assert client.get("/api/tasks").headers["retry-after"] == "3"
 
 
 @pytest.mark.parametrize(
@@ -257,7 +272,7 @@ def test_who_waits_longest_gives_way() -> None:
     assert waiting.longest() is two
     waiting.discard(two)  # type: ignore[arg-type]
     assert waiting.longest() is one
-    assert two not in waiting
+    assert two not in waiting  # type: ignore[operator]
 
 
 def test_a_full_server_serves_who_asks(
@@ -306,12 +321,12 @@ def test_a_request_has_an_id_and_so_has_its_answer(served: Running, admin: httpx
 def test_under_siege(tmp_path: Path) -> None:
     """The attacks with small numbers, and no clock: nobody else is refused, and the server lives."""
     deeds = (
-        partial(siege.huge_body, size=(1 << 31) if LONG else (1 << 28)),
+        partial(siege.huge_body, size=(1 << 31) if LONG else (1 << 26)),
         partial(siege.deep_json, times=5),
-        partial(siege.many_fields, times=2),
-        partial(siege.slow_heads, count=100, seconds=0),
-        partial(siege.slow_bodies, count=20),
-        partial(siege.streams, count=100),
+        partial(siege.many_fields, times=2, count=50_000),
+        partial(siege.slow_heads, count=40, seconds=0),
+        partial(siege.slow_bodies, count=10),
+        partial(siege.streams, count=40),
     )
     with siege.besieged(tmp_path) as server, server.client(server.good) as other:
         before = server.rss()
