@@ -14,6 +14,8 @@ import threading
 from collections import defaultdict
 from pathlib import Path
 
+import pytest
+
 from buildd import operations as ops
 from buildd.broker import ADMIN, Broker
 from buildd.models import NewHook
@@ -24,7 +26,7 @@ from tests.hooks.relaying import relaying
 from tests.patience import PATIENCE
 
 LONG = "BUILDD_LONG" in os.environ
-TASKS, DEATHS = (600, 12) if LONG else (24, 1)
+TASKS, DEATHS = (300, 12) if LONG else (24, 1)
 TAKEN = 204
 WRONG = (500, 503, 429, 302, 404, HANG, RESET, CLOSE)
 ROOT = Path(__file__).parents[2]
@@ -64,6 +66,7 @@ class Receiving:
             return TAKEN
 
 
+@pytest.mark.timeout(600 if LONG else 120)
 def test_everything_arrives_at_least_once_under_one_id(database_url: str) -> None:
     receiving = Receiving(TASKS)
     with Receiver(answer=receiving.answer) as receiver:
