@@ -54,7 +54,7 @@ class GitHubConfig(_Config):
     """The `config` of a source of the type `github`."""
 
     repository: Annotated[
-        str, StringConstraints(pattern=r"^[A-Za-z0-9-]{1,100}/[A-Za-z0-9._-]{1,100}$")
+        str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,100}/[A-Za-z0-9._-]{1,100}$")
     ]
     """`owner/name`; buildd changes it when the repository is renamed."""
     repository_id: Annotated[int, Field(strict=True, ge=1)] | None = None

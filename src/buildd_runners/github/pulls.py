@@ -24,7 +24,7 @@ from buildd_runners.github.refusals import explained
 _PERMISSIONS = {"contents": "read", "pull_requests": "write"}
 _SCP = re.compile(r"(?:[^@/:]+@)?([^@/:]+):(?!//)(.+)")
 """`git@github.com:acme/shop.git`: an address of git's that is no URL."""
-_NAME = re.compile(r"([A-Za-z0-9-]+)/((?!\.{1,2}$)[A-Za-z0-9._-]+)")
+_NAME = re.compile(r"([A-Za-z0-9_-]+)/((?!\.{1,2}$)[A-Za-z0-9._-]+)")
 
 
 @dataclass(frozen=True)
