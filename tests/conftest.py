@@ -107,7 +107,7 @@ def serving(broker: Broker, settings: Settings | None = None) -> Iterator[str]:
     """A real server of a broker on a free loopback port, in local mode; gives its address."""
     [listener] = listen("127.0.0.1", 0)
     with listener:
-        server = Server(create_app(broker, settings or Settings()))
+        server = Server(create_app(broker, settings or Settings(rate_limit=0)))
         thread = threading.Thread(target=server.run, args=[[listener]])
         thread.start()
         try:

@@ -57,7 +57,11 @@ class ServerProcess:
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "buildd_server", *arguments],
-                env=_environment(BUILDD_ADMIN_KEY=ADMIN_KEY, BUILDD_LEASE_TTL=str(self.ttl)),
+                env=_environment(
+                    BUILDD_ADMIN_KEY=ADMIN_KEY,
+                    BUILDD_LEASE_TTL=str(self.ttl),
+                    BUILDD_RATE_LIMIT="0",
+                ),
                 cwd=self.log.parent,
                 stdout=subprocess.DEVNULL,
                 stderr=log,
