@@ -30,6 +30,10 @@ signal.signal(signal.SIGHUP, signal.SIG_DFL)
 TOGETHER = {
     "tests/agent/test_hostile.py",  # one agent meets all the attacks, which takes a minute
     "tests/runners/test_claude_code.py",  # an agent tells what another, which was killed, has left
+    "tests/webhooks/test_changes.py",  # these share a broker for each database
+    "tests/webhooks/test_comments.py",
+    "tests/webhooks/test_forgery.py",
+    "tests/webhooks/test_issues.py",
 }
 """Modules whose tests run in one process of pytest-xdist, one after the other."""
 
