@@ -12,7 +12,6 @@ from buildd.cli._config import SETTINGS, hide_password, load, masked
 from buildd.errors import ConfigError
 from buildd_server import settings as server_settings
 
-ROOT = Path(__file__).parents[2]
 NAMED = {setting.name: setting for setting in SETTINGS}
 
 
@@ -147,12 +146,6 @@ def test_what_is_shown_hides_what_is_secret() -> None:
     assert hide_password("postgresql://me:pw@host/db") == "postgresql://me:…@host/db"
     assert hide_password("postgres:///db?user=a&password=pw") == "postgres:///db?user=a&password=…"
     assert hide_password("sqlite:////data/team.db") == "sqlite:////data/team.db"
-
-
-def test_the_example_changes_nothing_until_it_is_edited(place: Place) -> None:
-    before = {name: found.value for name, found in place.load().found.items()}
-    place.dotenv((ROOT / ".env.example").read_text(encoding="utf-8"))
-    assert {name: found.value for name, found in place.load().found.items()} == before
 
 
 def test_how_long_the_server_keeps_things_is_a_setting(place: Place) -> None:

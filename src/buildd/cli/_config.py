@@ -63,6 +63,8 @@ SETTINGS = (
     Setting("port", "the port the server listens on"),
     Setting("public_url", "the URL at which agents that the server starts elsewhere reach it"),
     Setting("hooks_allow", "networks of your own that hooks may lead into"),
+    Setting("rate_limit", "requests per second that the server takes of one key (0: any)", "100"),
+    Setting("trusted_proxies", "networks of proxies that the server believes whom they speak for"),
     Setting("lease_ttl", "how many seconds a silent agent keeps its task"),
     Setting("keep_events_days", "how many days the server keeps events (0: for ever)", "30"),
     Setting("keep_tasks_days", "how many days it keeps closed tasks (not set: for ever)"),
@@ -90,6 +92,7 @@ SETTINGS = (
     Setting("drain_timeout", "how many seconds an agent may take to stop"),
     Setting("active", 'when an agent works, such as "Mon-Fri 19:00-08:00, Sat, Sun"'),
     Setting("on_battery", "whether an agent works while the machine is on battery: yes or no"),
+    Setting("debug", "1 has an agent log more, and a fault in buildd tell where it happened"),
 )
 _BY_NAME = {setting.name: setting for setting in SETTINGS}
 
