@@ -58,7 +58,8 @@ class Metrics:
         self._asking = asyncio.Lock()
         self._asked = -FRESH_SECONDS
         self._standing: Standing | None = None
-        disable_created_metrics()  # They double the series, and nobody looks at them.
+        # They double the series, and nobody looks at them.
+        disable_created_metrics()  # type: ignore[no-untyped-call]
         self._registry = CollectorRegistry()
         ProcessCollector(registry=self._registry)
         PlatformCollector(registry=self._registry)

@@ -34,15 +34,15 @@ HEAVY = {
 }
 
 PUBLIC = """
-    Account AccountType AccountWhy Agent AlreadyExists Artifact ArtifactType AsyncClient Attachment AuditEntry
-    Beat BuilddError Claim Claimed Client Comment ConfigError Conflict Deleted Delivery DeliveryStatus Enrolled Enrolment ErrorCode
-    Event EventType Forbidden ForgeRefused Grant Hook HookMessage HookType InternalError Invalid Key Launch LaunchStatus Lease LeaseLost
-    Leftover Malformed Message
-    NewAccount NewHook NewKey NewLease NotAuthenticated NotClaimable NotConfigured NotFound Order OutcomeUnknown
-    Pool PoolCheck PoolWhy PreconditionFailed PullRequest QuestionType RateLimited Reason ReasonCode
-    Refusal Reported Role RunnerPreference Schedule Scope Selection Source SourceSecret Task TaskStatus TooLarge Trust
-    Unavailable Unreachable WaitingFor Why Worker WorkerStatus Workspace WrongState __version__ agent
-    connect connect_async etag_of
+    Account AccountType AccountWhy Agent AlreadyExists Artifact ArtifactType AsyncClient Attachment
+    AuditEntry Beat BuilddError Claim Claimed Client Comment ConfigError Conflict Deleted Delivery
+    DeliveryStatus Enrolled Enrolment ErrorCode Event EventType Forbidden ForgeRefused Grant Hook
+    HookMessage HookType InternalError Invalid Key Launch LaunchStatus Lease LeaseLost Leftover
+    Malformed Message NewAccount NewHook NewKey NewLease NotAuthenticated NotClaimable NotConfigured
+    NotFound Order OutcomeUnknown Pool PoolCheck PoolWhy PreconditionFailed PullRequest QuestionType
+    RateLimited Reason ReasonCode Refusal Reported Role RunnerPreference Schedule Scope Selection Source
+    SourceSecret Task TaskStatus TooLarge Trust Unavailable Unreachable WaitingFor Why Worker
+    WorkerStatus Workspace WrongState __version__ agent connect connect_async etag_of
 """
 
 

@@ -38,9 +38,10 @@ class Backoff:
     def next(self, problem: BaseException | None = None) -> float:
         """Seconds to wait now; at least what the server asks for."""
         ceiling, self._ceiling = self._ceiling, min(self._ceiling * _FACTOR, _LONGEST)
-        passing = isinstance(problem, (RateLimited, Unavailable))
-        asked = problem.details.get("retryAfter", 0) if passing else 0
-        return float(asked) + between(ceiling / 4, ceiling)
+        asked = 0.0
+        if isinstance(problem, (RateLimited, Unavailable)):
+            asked = float(problem.details.get("retryAfter", 0))
+        return asked + between(ceiling / 4, ceiling)
 
 
 def passes(problem: BaseException) -> bool:

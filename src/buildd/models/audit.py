@@ -21,7 +21,7 @@ class AuditEntry(Model):
     """Counts from 1, without gaps, in the order of commits."""
     at: Time
     actor: Text
-    """Who called: `admin`, `account`, `lease`, `acquire`, `enrol`, a `run` of GitHub Actions, or a `source`."""
+    """Who called: `admin`, `account`, `lease`, `acquire`, `enrol`, a GitHub Actions `run`, or a `source`."""
     account_id: Id | None = None
     key_id: Id | None = None
     session: Text | None = None

@@ -1,4 +1,4 @@
-"""Rows about what GitHub has told: what was heard already, which task an issue has, and what it says of it."""
+"""Rows about what GitHub has told: what was heard already, and which task an issue has and shows."""
 
 from __future__ import annotations
 
