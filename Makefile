@@ -28,15 +28,13 @@ smoke-claude: .make/real  ## a real model fixes a test, by itself and as Claude 
 	@$(BIN)/python examples/claude/fix_a_test.py
 	@$(BIN)/python examples/claude/fix_a_test.py --claude-code
 
-chaos: model fuzz  ## the whole proof: the model, then die at every statement, lose every guard, break every launch, kill -9 everything (CHAOS=--help)
-	@BUILDD_LONG=1 $(BIN)/pytest tests/deploy/test_under_load.py tests/deploy/test_container.py \
-	    tests/races/test_endings.py tests/hooks/test_campaign.py tests/broker/test_keys.py \
-	    tests/server/test_keys.py tests/runners/test_vm_systemd.py \
-	    tests/runners/test_github_actions_story.py
+chaos: model fuzz .make/real .make/sshd .make/browser  ## the whole proof: all long forms, then die at every statement, lose every guard, break every launch, besiege a server, kill -9 everything (CHAOS=--help)
+	@BUILDD_LONG=1 $(BIN)/pytest $$(grep --recursive --files-with-matches --include='test_*.py' BUILDD_LONG tests)
 	@$(BIN)/python -m tests.faults
 	@$(BIN)/python -m tests.mutants
 	@$(BIN)/python -m tests.dispatch
 	@$(BIN)/python -m tests.agent.day
+	@$(BIN)/python -m tests.server.siege
 	@$(BIN)/python -m tests.chaos $(CHAOS)
 
 model: .make/dev  ## 25,000 random steps on each database, compared with a model after each
