@@ -24,7 +24,8 @@ from buildd.store.dialects import Database, database_of, explaining
 from buildd.store.files import blobs_of
 from buildd.store.holding import alone
 from buildd.store.schema import Migration, check_schema, migrating, revision_of
-from buildd.store.sql.events import EVENT_SEQ, RELAYED_SEQ
+from buildd.store.sql.deliveries import CURSORS
+from buildd.store.sql.events import EVENT_SEQ
 from buildd.store.statement import Statement
 from buildd.store.tables import blob, counter, metadata, setting
 from buildd.store.transaction import Transaction
@@ -163,7 +164,7 @@ class _Restoring:
             row["place"] = self.places.get(row["digest"], row["place"])
         elif table == counter.name and row["name"] == EVENT_SEQ:
             row["value"] += shift
-        elif table == setting.name and row["name"] == RELAYED_SEQ:
+        elif table == setting.name and row["name"] in CURSORS.values():
             row["value"] = str(int(row["value"]) + shift)
         elif table in NUMBERED and row[NUMBERED[table]] is not None:
             row[NUMBERED[table]] += shift

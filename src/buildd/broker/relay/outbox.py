@@ -45,7 +45,7 @@ def look(tx: Transaction, sender: Sender, seen: int = 0) -> Page | None:
     since = sender.since(tx)
     if since is None:
         return None
-    row = tx.first(sql_accounts.SETTING, name=_cursor(sender.kind))
+    row = tx.first(sql_accounts.SETTING, name=sql.CURSORS[sender.kind])
     cursor = None if row is None else row.value
     # Read before the events: whoever drew a number has committed once it can be seen.
     last = last_seq(tx)
@@ -96,12 +96,8 @@ def last_seq(tx: Transaction) -> int:
 
 
 def _move(tx: Transaction, page: Page) -> bool:
-    name, to = _cursor(page.kind), str(page.to)
+    name, to = sql.CURSORS[page.kind], str(page.to)
     if page.cursor is None:
         return tx.run(sql_accounts.PUT_SETTING_ONCE, name=name, value=to) > 0
     moved = tx.first(sql_accounts.CHANGE_SETTING, of=name, was=page.cursor, value=to)
     return moved is not None
-
-
-def _cursor(kind: TargetKind) -> str:
-    return f"relayed_seq_{kind.value}"

@@ -13,6 +13,7 @@ from buildd.store.columns import Moment, among
 from buildd.store.sql._parts import NOW, optional, page
 from buildd.store.statement import Statement
 from buildd.store.tables import delivery, event
+from buildd.telling import TargetKind
 
 EVENTS_AT_ONCE = 500
 DUE_AT_ONCE = 100
@@ -32,6 +33,9 @@ RELAYED = frozenset(
     }
 )
 """The events that senders are shown: those that come now and then, not those that come all the time."""
+
+CURSORS = {kind: f"relayed_seq_{kind.value}" for kind in TargetKind}
+"""The settings that tell up to which event each kind's deliveries were made."""
 
 EVENTS_BETWEEN = Statement(
     sa.select(event)

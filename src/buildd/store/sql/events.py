@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
 EVENT_SEQ = "event_seq"
 """The counter that events take their numbers from."""
-RELAYED_SEQ = "relayed_seq"
-"""The setting that tells up to which of them deliveries were made."""
 PRUNE_AT_ONCE = 500
 
 # The counter row stays locked until the commit: whoever draws a number commits before the next one
