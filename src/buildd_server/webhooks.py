@@ -27,19 +27,16 @@ BODY_LIMIT = 25 * 1024 * 1024
 """Bytes; GitHub sends no more."""
 PATIENCE = 9
 """Seconds for all of it: after ten, GitHub takes it for failed."""
-AT_ONCE = 8
-"""Bodies in memory at once; others wait."""
 _LONGEST = 200
 
 
 def webhook_routes(broker: Broker) -> Iterator[Route]:
     """The route by which GitHub comes in; outside the gate, because it has a signature and no key."""
-    room = asyncio.Semaphore(AT_ONCE)
 
     async def receive(request: Request) -> Response:
         try:
             async with asyncio.timeout(PATIENCE):
-                done = await _receive(request, broker, room)
+                done = await _receive(request, broker)
         except TimeoutError:
             raise errors.Unavailable("this took too long: have it delivered again") from None
         answer = pydantic_core.to_json({"done": done})
@@ -48,15 +45,14 @@ def webhook_routes(broker: Broker) -> Iterator[Route]:
     yield Route(PATH, receive, methods=["POST"])
 
 
-async def _receive(request: Request, broker: Broker, room: asyncio.Semaphore) -> str:
+async def _receive(request: Request, broker: Broker) -> str:
     headers = [request.headers.get(name, "") for name in _HEADERS]
     if not all(0 < len(value) <= _LONGEST for value in headers):
         raise errors.NotAuthenticated(REFUSED)
     event, id_, signature = headers
-    async with room:
-        body = await read_body(request, BODY_LIMIT)
-        delivery = Delivery(request.path_params["source_id"], event, id_, signature, body)
-        believed = await settled(broker.webhooks.believe(delivery))
+    body = await read_body(request, BODY_LIMIT)
+    delivery = Delivery(request.path_params["source_id"], event, id_, signature, body)
+    believed = await settled(broker.webhooks.believe(delivery))
     return await settled(broker.webhooks.hear(believed, origin_of(request)))
 
 
