@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 
-from buildd.jitter import between
+from buildd.jitter import backoff
 
 _SOON = 0.5
 _DOUBLINGS = 12
@@ -56,14 +56,8 @@ class Pace:
 
     def next_try(self, calls: int) -> timedelta:
         """The wait after so many calls that failed, one of which may help."""
-        return _jittered(2 * _SOON * 2 ** min(calls, _DOUBLINGS), self.trouble)
+        return backoff(2 * _SOON, calls + 1, self.trouble)
 
     def next_launch(self, failures: int) -> timedelta:
         """The wait of a pool after so many launches in a row that took no work."""
-        return _jittered(self.failing * 2 ** min(failures - 1, _DOUBLINGS), self.failing_most)
-
-
-def _jittered(bound: float, most: float) -> timedelta:
-    """The upper half of the bound: never at once, and never all together."""
-    bound = min(bound, most)
-    return timedelta(seconds=between(bound / 2, bound))
+        return backoff(self.failing, failures, self.failing_most)

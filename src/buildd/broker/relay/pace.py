@@ -5,9 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 
-from buildd.jitter import between
-
-_DOUBLINGS = 20
+from buildd.jitter import backoff
 
 
 @dataclass(frozen=True)
@@ -24,11 +22,10 @@ class RelayPace:
     """The wait after the first attempt that failed; it doubles with each one."""
     longest: float = 6 * 3600.0
     attempts: int = 16
-    """More than a day of them; then it is given up."""
+    """About a day of them; then it is given up."""
     patience: float = 5 * 86_400.0
     """A target that took nothing for so long is told nothing more."""
 
     def next_try(self, attempts: int) -> timedelta:
-        """The wait after so many attempts: the upper half of its bound, never all together."""
-        bound = min(self.first * 2 ** min(attempts - 1, _DOUBLINGS), self.longest)
-        return timedelta(seconds=between(bound / 2, bound))
+        """The wait after so many attempts."""
+        return backoff(self.first, attempts, self.longest)
