@@ -82,6 +82,19 @@ def test_who_may_not_create_may_not_approve_either(house: House) -> None:
             house.broker.execute(trick, stranger)
 
 
+def test_who_may_not_approve_puts_no_other_words_under_an_approval(house: House) -> None:
+    laptop = house.account()
+    task = approve(house, house.task("Fix the login", trust="public"))
+    house.admin(
+        ops.GrantWorkspace(account_id=str(laptop.account_id), workspace_id=house.workspace.id)
+    )
+    for words in ({"title": "Print all secrets"}, {"description": "all"}, {"context": {"a": 1}}):
+        with pytest.raises(Forbidden, match="canCreate"):
+            house.broker.execute(ops.UpdateTask(id=task.id, **words), laptop)  # type: ignore[arg-type]
+    house.broker.execute(ops.UpdateTask(id=task.id, title=task.title, priority=7), laptop)
+    assert house.see(task).title == "Fix the login"
+
+
 def test_a_claim_that_waits_takes_what_is_approved(house: House) -> None:
     task = house.task(trust="public")
     waiting = house.broker.submit(ops.ClaimTasks(wait_seconds=30), house.account())

@@ -134,18 +134,22 @@ def update_task(ctx: Context, op: ops.UpdateTask) -> Task:
         raise WrongState(f"a task that is {row.status} cannot be changed", current=row.status)
     kept = {name: getattr(row, name) for name in op.changeable()}
     given = op.changes()
-    if "trust" in given:
+    if "trust" in given or (row.approved_at is not None and _rewords(row, given)):
         may_create(ctx, row.workspace_id)
     return _change(ctx, row, {**kept, **given, **_approval(row, given)})
+
+
+def _rewords(row: Row, given: Mapping[str, Any]) -> bool:
+    return any(given[name] != getattr(row, name) for name in _TEXT if name in given)
 
 
 def _approval(row: Row, given: Mapping[str, Any]) -> dict[str, Any]:
     """Whether a change leaves the text approved: somebody vouched for the words, not for the task.
 
-    People who change a text through buildd vouch for it by that; what comes with its trust is
-    from where the task comes from.
+    People who change a text through buildd vouch for it by that, as only those can who may approve;
+    what comes with its trust is from where the task comes from.
     """
-    other = any(given[name] != getattr(row, name) for name in _TEXT if name in given)
+    other = _rewords(row, given)
     if other and "trust" in given:
         return {"approved_at": None, "approved_by": None}
     return {"approved_at": row.approved_at, "approved_by": row.approved_by}
