@@ -5,18 +5,26 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any, TypeVar
 
 import anyio
 import pytest
 
 from buildd import operations as ops
 from buildd.broker import ADMIN, Broker
+from buildd.broker._context import Context
 from buildd.broker.github_source import CommentSender
 from buildd.broker.github_source.wording import quoted
-from buildd.broker.relay import RelayPace
+from buildd.broker.relay import Answer as Told
+from buildd.broker.relay import Draft, RelayPace, outbox, turns
 from buildd.broker.relay.rounds import Rounds
+from buildd.states import DeliveryStatus
+from buildd.store.sql import deliveries as sql
+from buildd.store.sql import workspaces as sql_workspaces
+from buildd.telling import TargetKind
 from buildd_runners.github.pulls import GitHubForge
 from tests.broker.conftest import House
 from tests.broker.conftest import house as house  # noqa: PLC0414 - a relay sends for all of a database
@@ -24,6 +32,8 @@ from tests.far_end import Answer, Asked
 from tests.github.far_end import TOKEN, GitHub
 from tests.github.issues import Issues
 from tests.webhooks.hub import Hub
+
+T = TypeVar("T")
 
 Round = Callable[[], None]
 PULL = "https://github.com/acme/shop/pull/7"
@@ -205,6 +215,78 @@ def test_two_servers_write_one_comment(house: House, hub: Hub, github: GitHub) -
 
     asyncio.run(go())
     said(github)
+
+
+@dataclass
+class Turns:
+    """Deliveries of one task's comment, taken and settled by hand."""
+
+    broker: Broker
+    sender: CommentSender
+    task: str
+
+    def take(self) -> turns.Turn:
+        draft = Draft(self.task, "comment", None, "")
+        turn = self._write(
+            lambda ctx: turns.take(ctx, outbox.put(ctx, TargetKind.GITHUB, draft), **self._with())
+        )
+        assert turn is not None
+        return turn
+
+    def send(self, turn: turns.Turn) -> Told:
+        answer = asyncio.run(_sent(turn))
+        assert self._write(lambda ctx: turns.settle(ctx, turn, answer, **self._with()))
+        return answer
+
+    def _with(self) -> dict[str, Any]:
+        return {"senders": {TargetKind.GITHUB: self.sender}, "pace": RelayPace()}
+
+    def _write(self, work: Callable[[Context], T]) -> T:
+        store = self.broker._store
+        return store.write(lambda tx: work(self.broker._context(tx, ADMIN))).result()
+
+
+async def _sent(turn: turns.Turn) -> Told:
+    return await turn.send()
+
+
+def test_who_has_nothing_to_write_lets_nobody_else_write(
+    house: House, hub: Hub, github: GitHub, tell: Round
+) -> None:
+    hub.issues("opened")
+    tell()
+    forge = GitHubForge.from_config({"token": TOKEN, "api": github.api})
+    by_hand = Turns(house.broker, CommentSender(forge), hub.task.id)
+    nothing_new = by_hand.take()
+    house.running(house.account())
+    writes = by_hand.take()
+    by_hand.send(nothing_new)
+    other = by_hand.take()
+    before = asked(github)
+    assert by_hand.send(other).error == "it is being written"
+    assert asked(github) == before
+    by_hand.send(writes)
+    assert said(github).endswith("claimed by `a user`")
+
+
+def test_what_cannot_be_told_as_a_source_is_configured_is_given_up(
+    house: House, hub: Hub, github: GitHub, tell: Round
+) -> None:
+    """Such as an older buildd let pass: it would be tried for ever."""
+    hub.issues("opened")
+    source = hub.source
+    spoiled = {"of": source.id, "name": source.name, "config": {"repository": 7}}
+    store = house.broker._store
+    store.write(
+        lambda tx: tx.all(sql_workspaces.CHANGE_SOURCE, **spoiled, updated_at=tx.now)
+    ).result()
+    tell()
+    assert asked(github) == []
+    [delivery] = store.read(
+        lambda tx: tx.all(sql.DELIVERIES, target=hub.task.id, cursor=None, limit=9)
+    ).result()
+    assert delivery.status == DeliveryStatus.FAILED
+    assert "repository" in delivery.error
 
 
 def test_a_comment_that_somebody_deleted_is_not_written_again(

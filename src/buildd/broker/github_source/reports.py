@@ -47,6 +47,10 @@ class _Commented(Answer):
     digest: str = ""
 
 
+class _LeftAlone(Answer):
+    """Nothing was written: whoever writes the comment now goes on."""
+
+
 class CommentSender:
     """Writes the comments, through a forge."""
 
@@ -95,7 +99,7 @@ class CommentSender:
         if isinstance(answer, _Commented):
             written = {"comment": answer.comment_id, "digest": answer.digest}
             ctx.tx.run(sql.WROTE_COMMENT, task=delivery.target_id, **written)
-        elif answer.error != _BUSY:
+        elif not isinstance(answer, _LeftAlone):
             ctx.tx.run(sql.FREE_COMMENT, task=delivery.target_id)
 
     async def _write(self, order: CommentOrder, digest: str) -> Answer:
@@ -108,15 +112,12 @@ class CommentSender:
         return _Commented(DeliveryVerb.DELIVER, comment_id=comment_id, digest=digest)
 
 
-_BUSY = "it is being written"
-
-
 async def _busy() -> Answer:
-    return Answer.later(_BUSY)
+    return _LeftAlone.later("it is being written")
 
 
 async def _said_already() -> Answer:
-    return Answer(DeliveryVerb.DELIVER)
+    return _LeftAlone(DeliveryVerb.DELIVER)
 
 
 def _matters(event: Event) -> bool:

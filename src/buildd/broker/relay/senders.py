@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, Self
 
 from buildd.broker._context import Context
 from buildd.events import Event
@@ -35,12 +35,12 @@ class Answer:
     """Why it was not taken, in a line that people may read."""
 
     @classmethod
-    def later(cls, error: str, status: int | None = None) -> Answer:
+    def later(cls, error: str, status: int | None = None) -> Self:
         """It may be taken another time."""
         return cls(DeliveryVerb.PUT_OFF, status, error)
 
     @classmethod
-    def never(cls, error: str, status: int | None = None) -> Answer:
+    def never(cls, error: str, status: int | None = None) -> Self:
         """It will never be taken."""
         return cls(DeliveryVerb.FAIL, status, error)
 
@@ -69,7 +69,10 @@ class Sender(Protocol):
         ...
 
     def prepare(self, ctx: Context, delivery: Row) -> Send | None:
-        """One attempt at a delivery; None if its target is gone or wants nothing more."""
+        """One attempt at a delivery; None if its target is gone or wants nothing more.
+
+        Raises `NotConfigured` for what no further attempt would mend.
+        """
         ...
 
     def settled(self, ctx: Context, delivery: Row, answer: Answer) -> None:

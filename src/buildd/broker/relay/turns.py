@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from buildd.broker._context import Context
 from buildd.broker.relay.pace import RelayPace
 from buildd.broker.relay.senders import Answer, Send, Sender
+from buildd.errors import NotConfigured
 from buildd.states import DeliveryVerb
 from buildd.store import Row
 from buildd.store.sql import deliveries as sql
@@ -39,7 +40,11 @@ def take(ctx: Context, delivery_id: str, senders: Senders, pace: RelayPace) -> T
         _write(ctx, delivery, Answer.never("given up: its last attempts never came to an end"))
         return None
     sender = senders[TargetKind(delivery.kind)]
-    send = sender.prepare(ctx, delivery)
+    try:
+        send = sender.prepare(ctx, delivery)
+    except NotConfigured as problem:
+        _write(ctx, delivery, Answer.never(problem.message))
+        return None
     if send is None:
         _write(ctx, delivery, Answer.never("whom it was for is gone, or wants nothing more"))
         return None
@@ -50,9 +55,8 @@ def settle(ctx: Context, turn: Turn, answer: Answer, senders: Senders, pace: Rel
     """Write down how an attempt went; False if that no longer counts."""
     spent = turn.delivery.attempts >= pace.attempts
     if answer.verb is DeliveryVerb.PUT_OFF and spent:
-        answer = Answer.never(
-            f"{answer.error}; given up after {pace.attempts} attempts", answer.status
-        )
+        error = f"{answer.error}; given up after {pace.attempts} attempts"
+        answer = replace(answer, verb=DeliveryVerb.FAIL, error=error)
     until = ctx.tx.now + pace.next_try(turn.delivery.attempts)
     delivery = _write(ctx, turn.delivery, answer, until=until)
     if delivery is None:
