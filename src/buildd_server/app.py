@@ -63,7 +63,7 @@ def create_app(
         middleware=[
             Middleware(Arriving, settings.trusted_proxies),
             Middleware(Watched, watchers),
-            *_rate_limits(settings),
+            *_rate_limits(settings, gate.browsers.cookie),
             Middleware(Bodies),
             *([Middleware(Traced)] if tracer() else []),
         ],
@@ -75,11 +75,11 @@ def create_app(
     return app
 
 
-def _rate_limits(settings: Settings) -> Iterator[Middleware]:
+def _rate_limits(settings: Settings, cookie: str) -> Iterator[Middleware]:
     if settings.rate_limit:
         # Where no key is asked for, the owner is the stranger.
         local = settings.loopback and settings.admin_key is None
-        yield Middleware(RateLimits, settings.rate_limit, strangers=not local)
+        yield Middleware(RateLimits, settings.rate_limit, cookie, strangers=not local)
 
 
 def _pages() -> Iterator[BaseRoute]:

@@ -11,8 +11,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from starlette.datastructures import Headers
-from starlette.requests import Request
+from starlette.requests import HTTPConnection, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from buildd import errors
@@ -92,8 +91,9 @@ class RateLimits:
     to wait with those; a known key from the same address goes on working.
     """
 
-    def __init__(self, app: ASGIApp, rate: float, *, strangers: bool = True) -> None:
+    def __init__(self, app: ASGIApp, rate: float, cookie: str, *, strangers: bool = True) -> None:
         self._app = app
+        self._cookie = cookie
         self._keys = Buckets(rate, BURST_SECONDS * rate)
         self._strangers = Buckets(rate, BURST_SECONDS * rate) if strangers else None
         self._failures = Buckets(FAILURES_PER_SECOND, FAILURES_AT_ONCE)
@@ -103,7 +103,7 @@ class RateLimits:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        key = _fingerprint(scope)
+        key = _fingerprint(_credential(scope, self._cookie))
         address = household(client_address(scope))
         wait = self._admit(key, address)
         if wait:
@@ -181,11 +181,21 @@ def sharer(scope: Scope) -> str:
     return (who.account_id or who.name) if who else household(client_address(scope))
 
 
-def _fingerprint(scope: Scope) -> str | None:
-    """What a request's credential is remembered by; None if it has none."""
-    headers = Headers(scope=scope)
-    cookie = headers.get("cookie", "")
-    credential = headers.get("authorization") or (cookie if "buildd" in cookie else None)
+def _credential(scope: Scope, cookie: str) -> str | None:
+    """What a request says who it is by, read as the gate reads it; None if it says nothing.
+
+    Else each spelling of a key, and each cookie beside a session, would be a caller of its own.
+    """
+    request = HTTPConnection(scope)
+    header = request.headers.get("authorization")
+    if header is None:
+        return request.cookies.get(cookie)
+    scheme, _, token = header.partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else header
+
+
+def _fingerprint(credential: str | None) -> str | None:
+    """What a credential is remembered by."""
     if credential is None:
         return None
     return hashlib.blake2b(credential.encode(), digest_size=16).hexdigest()

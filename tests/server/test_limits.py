@@ -127,6 +127,26 @@ def test_a_key_that_asks_too_often_is_told_when_to_ask_again(limited: Running) -
         assert other.get("/api/tasks").status_code == 200
 
 
+def test_a_key_is_one_caller_however_it_is_written(limited: Running) -> None:
+    key = new_key(limited)
+    with limited.client(key, **from_("5.5.5.8")) as client:
+        _when_refused(client, "/api/tasks")
+    for spelling in (f"bearer {key}", f"Bearer   {key}", f"BEARER {key}"):
+        with limited.client(**from_("5.5.5.9"), authorization=spelling) as client:
+            problem(client.get("/api/tasks"), 429, "rate_limited")
+
+
+def test_a_session_is_one_caller_whatever_cookies_stand_beside_it(limited: Running) -> None:
+    with limited.client(new_key(limited), **from_("5.5.6.1")) as client:
+        session = client.post("/api/auth/session").cookies["buildd_session"]
+    with limited.client(**from_("5.5.6.2"), cookie=f"buildd_session={session}") as client:
+        _when_refused(client, "/api/tasks")
+    for other in ("a=1", "__Host-buildd=another"):
+        cookies = f"{other}; buildd_session={session}"
+        with limited.client(**from_("5.5.6.3"), cookie=cookies) as client:
+            problem(client.get("/api/tasks"), 429, "rate_limited")
+
+
 def test_strangers_are_limited_by_where_they_come_from(limited: Running) -> None:
     with limited.client(**from_("1.1.1.1")) as stranger:
         _when_refused(stranger, "/health")
