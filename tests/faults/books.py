@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from buildd.states import HELD, HOLDING
-from buildd.store.audit import audit
-from tests.faults.snapshot import rows
+from buildd.store.audit import Difference, audit, differences
+from tests.faults.snapshot import Reader, rows
 
 Row = dict[str, Any]
 Tables = dict[str, list[Row]]
@@ -16,9 +16,17 @@ Tables = dict[str, list[Row]]
 
 def wrongs(url: str) -> list[str]:
     """One line for each thing that is not as it must be; empty when the books are in order."""
-    found = rows(url)
-    counters = [f"{d.check}: {d.id} says {d.counter}, has {d.rows}" for d in audit(url)]
-    return [*counters, *_limits(found), *_holders(found), *_results(found), *_order(found)]
+    return [*_wrongs(audit(url), rows(url))]
+
+
+def wrongs_seen(reader: Reader) -> list[str]:
+    """The same, by one who looks more than once."""
+    return [*_wrongs(differences(reader.transaction()), reader.rows())]
+
+
+def _wrongs(counters: Iterable[Difference], found: Tables) -> Iterator[str]:
+    yield from (f"{d.check}: {d.id} says {d.counter}, has {d.rows}" for d in counters)
+    yield from (*_limits(found), *_holders(found), *_results(found), *_order(found))
 
 
 def _limits(found: Tables) -> Iterator[str]:

@@ -34,14 +34,15 @@ from buildd.errors import BuilddError, InternalError
 from buildd.models import Model
 from buildd.operations import Operation
 from buildd.store import Statement, database_of, sql
+from buildd.store.audit import CHECKS
 from buildd.store.sql.audit_log import HEAD
-from tests.faults.books import wrongs
+from tests.faults.books import wrongs_seen
 from tests.faults.fork import KILLED, Say, live
 from tests.faults.hand import Hand
 from tests.faults.places import Place, PostgresPlace, SqlitePlace
 from tests.faults.scenarios import SCENARIOS, Scenario
 from tests.faults.seam import Step, faulty
-from tests.faults.snapshot import snapshot
+from tests.faults.snapshot import Reader
 
 BEFORE, AFTER = "before", "after"
 EMPTY = "empty"
@@ -75,10 +76,10 @@ class Tracer:
     def __init__(self, url: str) -> None:
         self.trace = Trace()
         self.armed = False
-        self._url = url
+        self._reader = Reader(url)
 
     def arm(self) -> None:
-        self.trace.states.append(snapshot(self._url))
+        self.trace.states.append(self._reader.snapshot())
         self.armed = True
 
     def __call__(self, text: str, step: Step) -> Any:
@@ -86,8 +87,8 @@ class Tracer:
         if self.armed:
             self.trace.statements.append(text)
             if text == "COMMIT":
-                self.trace.states.append(snapshot(self._url))
-                self.trace.problems += wrongs(self._url)
+                self.trace.states.append(self._reader.snapshot())
+                self.trace.problems += wrongs_seen(self._reader)
         return result
 
 
@@ -130,7 +131,7 @@ class Stage:
 
         def work(say: Say) -> None:
             tracer = Tracer(url)
-            hand = Hand(faulty(url, tracer), self.book)
+            hand = Hand(faulty(url, tracer, writers=1), self.book)
             tracer.arm()
             for number in range(len(self.scenario.steps)):
                 self._step(hand, number)
@@ -150,7 +151,7 @@ class Stage:
         killer = Killer(number, side)
 
         def work(say: Say) -> None:
-            hand = Hand(faulty(url, killer), self.book)
+            hand = Hand(faulty(url, killer, writers=1), self.book)
             killer.armed = True
             for step in range(len(self.scenario.steps)):
                 self._step(hand, step)
@@ -177,30 +178,31 @@ class Stage:
         acknowledged = len(books) - 1
         if commits < acknowledged:
             return [f"{acknowledged} steps were answered after {commits} commits"]
-        left = snapshot(url)
+        reader = Reader(url)
+        left = reader.snapshot()
         if left != trace.states[commits]:
             return [f"not as after commit {commits}: {_difference(trace.states[commits], left)}"]
-        hand = Hand(faulty(url, lambda _, step: step()), books[-1])
-        problems = self._go_on(hand, trace, commits, acknowledged, url)
-        problems += wrongs(url) or hand.finish_everything() or wrongs(url)
+        hand = Hand(faulty(url, lambda _, step: step(), writers=1), books[-1])
+        problems = self._go_on(hand, trace, commits, acknowledged, reader)
+        problems += wrongs_seen(reader) or hand.finish_everything() or wrongs_seen(reader)
         hand.close()
         return problems
 
     def _go_on(
-        self, hand: Hand, trace: Trace, commits: int, acknowledged: int, url: str
+        self, hand: Hand, trace: Trace, commits: int, acknowledged: int, reader: Reader
     ) -> list[str]:
         """Do the rest of the scenario, from the first step that was not answered."""
         happened = acknowledged < len(trace.answered) and commits >= trace.answered[acknowledged]
         if happened:
-            return self._repeat(hand, acknowledged, trace.states[commits], url)
+            return self._repeat(hand, acknowledged, trace.states[commits], reader)
         for number in range(acknowledged, len(self.scenario.steps)):
             self._step(hand, number)
-        end = snapshot(url)
+        end = reader.snapshot()
         if end != trace.states[-1]:
             return [f"ends otherwise than without a death: {_difference(trace.states[-1], end)}"]
         return []
 
-    def _repeat(self, hand: Hand, number: int, state: list[str], url: str) -> list[str]:
+    def _repeat(self, hand: Hand, number: int, state: list[str], reader: Reader) -> list[str]:
         """Only the answer of a step was lost: doing it once more never breaks, and adds nothing."""
         refused = False
         try:
@@ -209,7 +211,7 @@ class Stage:
             return [f"repeating step {number} broke: {error}"]
         except BuilddError:
             refused = True
-        after = snapshot(url)
+        after = reader.snapshot()
         if not refused:
             # A call that was accepted once more is on record once more, and that is all.
             state, after = _unrecorded(state), _unrecorded(after)
@@ -227,7 +229,7 @@ def prepare(place: Place, name: str) -> Stage:
     place.restore(EMPTY)
 
     def work(say: Say) -> None:
-        hand = Hand(faulty(place.url, lambda _, step: step()), {})
+        hand = Hand(faulty(place.url, lambda _, step: step(), writers=1), {})
         for each in SCENARIOS[name].before:
             each(hand)
         hand.close()
@@ -270,6 +272,8 @@ def _compile(place: Place) -> None:
             for each in value.values() if isinstance(value, dict) else [value]:
                 if isinstance(each, Statement):
                     each.compiled(dialect)
+    for check in CHECKS.values():
+        check.compiled(dialect)
 
 
 def _kinds_of(root: type[BaseModel]) -> Iterator[type[BaseModel]]:

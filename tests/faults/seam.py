@@ -20,9 +20,10 @@ Fault = Callable[[str, Step], Any]
 class FaultyDatabase:
     """A real database that runs each statement of its writers through a `fault`."""
 
-    def __init__(self, url: str, fault: Fault) -> None:
+    def __init__(self, url: str, fault: Fault, writers: int | None) -> None:
         self._database = database_of(url)
         self._fault = fault
+        self.writers = writers or self._database.writers
 
     def connect(self, *, reading: bool = False) -> Any:
         """A connection; one for reading is as it was."""
@@ -33,9 +34,9 @@ class FaultyDatabase:
         return getattr(self._database, name)
 
 
-def faulty(url: str, fault: Fault) -> Database:
-    """The database at a URL, with faults."""
-    database: Any = FaultyDatabase(url, fault)
+def faulty(url: str, fault: Fault, *, writers: int | None = None) -> Database:
+    """The database at a URL, with faults; and with fewer writers, where only one thing happens at a time."""
+    database: Any = FaultyDatabase(url, fault, writers)
     return database  # type: ignore[no-any-return]
 
 

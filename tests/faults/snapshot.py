@@ -9,7 +9,7 @@ import re
 from contextlib import closing
 from typing import Any
 
-from buildd.store import database_of
+from buildd.store import Transaction, database_of
 from buildd.store.tables import metadata
 
 _ID = re.compile(r"\b(acc|key|ws|src|task|wkr|art|cmt|msg|att|agt|led|sch)_[0-9a-z]{26}")
@@ -18,15 +18,37 @@ _HASH = re.compile(r"\b[0-9a-f]{64}\b")  # of what has ids in it
 _SECRET_COLUMNS = {"digest", "ended_as"}
 
 
+class Reader:
+    """A database as who only reads it sees it, over one connection: a session is dear on Postgres."""
+
+    def __init__(self, url: str) -> None:
+        self._database = database_of(url)
+        self._connection = self._database.connect(reading=True)
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def transaction(self) -> Transaction:
+        """What the auditor reads with; each statement sees what is committed by then."""
+        return Transaction(self._connection, self._database, self._database.now(self._connection))
+
+    def rows(self, *tables: str) -> dict[str, list[dict[str, Any]]]:
+        """Every row of these tables, or of all, as the driver gives it; each table in one statement."""
+        names = tables or [table.name for table in metadata.sorted_tables]
+        return {name: _rows(self._connection, name) for name in names}
+
+    def snapshot(self) -> list[str]:
+        """All rows, one line each, with ids and secrets made comparable."""
+        return _comparable(self.rows())
+
+
 def rows(url: str, *tables: str) -> dict[str, list[dict[str, Any]]]:
-    """Every row of these tables, or of all, as the driver gives it; each table in one statement."""
-    names = tables or [table.name for table in metadata.sorted_tables]
-    with closing(database_of(url).connect(reading=True)) as connection:
-        return {name: _rows(connection, name) for name in names}
+    """The rows of a database that is read once."""
+    with closing(Reader(url)) as reader:
+        return reader.rows(*tables)
 
 
-def snapshot(url: str) -> list[str]:
-    """The same, one line each, with ids and secrets made comparable."""
+def _comparable(found: dict[str, list[dict[str, Any]]]) -> list[str]:
     lines = [
         f"{table}: "
         + ", ".join(
@@ -34,8 +56,8 @@ def snapshot(url: str) -> list[str]:
             for name, value in sorted(row.items())
             if name not in _SECRET_COLUMNS
         )
-        for table, found in rows(url).items()
-        for row in found
+        for table, rows in found.items()
+        for row in rows
     ]
     text = _HASH.sub("hash", _NAME.sub("agent", "\n".join(lines)))
     numbers: dict[str, str] = {}
