@@ -86,8 +86,11 @@ def test_workspaces_and_grants(bd: Client, crew: Crew) -> None:
 
 def test_sources(bd: Client, crew: Crew) -> None:
     workspace, _ = crew
-    source = bd.sources.create(workspace_id=workspace.id, type="github", name="issues")
-    changed = bd.sources.update(id=source.id, config={"label": "buildd"})
+    config = {"repository": "acme/shop"}
+    source = bd.sources.create(
+        workspace_id=workspace.id, type="github", name="issues", config=config
+    )
+    changed = bd.sources.update(id=source.id, config={**config, "label": "agents"})
     assert bd.sources.list(workspace_id=workspace.id) == [changed]
     assert bd.sources.get(id=source.id) == changed
     bd.tasks.create(workspace_id=workspace.id, title="by hand")
