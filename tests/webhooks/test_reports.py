@@ -228,7 +228,7 @@ class Turns:
     def take(self) -> turns.Turn:
         draft = Draft(self.task, "comment", None, "")
         turn = self._write(
-            lambda ctx: turns.take(ctx, outbox.put(ctx, TargetKind.GITHUB, draft), **self._with())
+            lambda ctx: turns.take(ctx, *outbox.put(ctx, TargetKind.GITHUB, draft), **self._with())
         )
         assert turn is not None
         return turn

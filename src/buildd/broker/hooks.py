@@ -101,7 +101,8 @@ def test_hook(ctx: Context, op: ops.TestHook) -> Delivery:
     row = _active(ctx, op.id)
     message = HookMessage(type=_TEST, timestamp=ctx.tx.now, workspace_id=row.workspace_id)
     draft = Draft(op.id, _TEST, None, message.model_dump_json(exclude_none=True))
-    return _delivery(ctx, op.id, put(ctx, TargetKind.HOOK, draft))
+    [delivery_id] = put(ctx, TargetKind.HOOK, draft)
+    return _delivery(ctx, op.id, delivery_id)
 
 
 @handles(ops.ListDeliveries)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
 
 from buildd.broker._context import Context
 from buildd.broker.relay.senders import Draft, Sender
@@ -60,33 +62,35 @@ def write(ctx: Context, page: Page) -> bool:
     """Move the cursor and write the deliveries; False if another server was first."""
     if not _move(ctx.tx, page):
         return False
-    for draft in page.drafts:
-        put(ctx, page.kind, draft)
+    put(ctx, page.kind, *page.drafts)
     return True
 
 
-def put(ctx: Context, kind: TargetKind, draft: Draft) -> str:
-    """A delivery that is due at once; its id."""
-    delivery_id = new_id(Kind.DELIVERY)
-    ctx.tx.run(
-        sql.INSERT_DELIVERY,
-        id=delivery_id,
-        kind=kind.value,
-        target_id=draft.target_id,
-        type=draft.type,
-        event_seq=draft.event_seq,
-        body=draft.body,
-        status=DELIVERY.initial.value,
-        attempts=0,
-        turn=0,
-        due_at=ctx.tx.now,
-        response_status=None,
-        error=None,
-        created_at=ctx.tx.now,
-        updated_at=ctx.tx.now,
-        ended_at=None,
-    )
-    return delivery_id
+def put(ctx: Context, kind: TargetKind, *drafts: Draft) -> list[str]:
+    """Deliveries that are due at once; their ids."""
+    rows = [_delivery(kind, draft, ctx.tx.now) for draft in drafts]
+    ctx.tx.run_many(sql.INSERT_DELIVERY, rows)
+    return [row["id"] for row in rows]
+
+
+def _delivery(kind: TargetKind, draft: Draft, now: datetime) -> dict[str, Any]:
+    return {
+        "id": new_id(Kind.DELIVERY),
+        "kind": kind.value,
+        "target_id": draft.target_id,
+        "type": draft.type,
+        "event_seq": draft.event_seq,
+        "body": draft.body,
+        "status": DELIVERY.initial.value,
+        "attempts": 0,
+        "turn": 0,
+        "due_at": now,
+        "response_status": None,
+        "error": None,
+        "created_at": now,
+        "updated_at": now,
+        "ended_at": None,
+    }
 
 
 def last_seq(tx: Transaction) -> int:

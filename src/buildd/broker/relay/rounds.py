@@ -76,7 +76,8 @@ class Rounds:
         limit = self._limits.setdefault(row.target_id, anyio.CapacityLimiter(_AT_ONCE_PER_TARGET))
         try:
             async with limit, self._limit:
-                turn = await self._write(self._settling(turns.take, delivery_id=row.id))
+                take = self._settling(turns.take, delivery_id=row.id)
+                turn = await self._write(take, row.target_id)
                 if turn is not None:
                     await self._send(turn)
         except BuilddError as problem:
@@ -92,10 +93,11 @@ class Rounds:
             answer = await self._attempt(turn)
         except anyio.get_cancelled_exc_class():
             # Nobody need wait for the turn's end; that it is sent twice was never excluded.
-            self._submit(partial(turns.release, turn=turn))
+            self._submit(partial(turns.release, turn=turn), turn.delivery.target_id)
             raise
         with anyio.CancelScope(shield=True):  # What was taken is not sent again because we end.
-            await self._write(self._settling(turns.settle, turn=turn, answer=answer))
+            settle = self._settling(turns.settle, turn=turn, answer=answer)
+            await self._write(settle, turn.delivery.target_id)
         if answer.error is not None:
             about = turn.delivery
             log.info("%s to %s %s: %s", about.id, about.kind, about.target_id, answer.error)
@@ -116,11 +118,12 @@ class Rounds:
     async def _read(self, work: Callable[[Transaction], T]) -> T:
         return await asyncio.wrap_future(self._store.read(work))
 
-    async def _write(self, work: Callable[[Context], T]) -> T:
-        return await self._submit(work)
+    async def _write(self, work: Callable[[Context], T], order: str = "") -> T:
+        return await self._submit(work, order)
 
-    def _submit(self, work: Callable[[Context], T]) -> asyncio.Future[T]:
-        return asyncio.wrap_future(self._store.write(lambda tx: work(self._context(tx))))
+    def _submit(self, work: Callable[[Context], T], order: str) -> asyncio.Future[T]:
+        # In the order of targets, so that two writers lock theirs in the same one.
+        return asyncio.wrap_future(self._store.write(lambda tx: work(self._context(tx)), order))
 
 
 def _due(tx: Transaction, kind: TargetKind) -> list[Row]:
