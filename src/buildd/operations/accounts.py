@@ -21,6 +21,7 @@ from buildd.operations._operation import (
     post,
 )
 from buildd.operations._paging import Paged
+from buildd.operations._rotation import Overlap
 from buildd.routing import AccountType
 from buildd.scopes import Scope
 
@@ -103,12 +104,6 @@ class KeyTerms(BaseModel, defer_build=True):
     name: Name | None = None
     expires_in_seconds: AtLeastOne | None = None
     """None: it works until it is revoked."""
-
-
-class Overlap(BaseModel, defer_build=True):
-    """How long a key works beside the one that it is rotated to."""
-
-    overlap_seconds: Annotated[int, Field(strict=True, ge=0, le=30 * 86_400)] = 86_400
 
 
 class CreateKey(KeyTerms, Operation[NewKey]):

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-from pydantic import Field
-
 from buildd.models import Delivery, Hook, NewHook
 from buildd.models._model import Flag, Id
 from buildd.models.hooks import HookTypes, HookUrl
@@ -21,9 +17,9 @@ from buildd.operations._operation import (
     post,
 )
 from buildd.operations._paging import Paged
+from buildd.operations._rotation import Overlap
 from buildd.telling import HookType
 
-DAY = 86_400
 ALL_TYPES = list(HookType)
 
 
@@ -73,13 +69,12 @@ class DeleteHook(Operation[Deleted]):
     id: Id
 
 
-class RotateHook(Operation[NewHook]):
+class RotateHook(Overlap, Operation[NewHook]):
     """Give a hook a new secret, shown this once. For a while, deliveries are signed with both."""
 
     http = post("/api/hooks/{id}/rotate")
     access = Access.ADMIN
     id: Id
-    overlap_seconds: Annotated[int, Field(strict=True, ge=0, le=30 * DAY)] = DAY
 
 
 class TestHook(Operation[Delivery]):
