@@ -9,8 +9,10 @@ from __future__ import annotations
 import base64
 import contextlib
 import json
+import lzma
 import os
 import secrets
+import struct
 import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -28,6 +30,20 @@ from buildd.store.columns import JSON, Moment, Money
 
 FORMAT = 1
 _MANIFEST = "manifest.json"
+_LONGEST = 64 * 2**20
+"""Bytes of the manifest, or of one row, that are taken into memory; far more than any real one has."""
+_NO_ZIP = (
+    zipfile.BadZipFile,
+    zlib.error,
+    EOFError,
+    OSError,  # what bz2 and a wrong offset raise
+    NotImplementedError,  # a method or version that Python does not know
+    RuntimeError,  # encrypted
+    ValueError,
+    struct.error,
+    lzma.LZMAError,
+)
+"""What zipfile raises for a file that is none, or is made to look like one."""
 
 
 class Kind(NamedTuple):
@@ -131,8 +147,9 @@ class ArchiveReader:
         self._path = path
         try:
             self._zip = zipfile.ZipFile(file)
-            text = self._zip.read(_MANIFEST)
-        except (zipfile.BadZipFile, KeyError):
+            with self._zip.open(_MANIFEST) as found:
+                text = found.read(_LONGEST)
+        except (KeyError, *_NO_ZIP):
             raise ConfigError(f"{path} is no backup of buildd, or not all of one") from None
         self.manifest = _manifest(text, path)
 
@@ -142,26 +159,41 @@ class ArchiveReader:
             broken = self._zip.testzip()
             missing = {_rows_of(table.name) for table in self.manifest.tables}
             missing -= {*self._zip.namelist()}
-        except (zipfile.BadZipFile, zlib.error, EOFError) as problem:
+        except _NO_ZIP as problem:
             raise ConfigError(f"{self._path} is damaged: {problem}") from None
         if broken or missing:
-            raise ConfigError(f"{self._path} is damaged at {broken or min(missing)}")
+            raise self._damaged(str(broken or min(missing)))
 
     def rows(self, table: Table) -> Iterator[dict[str, Any]]:
         """The rows of a table, by column."""
         kinds = [(name, KINDS[kind].from_json) for name, kind in table.columns.items()]
         with self._zip.open(_rows_of(table.name)) as lines:
-            for line in lines:
-                yield {
-                    name: value if each is None or value is None else each(value)
-                    for (name, each), value in zip(kinds, json.loads(line), strict=True)
-                }
+            while line := lines.readline(_LONGEST):
+                try:
+                    row = {
+                        name: value if each is None or value is None else each(value)
+                        for (name, each), value in zip(kinds, json.loads(line), strict=True)
+                    }
+                except (ValueError, TypeError, ArithmeticError, RecursionError):
+                    raise self._damaged(_rows_of(table.name)) from None
+                yield row
 
     def file(self, digest: str) -> Iterator[bytes]:
         """The bytes of a file, piece by piece."""
-        with self._zip.open(_bytes_of(digest)) as file:
+        name = _bytes_of(digest)
+        try:
+            info = self._zip.getinfo(name)
+        except KeyError:
+            raise self._damaged(name) from None
+        if info.compress_type != zipfile.ZIP_STORED:
+            # They never are made smaller, so what comes out of a backup is no larger than that.
+            raise self._damaged(name)
+        with self._zip.open(info) as file:
             while piece := file.read(PIECE):
                 yield piece
+
+    def _damaged(self, name: str) -> ConfigError:
+        return ConfigError(f"{self._path} is damaged at {name}")
 
 
 def kind_of(column: sa.Column[Any]) -> str:

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
-from buildd.blobs import Blobs
+from buildd.blobs import PLACE, Blobs
 from buildd.errors import ConfigError, Conflict
 from buildd.store.archive import KINDS, ArchiveReader, Table
 from buildd.store.audit import Difference, audit
@@ -155,13 +155,19 @@ class _Restoring:
     def _fill(self, tx: Transaction, table: Table, shift: int) -> None:
         columns = [sa.column(name, KINDS[kind].type) for name, kind in table.columns.items()]
         statement = Statement(sa.insert(sa.table(table.name, *columns)))
-        rows = (self._as_of_now(table.name, row, shift) for row in self._archive.rows(table))
+        rows = (self._checked(table.name, row, shift) for row in self._archive.rows(table))
         while batch := list(islice(rows, _AT_ONCE)):
             tx.run_many(statement, batch)
 
+    def _checked(self, table: str, row: dict[str, Any], shift: int) -> Mapping[str, Any]:
+        try:
+            return self._as_of_now(table, row, shift)
+        except (KeyError, TypeError, ValueError):
+            raise ConfigError(f"this backup is damaged at a row of {table}") from None
+
     def _as_of_now(self, table: str, row: dict[str, Any], shift: int) -> Mapping[str, Any]:
         if table == blob.name:
-            row["place"] = self.places.get(row["digest"], row["place"])
+            row["place"] = self._place(row)
         elif table == counter.name and row["name"] == EVENT_SEQ:
             row["value"] += shift
         elif table == setting.name and row["name"] in CURSORS.values():
@@ -169,6 +175,13 @@ class _Restoring:
         elif table in NUMBERED and row[NUMBERED[table]] is not None:
             row[NUMBERED[table]] += shift
         return row
+
+    def _place(self, row: Mapping[str, Any]) -> str:
+        """Where a file's bytes are. One whose bytes are elsewhere names that, and can name nothing else."""
+        place = str(self.places.get(row["digest"], row["place"]))
+        if not PLACE.fullmatch(place):
+            raise ConfigError(f"this backup is damaged at the file {row['digest']}")
+        return place
 
     def _rows(self, name: str) -> Iterator[dict[str, Any]]:
         for table in self._archive.manifest.tables:
