@@ -216,6 +216,25 @@ def test_what_is_signed_but_not_what_its_name_says_is_refused(
     assert hub.tasks() == []
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"updated_at": "2026-01-31T08:00:00"},
+        {"number": 10**30},
+        {"body": "x" * 1_000_001},
+        {"labels": ["buildd", f"needs:{'x' * 101}"]},
+    ],
+    ids=["no zone", "number", "body", "capability"],
+)
+def test_what_fits_into_no_task_is_refused_and_no_fault_of_ours(
+    hub: Hub, changes: dict[str, Any]
+) -> None:
+    with pytest.raises(BuilddError) as problem:
+        hub.issues("opened", **changes)
+    assert problem.value.code == "invalid"
+    assert hub.tasks() == []
+
+
 def test_what_is_not_heard_leaves_nothing(hub: Hub) -> None:
     assert hub.tell("star", action="created") == "nothing to do"
     assert hub.issues("pinned") == "nothing to do"

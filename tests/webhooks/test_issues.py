@@ -169,6 +169,18 @@ def test_another_repository_is_none_of_ours_and_a_new_name_is(house: House, hub:
     assert hub.task.status is PENDING
 
 
+def test_a_repositorys_new_name_stands_in_the_audit_log(house: House, hub: Hub) -> None:
+    def heard() -> int:
+        return len(house.admin(ops.ListAuditEntries(about=hub.source.id, action="hearWebhook")))
+
+    for zen in ("It is noted by which id it stays known.", "Nothing changes."):
+        hub.tell("ping", zen=zen)
+        assert heard() == 1
+    hub.repository["full_name"] = "acme/store"
+    hub.tell("ping", zen="Moved.")
+    assert heard() == 2
+
+
 def test_what_a_stranger_wrote_waits_for_approval_again_with_each_edit(
     house: House, hub: Hub
 ) -> None:

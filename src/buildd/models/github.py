@@ -6,10 +6,9 @@ GitHub's own shapes are read leniently: only what is needed, and whatever else i
 from __future__ import annotations
 
 from collections.abc import Collection
-from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 from pydantic.alias_generators import to_camel
 
 from buildd.models._model import Capabilities, Flag, Name, Priority
@@ -143,7 +142,7 @@ class Issue(Shape):
     labels: list[Label] = []
     user: Person | None = None
     author_association: str = ""
-    updated_at: datetime
+    updated_at: AwareDatetime
     pull_request: Any = None
 
     @property

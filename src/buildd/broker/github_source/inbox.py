@@ -22,6 +22,8 @@ class Heard(NamedTuple):
     done: str
     changed: str | None = None
     """The id of what is not as it was before."""
+    renamed: bool = False
+    """Whether the source was told its repository's id or new name."""
 
     def __str__(self) -> str:
         """One line."""

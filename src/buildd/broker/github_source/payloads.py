@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 import pydantic_core
-from pydantic import ValidationError
+from pydantic import AwareDatetime, ValidationError
 
 from buildd import wire
 from buildd.errors import Malformed
@@ -67,7 +67,7 @@ class Comment(Shape):
     user: Person | None = None
     author_association: str = ""
     html_url: str
-    created_at: datetime
+    created_at: AwareDatetime
 
 
 class CommentPayload(Payload):
@@ -105,7 +105,7 @@ class Pull(Shape):
     draft: bool = False
     head: Head
     base: Head
-    updated_at: datetime
+    updated_at: AwareDatetime
 
 
 class PullPayload(Payload):
@@ -133,14 +133,14 @@ class Suite(Shape):
     head_sha: str
     conclusion: str | None = None
     pull_requests: list[_PullOfCheck] = []
-    updated_at: datetime | None = None
+    updated_at: AwareDatetime | None = None
 
 
 class _Run(Shape):
     name: GitHubText
     html_url: str | None = None
     conclusion: str | None = None
-    completed_at: datetime | None = None
+    completed_at: AwareDatetime | None = None
     check_suite: Suite
 
 
@@ -175,7 +175,7 @@ class _WorkflowRun(Shape):
     head_branch: str | None = None
     head_sha: str
     head_repository: _Owner | None = None
-    updated_at: datetime
+    updated_at: AwareDatetime
 
 
 class WorkflowRunPayload(Payload):

@@ -13,6 +13,9 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
+from pydantic import ValidationError
+
+from buildd import wire
 from buildd.broker import auditing
 from buildd.broker._context import HERE, Context, Origin
 from buildd.broker.github_source import changes, comments, issues
@@ -106,9 +109,10 @@ class Webhooks:
         def act(tx: Transaction) -> str:
             ctx = self._context(tx, ADMIN, origin)
             heard = _act(ctx, believed)
-            if heard.changed is not None:
+            if heard.changed is not None or heard.renamed:
                 by_source = replace(ctx, principal=_SOURCE)
-                auditing.note(by_source, ACTION, [believed.source_id, heard.changed])
+                subjects = [believed.source_id, *([heard.changed] if heard.changed else [])]
+                auditing.note(by_source, ACTION, subjects)
             return str(heard)
 
         return self._store.write(act)
@@ -128,7 +132,12 @@ def _act(ctx: Context, believed: Believed) -> Heard:
     config = _of_its_repository(ctx, source, payload.repository)
     if config is None:
         return Heard(_ELSEWHERE)
-    return _EFFECTS[type(payload)](Inbox(ctx, source, config), payload)
+    try:
+        heard = _EFFECTS[type(payload)](Inbox(ctx, source, config), payload)
+        return heard._replace(renamed=config != config_of(source))
+    except ValidationError as problem:
+        # More than fits into a task; what GitHub lets people write does.
+        raise wire.invalid(problem) from None
 
 
 def _of_its_repository(
