@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -30,6 +32,17 @@ def test_imports_go_down() -> None:
         check=False,
     )
     assert ran.returncode == 0, ran.stdout + ran.stderr
+
+
+def test_every_part_of_buildd_stands_on_a_floor() -> None:
+    """What stands on none may import whatever it likes."""
+    linter = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]
+    [floors] = [each["layers"] for each in linter["contracts"] if each["id"] == "floors"]
+    placed = [name for floor in floors for name in re.findall(r"buildd\.(\w+)", floor)]
+    there = {
+        path.stem for path in (ROOT / "src" / "buildd").iterdir() if path.suffix in {"", ".py"}
+    }
+    assert sorted(placed) == sorted(name for name in there if not name.startswith("__"))
 
 
 @pytest.mark.parametrize("script", ["unasync.py", "docs.py"])
