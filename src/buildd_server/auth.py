@@ -15,6 +15,7 @@ from buildd import errors
 from buildd.broker import ADMIN, Broker, Principal
 from buildd_server import local_mode
 from buildd_server.browsers import SAFE_METHODS, Browsers
+from buildd_server.ratelimit import ASKED
 from buildd_server.settings import Settings
 from buildd_server.waiting import settled
 
@@ -82,6 +83,7 @@ class Authenticated:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer 401 (by raising) or pass the request on."""
         if scope["type"] == "http":
+            scope[ASKED] = True
             scope["principal"] = await self._find(HTTPConnection(scope))
         await self._app(scope, receive, send)
 

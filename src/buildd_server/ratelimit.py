@@ -29,6 +29,8 @@ BYTES = 16 * 1024
 """A body costs as much as a request for each of these: it takes as much work to read."""
 CHARGE = "buildd.charge"
 """Where in the scope is found what to tell the size of a body to."""
+ASKED = "buildd.asked"
+"""Where in the scope is found that it was asked whose key this is: elsewhere, 401 says nothing of it."""
 _UNAUTHORIZED = 401
 
 
@@ -131,7 +133,7 @@ class RateLimits:
         return self._strangers.take(address)
 
     def _learn(self, key: str, address: str, scope: Scope, status: int) -> None:
-        if status == _UNAUTHORIZED:
+        if status == _UNAUTHORIZED and ASKED in scope:
             self._keys.forget(key)
             self._failures.take(address)
         elif "principal" in scope and key not in self._keys:

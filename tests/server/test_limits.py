@@ -136,6 +136,13 @@ def test_a_key_is_one_caller_however_it_is_written(limited: Running) -> None:
             problem(client.get("/api/tasks"), 429, "rate_limited")
 
 
+def test_a_refusal_that_is_not_about_the_key_forgives_nothing(limited: Running) -> None:
+    with limited.client(new_key(limited), **from_("5.5.6.4")) as client:
+        assert client.get("/api/tasks").status_code == 200
+        problem(client.post("/api/webhooks/github/src_of_nobody"), 401, "not_authenticated")
+        problem(client.get("/api/tasks"), 429, "rate_limited")
+
+
 def test_a_session_is_one_caller_whatever_cookies_stand_beside_it(limited: Running) -> None:
     with limited.client(new_key(limited), **from_("5.5.6.1")) as client:
         session = client.post("/api/auth/session").cookies["buildd_session"]
