@@ -80,7 +80,7 @@ def _sqlite_file(database: str) -> Path | None:
 def _url(database: str) -> URL:
     try:
         return make_url(database)
-    except ArgumentError:
+    except (ArgumentError, ValueError):  # ValueError: a port that is no number
         raise ConfigError(
             "--database must be a URL such as sqlite:///buildd.db or postgresql://host/name"
         ) from None

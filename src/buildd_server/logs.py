@@ -92,11 +92,18 @@ def _thread_died(died: threading.ExceptHookArgs) -> None:
 
 def _secrets(settings: Settings) -> list[str]:
     """What must not be shown, also where it came from a file or stands in the database's URL."""
-    parts = urlsplit(settings.database)
-    given = [parts.password or "", *parse_qs(parts.query).get("password", [])]
+    given = _passwords(settings.database)
     keys = [settings.admin_key or "", (settings.secret or b"").decode()]
     github = [value for name, value in settings.github.items() if looks_secret(name)]
     return [*given, *map(unquote, given), *keys, *github]
+
+
+def _passwords(url: str) -> list[str]:
+    try:
+        parts = urlsplit(url)
+        return [parts.password or "", *parse_qs(parts.query).get("password", [])]
+    except ValueError:
+        return [url]  # It is none, which the store says as soon as it is opened.
 
 
 def _write(lines: Any, exchange: Exchange) -> None:

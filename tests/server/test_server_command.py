@@ -162,10 +162,20 @@ def test_a_file_that_is_no_database(launch: Launch) -> None:
 
 @pytest.mark.parametrize(
     "url",
-    ["sqlite:///no/such/place/buildd.db", "nonsense", "mysql://localhost/x", "sqlite:////"],
+    [
+        "sqlite:///no/such/place/buildd.db",
+        "nonsense",
+        "mysql://localhost/x",
+        "sqlite:////",
+        "postgresql://u:hunter2@[x/y",
+        "postgresql://u:hunter2@h:port/x",
+        "postgresql://u:hunter2@h/x?what=1",
+    ],
 )
 def test_a_database_that_cannot_be(launch: Launch, url: str) -> None:
-    one_line(launch.refusal("--port", "0", "--database", url))
+    err = one_line(launch.refusal("--port", "0", "--database", url))
+    assert "hunter2" not in err
+    assert "fault" not in err
 
 
 def test_a_postgres_that_does_not_answer(launch: Launch) -> None:

@@ -214,6 +214,11 @@ class Postgres:
             connection = self._psycopg.connect(self._conninfo, autocommit=True, connect_timeout=10)
             self._prepare(connection, reading=reading)
         except self._psycopg.Error as error:
+            if isinstance(error, self._psycopg.ProgrammingError) and error.sqlstate is None:
+                # Nobody was asked yet; what libpq says of it may repeat the password.
+                raise ConfigError(
+                    "the database URL has a host or an option that Postgres cannot have"
+                ) from None
             raise self.translate(error) from None
         opened: Connection = connection
         return opened
