@@ -8,6 +8,7 @@ import secrets
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from buildd.ids import secret_kind
 from buildd_server.addresses import ADDRESS, Proxies, seen_through
 from buildd_server.origin import REQUEST_ID
 
@@ -22,7 +23,7 @@ def request_id(scope: Scope) -> str | None:
 
 
 class Arriving:
-    """Names each request, and its answer: as its caller named it, if that can stand in a log."""
+    """Names each request, and its answer: as its caller named it, if that may stand in a log."""
 
     def __init__(self, app: ASGIApp, trusted: Proxies) -> None:
         self._app = app
@@ -34,7 +35,9 @@ class Arriving:
             await self._app(scope, receive, send)
             return
         asked = Headers(scope=scope).get(HEADER, "")
-        named = asked if _USABLE.fullmatch(asked) else secrets.token_hex(16)
+        # It stands in the audit log, from which nothing is ever removed.
+        fit = _USABLE.fullmatch(asked) and secret_kind(asked) is None
+        named = asked if fit else secrets.token_hex(16)
         scope[REQUEST_ID] = named
         scope[ADDRESS] = seen_through(self._trusted, scope)
 

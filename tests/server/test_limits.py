@@ -339,7 +339,9 @@ def test_bodies_that_wait_for_their_rest_are_counted(
 def test_a_request_has_an_id_and_so_has_its_answer(served: Running, admin: httpx2.Client) -> None:
     one, two = (admin.get("/health").headers["x-request-id"] for _ in range(2))
     assert one != two
-    for sent, kept in {"mine.1-a_B": True, "": False, "a b": False, "a" * 129: False}.items():
+    kept_or_not = {"mine.1-a_B": True, "": False, "a b": False, "a" * 129: False}
+    kept_or_not[new_secret(Secret.KEY)] = False
+    for sent, kept in kept_or_not.items():
         answer = admin.get("/api/nowhere", headers={"x-request-id": sent})
         assert (answer.headers["x-request-id"] == sent) is kept
         assert answer.json()["requestId"] == answer.headers["x-request-id"]
