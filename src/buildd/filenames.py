@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 
 LONGEST = 200
@@ -10,6 +11,8 @@ LONGEST = 200
 _SEPARATORS = "/\\:"
 _FORBIDDEN = '<>"|?*'
 """What some file system does not have in names."""
+_DEVICE = re.compile(r"(?i)(con|prn|aux|nul|com\d|lpt\d)(\..*)?")
+"""What opens a device on Windows, whatever follows a dot."""
 _UNSEEN = {"Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp"}
 """Categories of characters that nobody sees, some of which turn what is around them."""
 _MOST_BYTES = 200
@@ -30,4 +33,5 @@ def plain(name: str) -> str:
     )
     short = seen.encode()[-_MOST_BYTES:].decode(errors="ignore")
     # A name that begins with a dot is hidden, one with a dash looks like an option.
-    return short.strip(" .").lstrip("-") or "file"
+    made = short.strip(" .").lstrip("- .") or "file"
+    return f"_{made}" if _DEVICE.fullmatch(made) else made

@@ -82,6 +82,11 @@ def printable(text: str) -> str:
     return _CONTROLS.sub(lambda found: f"\\x{ord(found[0]):02x}", text)
 
 
+def escaped(document: str) -> str:
+    """JSON as a terminal may be given it, and the same JSON."""
+    return _CONTROLS.sub(lambda found: f"\\u{ord(found[0]):04x}", document)
+
+
 def _end(problem: Exception, program: str) -> ExitCode:
     while isinstance(problem, ExceptionGroup) and len(problem.exceptions) == 1:
         problem = problem.exceptions[0]

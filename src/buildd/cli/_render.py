@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from buildd.cli._exits import printable
+from buildd.cli._exits import escaped, printable
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -55,12 +55,13 @@ def document(things: BaseModel | Sequence[BaseModel]) -> None:
     """Print the API's own JSON, one document."""
     import pydantic_core
 
-    sys.stdout.write(pydantic_core.to_json(things, by_alias=True, indent=2).decode() + "\n")
+    text = pydantic_core.to_json(things, by_alias=True, indent=2).decode()
+    sys.stdout.write(escaped(text) + "\n")
 
 
 def json_line(thing: BaseModel) -> None:
     """Print a thing as one line of JSON."""
-    sys.stdout.write(thing.model_dump_json(by_alias=True) + "\n")
+    sys.stdout.write(escaped(thing.model_dump_json(by_alias=True)) + "\n")
     sys.stdout.flush()
 
 

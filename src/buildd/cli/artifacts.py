@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import sys
 import tempfile
 from collections.abc import Iterable
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import click
 
+from buildd.cli._exits import printable
 from buildd.cli._verb import Noun, Session, pass_session
 from buildd.errors import ConfigError
 from buildd.filenames import plain
@@ -32,14 +34,22 @@ def download(session: Session, artifact_id: str, file: str | None) -> None:
         artifact = bd.artifacts.get(id=artifact_id)
         content = bd.artifacts.content(id=artifact_id)
         if file == "-":
-            sys.stdout.buffer.writelines(content)
-            sys.stdout.buffer.flush()
+            _print(content)
             return
         path = Path(file or plain(artifact.filename or f"{artifact.id}.txt"))
         if file is None and path.exists():
             raise ConfigError(f"there is a {path} already: name the file to save it in")
         _save(content, path)
     session.said(artifact, f"saved {path}")
+
+
+def _print(content: Iterable[bytes]) -> None:
+    if sys.stdout.isatty():
+        for text in codecs.iterdecode(content, "utf-8", "replace"):
+            sys.stdout.write(printable(text))
+    else:
+        sys.stdout.buffer.writelines(content)
+    sys.stdout.flush()
 
 
 def _save(content: Iterable[bytes], path: Path) -> None:
