@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import cache
+from threading import Lock
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -85,10 +86,12 @@ def _rate_limits(settings: Settings, cookie: str) -> Iterator[Middleware]:
 def _pages() -> Iterator[BaseRoute]:
     # No coroutines: Starlette has a thread draw them up, while the loop serves others.
     def openapi_json(_request: Request) -> Response:
-        return Response(_document(), media_type="application/json")
+        with _drawing:
+            return Response(_document(), media_type="application/json")
 
     def docs_html(_request: Request) -> Response:
-        return HTMLResponse(_docs(), headers=PAGE_HEADERS)
+        with _drawing:
+            return HTMLResponse(_docs(), headers=PAGE_HEADERS)
 
     async def home_html(_request: Request) -> Response:
         return HTMLResponse(home_page(), headers=PAGE_HEADERS)
@@ -100,6 +103,8 @@ def _pages() -> Iterator[BaseRoute]:
 
 # They take a good part of a second and follow from the code alone: once, and only if somebody asks.
 _schemas = cache(Schemas)
+_drawing = Lock()
+"""Nor in two threads at once, in which pydantic would trip over what the other has half made."""
 
 
 @cache
