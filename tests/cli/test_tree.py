@@ -14,7 +14,8 @@ from click.testing import CliRunner
 from buildd.cli._app import COMMANDS, root
 from tests.cli.conftest import Cli
 
-WITHOUT_DATA = {"mcp", "agent attach", "agent report", "agent say", "db upgrade", "help"}
+WITHOUT_DATA = {"mcp", "agent attach", "agent report", "agent say", "help"}
+WITHOUT_DATA |= {f"db {verb}" for verb in ("backup", "restore", "upgrade")}
 
 
 def leaves(

@@ -153,7 +153,7 @@ def test_only_for_its_own_worker(attempt: Attempt) -> None:
         (Answer(403, {"message": "No"}), ForgeRefused),
         (Answer(404, {"message": "Not Found"}), ForgeRefused),
         (Answer(422, {"message": "Validation Failed"}), ForgeRefused),
-        (Answer(429, {"message": "Slow"}, {"Retry-After": "9"}), RateLimited),
+        (Answer(429, {"message": "Slow"}, {"Retry-After": "60"}), RateLimited),
         (Answer(503, {"message": "Away"}), Unavailable),
     ],
 )

@@ -146,8 +146,9 @@ def test_what_is_no_message_is_refused(town: Town) -> None:
             problem(response, 405, "method_not_allowed")
             assert response.headers["allow"] == "POST"
         sent = {"content-type": "application/json"}
-        problem(client.post("/mcp", content=b"x" * 5_000_000, headers=sent), 413, "too_large")
-        for body in (b"", b"{", b"\xff", b"[]", b"7", b"[" * 50_000):
+        for body in (b"x" * 5_000_000, b"[" * 50_000):
+            problem(client.post("/mcp", content=body, headers=sent), 413, "too_large")
+        for body in (b"", b"{", b"\xff", b"[]", b"7", b"[" * 5_000):
             response = client.post("/mcp", content=body, headers=sent)
             assert response.status_code == 400, (body[:9], response.text)
             assert "Traceback" not in response.text
