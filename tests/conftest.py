@@ -27,15 +27,17 @@ from tests.postgres import Postgres
 signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
-TOGETHER = {
+TOGETHER = (
     "tests/agent/test_hostile.py",  # one agent meets all the attacks, which takes a minute
+    "tests/deploy/test_two_servers.py",
+    "tests/packaging/test_example_plugins.py",  # these build a package
+    "tests/packaging/test_wheel.py",
     "tests/runners/test_claude_code.py",  # an agent tells what another, which was killed, has left
-    "tests/webhooks/test_changes.py",  # these share a broker for each database
-    "tests/webhooks/test_comments.py",
-    "tests/webhooks/test_forgery.py",
-    "tests/webhooks/test_issues.py",
-}
-"""Modules whose tests run in one process of pytest-xdist, one after the other."""
+    "tests/server/",  # most of these share a server
+    "tests/tenancy/",
+    "tests/webhooks/",  # these share a broker for each database
+)
+"""Where the tests of a module run in one process of pytest-xdist, one after the other."""
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -49,7 +51,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> object:
     class Scheduling(LoadScopeScheduling):  # type: ignore[misc]
         def _split_scope(self, nodeid: str) -> str:
             module = nodeid.partition("::")[0]
-            return module if module in TOGETHER else nodeid
+            return module if module.startswith(TOGETHER) else nodeid
 
     return Scheduling(config, log)
 
@@ -96,6 +98,22 @@ def database_url(request: pytest.FixtureRequest) -> str:
     """A fresh database, of both kinds in turn."""
     url: str = request.getfixturevalue(f"{request.param}_url")
     return url
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgres"])
+def module_url(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
+    """A database that a module's tests share, of both kinds in turn."""
+    if request.param == "sqlite":
+        template: Path = request.getfixturevalue("sqlite_template")
+        path = tmp_path_factory.mktemp("module") / "buildd.db"
+        shutil.copy(template, path)
+        yield f"sqlite:///{path}"
+    else:
+        blanks: Blanks = request.getfixturevalue("blanks")
+        with blanks.lend() as url:
+            yield url
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -13,9 +14,10 @@ from tests.server.serving import ADMIN_KEY, Cast, Running, made, running
 
 
 @pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+def served(tmp_path_factory: pytest.TempPathFactory, sqlite_template: Path) -> Iterator[Running]:
     """A server that asks everybody for a key; shared by a module's tests."""
     path = tmp_path_factory.mktemp("served") / "buildd.db"
+    shutil.copy(sqlite_template, path)
     with running(f"sqlite:///{path}") as server:
         yield server
 
@@ -29,12 +31,15 @@ def admin(served: Running) -> Iterator[httpx2.Client]:
 
 
 @pytest.fixture
-def start(tmp_path: Path) -> Iterator[Callable[..., Running]]:
+def start(tmp_path: Path, sqlite_template: Path) -> Iterator[Callable[..., Running]]:
     """Starts further servers, for tests that need one of their own."""
     with ExitStack() as held:
 
         def make(admin_key: str | None = ADMIN_KEY, name: str = "own.db") -> Running:
-            return held.enter_context(running(f"sqlite:///{tmp_path / name}", admin_key))
+            path = tmp_path / name
+            if not path.exists():
+                shutil.copy(sqlite_template, path)
+            return held.enter_context(running(f"sqlite:///{path}", admin_key))
 
         yield make
 

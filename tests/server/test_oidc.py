@@ -33,7 +33,6 @@ from buildd_server import oidc
 from buildd_server.oidc import PATH, SigningKeys
 from tests.github.issuer import KID, Issuer, claims, key, published, signed
 from tests.github.shapes import REPOSITORY_ID
-from tests.postgres import Postgres
 from tests.server.serving import ADMIN_KEY, Running, made, problem, running
 
 PUBLIC = "https://buildd.example.com"
@@ -118,22 +117,9 @@ def issuer() -> Iterator[Issuer]:
         yield issuer
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgres"])
-def database(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[str]:
-    if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path_factory.mktemp('oidc') / 'buildd.db'}"
-        return
-    postgres: Postgres = request.getfixturevalue("postgres")
-    postgres.sql("CREATE DATABASE oidc")
-    yield postgres.url("oidc")
-    postgres.sql("DROP DATABASE oidc WITH (FORCE)")
-
-
 @pytest.fixture(scope="module")
-def stage(database: str, issuer: Issuer) -> Iterator[Stage]:
-    with running(database, github_issuer=issuer.url) as server, server.client(ADMIN_KEY) as bd:
+def stage(module_url: str, issuer: Issuer) -> Iterator[Stage]:
+    with running(module_url, github_issuer=issuer.url) as server, server.client(ADMIN_KEY) as bd:
         workspace = made(bd, "/api/workspaces", name="shop")["id"]
         account = made(
             bd,

@@ -2,35 +2,16 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from contextlib import closing
-from pathlib import Path
 
 import pytest
 
 from buildd.broker import Broker, BrokerSettings
 from buildd.store import audit
 from buildd.testing import FrozenClock
-from tests.blank import Blanks
 from tests.broker.conftest import House
 from tests.webhooks.hub import Hub
-
-
-@pytest.fixture(scope="module", params=["sqlite", "postgres"])
-def module_url(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[str]:
-    """A database."""
-    if request.param == "sqlite":
-        template: Path = request.getfixturevalue("sqlite_template")
-        path = tmp_path_factory.mktemp("webhooks") / "buildd.db"
-        shutil.copy(template, path)
-        yield f"sqlite:///{path}"
-    else:
-        blanks: Blanks = request.getfixturevalue("blanks")
-        with blanks.lend() as url:
-            yield url
 
 
 @pytest.fixture(scope="module")
