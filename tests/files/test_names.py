@@ -63,7 +63,7 @@ def test_a_plain_name_is_one_name_in_one_directory(name: str) -> None:
 
 
 @settings(
-    max_examples=1000 if LONG else 8,
+    max_examples=300 if LONG else 8,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )

@@ -219,7 +219,7 @@ rows = st.one_of(
 
 
 @settings(
-    max_examples=3000 if LONG else 10,
+    max_examples=150 if LONG else 10,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
@@ -231,7 +231,7 @@ def test_rows_that_are_none(whole: Members, room: Path, data: st.DataObject) -> 
 
 
 @settings(
-    max_examples=3000 if LONG else 20,
+    max_examples=1000 if LONG else 20,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
