@@ -571,6 +571,7 @@ def test_a_commit_of_many_calls_costs_three_statements(database_url: str) -> Non
     database = faulty(database_url, note)
     with closing(Broker(database, BrokerSettings())) as broker:
         broker.reaper.close()
+        broker.housekeeper.close()
         for writer in range(database.writers):
             broker.execute(ops.CreateWorkspace(name=f"w{writer}"), ADMIN)
         start = entries(broker)[0].seq

@@ -251,7 +251,7 @@ def test_when_a_key_was_used_is_written_once_a_minute(
 ) -> None:
     now = [1000.0]
     monkeypatch.setattr(last_used, "elapsed", lambda: now[0])
-    house.broker.reaper.close()
+    house.broker.housekeeper.close()
     noted = house.broker._doors.last_used
     noted.write()
     account = house.account()
@@ -272,7 +272,7 @@ def test_when_a_key_was_used_is_written_once_a_minute(
     now[0] += 59
     assert (use(100), noted.write(), seen()[made.id]) == (0, 0, first)
     with another(house) as elsewhere:
-        elsewhere.reaper.close()
+        elsewhere.housekeeper.close()
         elsewhere.authenticate(made.api_key).result()
         assert elsewhere._doors.last_used.write() == 0  # not a minute since the other server's
     house.clock.advance(1)

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import threading
+from contextlib import closing
 from decimal import Decimal
 
 import pytest
 import sqlalchemy as sa
 
 from buildd import operations as ops
-from buildd.errors import LeaseLost
+from buildd.broker import Broker, BrokerSettings
+from buildd.broker.housekeeping import Housekeeper
+from buildd.broker.sweeping import Sweeper
+from buildd.errors import LeaseLost, Unavailable
 from buildd.states import TaskStatus, WorkerStatus
 from buildd.store import Statement, tables
+from buildd.testing import FrozenClock
 from tests.broker.conftest import House
+
+PATIENCE = 30
+"""Seconds; nobody waits that long unless something is wrong."""
 
 
 def pass_time(house: House, seconds: float) -> int:
@@ -42,6 +51,46 @@ def test_a_dead_agents_task_goes_to_another_account(house: House) -> None:
     house.broker.execute(
         ops.Heartbeat(id=again.id), house.broker.authenticate(again.lease.token).result()
     )
+
+
+def test_files_that_are_far_away_keep_nobody_from_looking_after_leases(
+    sqlite_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, answers = threading.Event(), threading.Event()
+
+    def waits_for_a_bucket(_: Sweeper) -> None:
+        asked.set()
+        answers.wait(PATIENCE)
+
+    monkeypatch.setattr(Sweeper, "tidy", waits_for_a_bucket)
+    clock = FrozenClock()
+    with closing(Broker.open(sqlite_url, BrokerSettings(clock=clock))) as broker:
+        house = House(broker, clock)
+        house.task()
+        claimed, _ = house.running(house.account())
+        assert asked.wait(PATIENCE)
+        assert pass_time(house, 65) == 1
+        assert house.worker(claimed).error_code == "lease_lost"
+        assert not answers.is_set()
+        answers.set()
+
+
+def test_what_goes_wrong_in_the_house_is_said_and_tried_again(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    done = threading.Event()
+    troubles = iter([Unavailable("the bucket is away")])
+
+    def fails_once() -> None:
+        for trouble in troubles:
+            raise trouble
+        done.set()
+
+    housekeeper = Housekeeper(0.01, fails_once)
+    with caplog.at_level("WARNING", "buildd.housekeeping"), closing(housekeeper):
+        housekeeper.start()
+        assert done.wait(PATIENCE)
+    assert "the bucket is away" in caplog.text
 
 
 def test_one_that_cannot_be_ended_keeps_no_other_from_it(house: House) -> None:

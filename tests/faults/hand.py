@@ -31,6 +31,7 @@ class Hand:
         self.book = book
         self.clock = FrozenClock(START + timedelta(seconds=book.get("elapsed", 0)))
         self.broker = Broker(database, BrokerSettings(clock=self.clock, lease=TIMES))
+        self.broker.housekeeper.close()
         self.broker.reaper.close()  # its further passes are steps of a scenario, not of a thread
 
     def close(self) -> None:

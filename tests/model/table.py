@@ -207,6 +207,7 @@ class Table(RuleBasedStateMachine):
         """Its reaper passes once by itself; from then on only when a rule says so."""
         self.broker = Broker.open(self.url, self.settings)
         self.broker.reaper.close()
+        self.broker.housekeeper.close()
         self.world.sweep()
         self._see_schedules()
 

@@ -101,6 +101,7 @@ def sessions(postgres_url: str) -> Iterator[Sessions]:
     first, second = (Broker(database, settings) for database in databases)
     for broker in (first, second):
         broker.reaper.close()
+        broker.housekeeper.close()
     gate = databases[0].gate
     with psycopg.connect(postgres_url, autocommit=True) as observer:
         yield Sessions(Field(second), first, gate, observer, databases[1].backend, clock)

@@ -21,6 +21,7 @@ from buildd.broker.feed import Feed, Subscription
 from buildd.broker.figures import Figures, Load, Standing, standing
 from buildd.broker.files import Content, Files, Reception
 from buildd.broker.github_source import Webhooks
+from buildd.broker.housekeeping import Housekeeper
 from buildd.broker.principals import ADMIN, Doorkeeper, Principal, PrincipalKind, check_key
 from buildd.broker.pull_requests import PullRequests
 from buildd.broker.reaper import Reaper
@@ -120,12 +121,14 @@ class Broker:
             if blobs is not None and settings.blobs is not None:
                 blobs.check()
             self._files = Files(self._store, self._context, blobs, settings.file_limits)
-            self._sweeper = Sweeper(self._store, blobs)
-            self.reaper.tidy = self._tidy
+            self.housekeeper = Housekeeper(
+                settings.lease.reap, self._doors.last_used.write, Sweeper(self._store, blobs).tidy
+            )
         except BaseException:
             self._store.close()
             raise
         self.reaper.start()
+        self.housekeeper.start()
 
     @classmethod
     def open(cls, url: str, settings: BrokerSettings | None = None) -> Broker:
@@ -240,6 +243,7 @@ class Broker:
         if self._relay:
             self._relay.close()
         self.reaper.close()
+        self.housekeeper.close()
         self._waiting.close()
         self._pull_requests.close()
         self._feed.close()
@@ -329,11 +333,6 @@ class Broker:
             return None
         context = partial(self._context, principal=ADMIN)
         return Relay(self._store, context, self.settings.senders, self.settings.relay_pace)
-
-    def _tidy(self) -> None:
-        """What is done now and then, and hurries nobody."""
-        self._sweeper.tidy()
-        self._doors.last_used.write()
 
     def _hear(self, event: Event) -> None:
         self.figures.hear(event)

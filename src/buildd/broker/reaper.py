@@ -66,8 +66,6 @@ class Reaper:
         self._times = times
         self._pepper = pepper
         self._came_due = came_due
-        self.tidy: Callable[[], None] = lambda: None
-        """Removes files that nothing refers to."""
         self._looked = store.read(lambda tx: tx.now).result()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="buildd-reaper", daemon=True)
@@ -106,7 +104,6 @@ class Reaper:
         for _ in range(_ROUNDS):
             if not self._store.write(self._prune).result():
                 break
-        self.tidy()
         return ended
 
     def _note_pass(self, tx: Transaction) -> tuple[bool, datetime]:
