@@ -21,6 +21,7 @@ from buildd.ids import Kind, new_id
 from tests.files.conftest import crew_of
 
 LONG = "BUILDD_LONG" in os.environ
+pytestmark = pytest.mark.timeout(1200 if LONG else 120)
 PARTS = [
     *("..", ".", "/", "\\", "//", "../", "..\\", "~", "~root", "C:", "C:\\", "\\\\host\\share"),
     *("\0", "\n", "\r", "\x1b[2J", "\x9b", "\u202e", "\u2028", "\ufeff", "\u200d", " ", ". "),
@@ -46,7 +47,7 @@ names = st.lists(
 RESERVED = set('/\\:<>"|?*')
 
 
-@settings(max_examples=20_000 if LONG else 150, deadline=None)
+@settings(max_examples=5000 if LONG else 150, deadline=None)
 @given(names)
 def test_a_plain_name_is_one_name_in_one_directory(name: str) -> None:
     made = plain(name)

@@ -21,6 +21,7 @@ from buildd.errors import BuilddError
 from buildd.store import archive, backup, restore
 
 LONG = "BUILDD_LONG" in os.environ
+pytestmark = pytest.mark.timeout(1200 if LONG else 120)
 DIGEST = "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824"
 """Of `hello`, which is in the backup."""
 NAMES = [
