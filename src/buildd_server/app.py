@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
+from http import HTTPStatus
 from threading import Lock
 
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
-from starlette.routing import BaseRoute, Mount, Route, Router
+from starlette.routing import Mount, Route, Router
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from buildd.broker import Broker
 from buildd.tracing import tracer
@@ -44,6 +47,11 @@ def create_app(
     """The server of an open broker. `app.state.shutdown.begin()` ends the streams before a stop."""
     shutdown, metrics, gate = Shutdown(), Metrics(broker), Gate(broker, settings)
     watchers = [metrics.note, *([access_log] if access_log else [])]
+    opened = [
+        *_pages(),
+        *login_routes(broker, settings.github_issuer),
+        *webhook_routes(broker),
+    ]
     api = Router(
         [
             *session_routes(broker, gate),
@@ -55,9 +63,7 @@ def create_app(
     app = Starlette(
         routes=[
             *health_routes(broker, metrics, shutdown),
-            *_pages(),
-            *login_routes(broker, settings.github_issuer),
-            *webhook_routes(broker),
+            *opened,
             Mount(PREFIX, Authenticated(api, gate.principal)),
             Route(MCP, Authenticated(McpEndpoint(broker, shutdown), gate.key_holder)),
         ],
@@ -70,10 +76,27 @@ def create_app(
         ],
         exception_handlers=HANDLERS,
     )
+    api.default = _beyond(opened, api.default)
     # A redirect would answer before the key is looked at, and lose the body of a POST.
     api.redirect_slashes = app.router.redirect_slashes = False
     app.state.shutdown = shutdown
     return app
+
+
+def _beyond(opened: Sequence[Route], nothing: ASGIApp) -> ASGIApp:
+    """What answers below the API's prefix where no route does.
+
+    An open route that is asked with a method which it does not take ends up there, too.
+    """
+
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        for route in opened:
+            if route.path_regex.match(scope["path"]):
+                allow = ", ".join(sorted(route.methods or ()))
+                raise HTTPException(HTTPStatus.METHOD_NOT_ALLOWED, headers={"allow": allow})
+        await nothing(scope, receive, send)
+
+    return answer
 
 
 def _rate_limits(settings: Settings, cookie: str) -> Iterator[Middleware]:
@@ -83,7 +106,7 @@ def _rate_limits(settings: Settings, cookie: str) -> Iterator[Middleware]:
         yield Middleware(RateLimits, settings.rate_limit, cookie, strangers=not local)
 
 
-def _pages() -> Iterator[BaseRoute]:
+def _pages() -> Iterator[Route]:
     # No coroutines: Starlette has a thread draw them up, while the loop serves others.
     def openapi_json(_request: Request) -> Response:
         with _drawing:

@@ -84,11 +84,14 @@ def session_routes(broker: Broker, gate: Gate) -> Iterator[Route]:
         made = await settled(broker.sessions.issue_ticket(principal_of(request), wanted))
         return _json(Ticket(ticket=made.secret, expires_at=made.expires_at), 201)
 
-    session, ticket = SESSION.removeprefix(PREFIX), TICKET.removeprefix(PREFIX)
-    yield Route(session, log_in, methods=["POST"])
-    yield Route(session, tell, methods=["GET"])
-    yield Route(session, log_out, methods=["DELETE"])
-    yield Route(ticket, make_ticket, methods=["POST"])
+    verbs = {"POST": log_in, "GET": tell, "HEAD": tell, "DELETE": log_out}
+
+    async def session(request: Request) -> Response:
+        return await verbs[request.method](request)
+
+    # One route for them all, so that a 405 tells all that there is.
+    yield Route(SESSION.removeprefix(PREFIX), session, methods=[*verbs])
+    yield Route(TICKET.removeprefix(PREFIX), make_ticket, methods=["POST"])
 
 
 def _caller(principal: Principal, expires_at: datetime | None) -> Caller:
