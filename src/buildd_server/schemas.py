@@ -92,7 +92,9 @@ def wire_path(operation: type[Operation[Any] | Transfer]) -> str:
 
 
 def _tidy(value: Any) -> Any:
-    """Without what says nothing: titles made of names, a default of null, numbers in quotes."""
+    """Without what says nothing or too much: titles made of names, a default of null, numbers in
+    quotes, and that what is a set here is refused if it names something twice.
+    """
     if isinstance(value, list):
         return [_tidy(each) for each in value]
     if not isinstance(value, dict):
@@ -102,7 +104,8 @@ def _tidy(value: Any) -> Any:
         if key in {"properties", "$defs"}
         else _tidy(inner)
         for key, inner in value.items()
-        if not (key == "title" and isinstance(inner, str))
+        if key != "uniqueItems"
+        and not (key == "title" and isinstance(inner, str))
         and not (key == "default" and inner is None)
     }
     if tidy.get("type") == "number" and isinstance(tidy.get("default"), str):
