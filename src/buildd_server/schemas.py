@@ -92,8 +92,10 @@ def wire_path(operation: type[Operation[Any] | Transfer]) -> str:
 
 
 def _tidy(value: Any) -> Any:
-    """Without what says nothing or too much: titles made of names, a default of null, numbers in
-    quotes, and that what is a set here is refused if it names something twice.
+    """Without what says nothing, or too much.
+
+    Titles made of names, a default of null, numbers in quotes; and that a set must not name a thing
+    twice, which is fine here.
     """
     if isinstance(value, list):
         return [_tidy(each) for each in value]
