@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,7 +27,7 @@ from buildd_server.listening import listen
 from buildd_server.serving import Server
 from buildd_server.settings import Settings
 from tests.agent.office import Office, OfficeMaker, git
-from tests.patience import PATIENCE
+from tests.patience import PATIENCE, until
 
 ANY_KEY = {"ANTHROPIC_API_KEY": "sk-ant-any"}
 WAIT_FOR_A_FILE = 'touch begun; until test -e "$GATE"; do sleep 0.05; done; echo work > work.txt'
@@ -46,13 +46,6 @@ def serving(broker: Broker, port: int = 0) -> Iterator[int]:
         finally:
             server.should_exit = True
             thread.join()
-
-
-def until(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.02)
 
 
 @dataclass

@@ -20,9 +20,10 @@ from buildd.testing.messages import FakeModel, Fault, ModelRequest, Reply, ToolU
 from buildd.testing.messages.script import Turn
 from buildd_runners.command import CommandExecutor
 from tests.agent.office import Office, git
-from tests.agent.test_agent_process import Agents, agents, until
+from tests.agent.test_agent_process import Agents, agents
 from tests.agent.test_command import execute
 from tests.agent.test_local_api import person
+from tests.patience import until
 
 __all__ = ["agents"]  # a fixture
 

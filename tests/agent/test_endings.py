@@ -22,7 +22,8 @@ from buildd.agent.process import MARK
 from buildd.models import Task, Worker
 from buildd.states import ENDED, TaskStatus, WorkerStatus
 from tests.agent.office import Office, OfficeMaker, git
-from tests.agent.test_agent_process import Agents, begun, serving, until
+from tests.agent.test_agent_process import Agents, begun, serving
+from tests.patience import until
 
 ROOT = Path(__file__).parents[2]
 HALF_THEN_WAIT = (

@@ -16,8 +16,8 @@ from buildd.client import connect_async
 from buildd.errors import LeaseLost, Unavailable
 from buildd.models import Beat, Lease, Order
 from tests.agent.office import Office
-from tests.agent.test_agent_process import serving, until
-from tests.patience import PATIENCE
+from tests.agent.test_agent_process import serving
+from tests.patience import PATIENCE, until
 
 pytestmark = pytest.mark.anyio
 

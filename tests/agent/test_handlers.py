@@ -12,7 +12,8 @@ from buildd.agent.handlers import find_handler
 from buildd.errors import ConfigError
 from buildd.states import TaskStatus
 from tests.agent.office import Office
-from tests.agent.test_agent_process import Agents, agents, until
+from tests.agent.test_agent_process import Agents, agents
+from tests.patience import until
 
 __all__ = ["agents"]  # a fixture
 

@@ -25,7 +25,8 @@ from buildd.models import ArtifactType, Claimed
 from buildd.operations import CompleteWorker, CreateArtifact
 from buildd.states import TaskStatus, WorkerStatus
 from tests.agent.office import Office, OfficeMaker, git
-from tests.agent.test_agent_process import WAIT_FOR_A_FILE, Agents, begun, serving, until
+from tests.agent.test_agent_process import WAIT_FOR_A_FILE, Agents, begun, serving
+from tests.patience import until
 
 pytestmark = pytest.mark.anyio
 

@@ -15,8 +15,7 @@ from buildd.agent.function import Handler
 from buildd.models import Task
 from buildd.states import TaskStatus, WorkerStatus
 from tests.agent.office import Office, OfficeMaker, git
-from tests.agent.test_agent_process import until
-from tests.patience import PATIENCE
+from tests.patience import PATIENCE, until
 
 
 def work(

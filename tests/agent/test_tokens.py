@@ -32,8 +32,8 @@ from buildd_server.listening import listen
 from buildd_server.serving import Server
 from buildd_server.settings import Settings
 from tests.agent.office import git
-from tests.agent.test_agent_process import until
 from tests.chaos.proxy import Proxy
+from tests.patience import until
 
 KEY = "sk-a-key-of-the-model"
 

@@ -8,8 +8,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from itertools import cycle
@@ -29,14 +27,6 @@ def environment(**more: str) -> dict[str, str]:
     """This process's, with nothing of buildd's but what is given."""
     inherited = {k: v for k, v in os.environ.items() if not k.startswith(("BUILDD_", "DATABASE_"))}
     return {**inherited, "PYTHONPATH": os.pathsep.join(sys.path), **more}
-
-
-def until(condition: Callable[[], object]) -> None:
-    """Wait for what must happen."""
-    patience = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < patience, "it did not happen"
-        time.sleep(0.02)
 
 
 @dataclass

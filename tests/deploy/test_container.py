@@ -15,8 +15,9 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from tests.deploy.processes import ADMIN_KEY, environment, until
+from tests.deploy.processes import ADMIN_KEY, environment
 from tests.deploy.test_shipped_files import ROOT, instructions, one
+from tests.patience import until
 
 pytestmark = [
     pytest.mark.real,

@@ -14,8 +14,8 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from tests.deploy.processes import ADMIN_KEY, Server, crew, until
-from tests.patience import PATIENCE
+from tests.deploy.processes import ADMIN_KEY, Server, crew
+from tests.patience import PATIENCE, until
 
 pytestmark = pytest.mark.real
 

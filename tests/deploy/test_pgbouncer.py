@@ -22,8 +22,8 @@ from buildd.events import EventType
 from buildd.states import TaskStatus
 from buildd.store import audit, backup, database_of, restore
 from tests.blank import Blanks
-from tests.deploy.processes import Agents, Server, crew, until
-from tests.patience import PATIENCE
+from tests.deploy.processes import Agents, Server, crew
+from tests.patience import PATIENCE, until
 
 pytestmark = pytest.mark.real
 

@@ -16,7 +16,8 @@ from buildd.events import EventType
 from buildd.states import TaskStatus
 from buildd.store import audit, backup, restore
 from tests.blank import Blanks
-from tests.deploy.processes import Agents, Crew, Server, crew, until
+from tests.deploy.processes import Agents, Crew, Server, crew
+from tests.patience import until
 
 TTL = {"BUILDD_LEASE_TTL": "2"}
 SLOTS = 3

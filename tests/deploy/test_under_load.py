@@ -13,7 +13,8 @@ import pytest
 import buildd
 from buildd.states import TaskStatus
 from buildd.store import audit, backup, restore
-from tests.deploy.processes import Agents, Crew, Server, crew, until
+from tests.deploy.processes import Agents, Crew, Server, crew
+from tests.patience import until
 
 pytestmark = pytest.mark.skipif("BUILDD_LONG" not in os.environ, reason="make chaos")
 

@@ -15,10 +15,10 @@ from pathlib import Path
 import click
 
 from tests.dispatch.figures import Figures
-from tests.dispatch.installation import until
 from tests.dispatch.places import PLACES
 from tests.dispatch.processes import killed_server, unlucky_calls
 from tests.dispatch.scripted import scripted
+from tests.patience import until
 from tests.postgres import Postgres
 
 

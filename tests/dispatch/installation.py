@@ -7,8 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Self
@@ -20,9 +19,9 @@ from buildd import connect
 from buildd.broker import Pace
 from buildd.client import Client
 from buildd.models import Launch, Task
+from tests.patience import PATIENCE, until
 
 ADMIN_KEY = "the-key-of-the-dispatch-tests"
-_PATIENCE = 100.0
 
 
 class Installation:
@@ -113,7 +112,7 @@ class Installation:
 
     def quiet(self) -> list[Launch]:
         """All launches, when none is open any more; a turn that died with its server holds one up."""
-        until(lambda: not self.bd.launches.list(open=True), Pace.turn + _PATIENCE)
+        until(lambda: not self.bd.launches.list(open=True), Pace.turn + PATIENCE)
         return self.bd.launches.list(limit=200)
 
     def seconds_to_work(self, task: Task) -> float:
@@ -127,14 +126,6 @@ class Installation:
         with suppress(httpx2.HTTPError):
             return httpx2.get(f"{self.url}/ready", trust_env=False).is_success
         return False
-
-
-def until(condition: Callable[[], object], patience: float = _PATIENCE) -> None:
-    """Wait for it, looking often."""
-    deadline = time.monotonic() + patience
-    while not condition():
-        assert time.monotonic() < deadline, "it never happened"
-        time.sleep(0.02)
 
 
 @contextmanager

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 
 import pytest
@@ -17,6 +16,7 @@ from buildd.models import Pool
 from buildd.testing import FrozenClock
 from tests.broker.conftest import House
 from tests.dispatch.platform import NAME, Platform, When
+from tests.patience import until
 
 _FAR = 3600.0
 """A tick that never comes: whatever happens was caused by an event."""
@@ -37,13 +37,6 @@ def pool(house: House, **fields: object) -> Pool:
     account = house.account("service")
     given = {"name": "p", "runner": NAME, **fields}
     return house.admin(ops.CreatePool(account_id=str(account.account_id), **given))  # type: ignore[arg-type]
-
-
-def until(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < deadline, "it never happened"
-        time.sleep(0.01)
 
 
 def test_events_are_reason_enough(database_url: str) -> None:

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from buildd.states import TaskStatus
-from tests.dispatch.installation import open_installation, until
+from tests.dispatch.installation import open_installation
 from tests.dispatch.places import PLACES
+from tests.patience import until
 
 
 @pytest.mark.parametrize("name", PLACES)

@@ -14,9 +14,8 @@ from buildd.client import Client
 from buildd.errors import ConfigError
 from buildd_server.settings import Settings
 from tests.cli.conftest import ADMIN_KEY, environ_of
-from tests.dispatch.installation import until
 from tests.hooks.receiver import Receiver
-from tests.patience import PATIENCE
+from tests.patience import PATIENCE, until
 
 
 @pytest.fixture

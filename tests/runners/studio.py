@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,20 +20,12 @@ from buildd.testing.messages import FakeModel, ToolUse
 from buildd_runners.claude.executor import ClaudeExecutor
 from buildd_runners.claude.settings import ClaudeSettings
 from tests.agent.office import Office
-from tests.patience import PATIENCE
 
 KEY = "sk-ant-a-key-that-nobody-may-see"
 
 
 def bash(command: str, **more: Any) -> ToolUse:
     return ToolUse("bash", {"command": command, **more})
-
-
-def until(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.02)
 
 
 def marked(mark: str) -> list[psutil.Process]:

@@ -17,8 +17,8 @@ from buildd.models import Role
 from buildd.states import ErrorCode, TaskStatus, WorkerStatus
 from buildd.testing.messages import FakeModel, Fault, Gate, ModelRequest, Reply, ToolUse, Usage
 from tests.agent.office import Office, git
-from tests.patience import PATIENCE
-from tests.runners.studio import KEY, Studio, bash, marked, until
+from tests.patience import PATIENCE, until
+from tests.runners.studio import KEY, Studio, bash, marked
 
 DONE = Reply("Done.")
 NO_WAIT = 0.001

@@ -20,8 +20,8 @@ from buildd.models import QuestionType, Task, Worker
 from buildd.states import ErrorCode, TaskStatus, WorkerStatus
 from buildd.testing.messages import FakeModel, Fault, Gate, ModelRequest, Reply, ToolUse, Usage
 from tests.agent.office import Office, git
-from tests.agent.test_agent_process import Agents, serving, until
-from tests.patience import PATIENCE
+from tests.agent.test_agent_process import Agents, serving
+from tests.patience import PATIENCE, until
 
 pytestmark = pytest.mark.real
 

@@ -16,7 +16,8 @@ from buildd.states import LIVE, TaskStatus
 from buildd.testing.messages import FakeModel, ModelRequest, Reply, ToolUse
 from tests.agent.office import Office, git
 from tests.agent.test_agent_process import Agents, serving
-from tests.runners.studio import KEY, bash, until
+from tests.patience import until
+from tests.runners.studio import KEY, bash
 
 TEST = "import shop, unittest\nclass Shop(unittest.TestCase):\n    def test_it(self):\n        "
 TEST += "self.assertEqual(shop.total([1, 2]), 3)\nunittest.main()\n"
