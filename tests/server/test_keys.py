@@ -15,6 +15,7 @@ import httpx2
 import pytest
 
 from buildd.ids import Secret, _checksum, new_secret
+from tests.patience import until
 from tests.server.serving import ADMIN_KEY, Cast, Running, made, problem, running
 
 LONG = "BUILDD_LONG" in os.environ
@@ -105,6 +106,8 @@ def test_a_key_from_its_making_to_its_end(
     assert new["id"] in again["detail"]
     assert admin.delete(f"{path}/{new['id']}").json()["revokedAt"]
     with served.client(new["apiKey"]) as caller:
+        # It is remembered until the server has heard of its end.
+        until(lambda: caller.get("/api/tasks").status_code == 401)
         refused = problem(caller.get("/api/tasks"), 401, "not_authenticated")
     assert refused["detail"] == "this key was revoked"
 
