@@ -8,7 +8,7 @@ import pytest
 
 from tests.fuzz.campaign import faults, fuzz, served
 
-pytestmark = pytest.mark.real
+pytestmark = [pytest.mark.real, pytest.mark.timeout(300)]
 SHORT = ("--max-examples=1", "--phases=fuzzing", "--generation-deterministic")
 
 
