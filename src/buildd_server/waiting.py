@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 
 from buildd import errors
 
@@ -51,7 +51,7 @@ async def settled_while_wanted(
     """What the broker answers, given up when the client hangs up or the server stops.
 
     For what may wait long before it does anything: a claim must take no task for one that left.
-    Raises `Unavailable` when given up.
+    Raises `ClientDisconnect` or `Unavailable` when given up.
     """
     hung_up = asyncio.create_task(disconnected(request))
     hung_up.add_done_callback(lambda _: future.cancel())
@@ -60,6 +60,8 @@ async def settled_while_wanted(
             return await settled(future)
     except (asyncio.CancelledError, concurrent.futures.CancelledError):
         if future.cancelled():
+            if hung_up.done() and not shutdown.begun:
+                raise ClientDisconnect from None
             raise errors.Unavailable("the server is shutting down") from None
         raise
     finally:
