@@ -15,8 +15,9 @@ from buildd_server.listening import listen
 from buildd_server.problems import HANDLERS
 from buildd_server.serving import Server
 from buildd_server.waiting import Shutdown
-from tests.patience import PATIENCE
-from tests.server.serving import problem
+from buildd_server.watching import Exchange
+from tests.patience import PATIENCE, until
+from tests.server.serving import ADMIN_KEY, made, problem, running
 
 
 def test_an_unexpected_error(caplog: pytest.LogCaptureFixture) -> None:
@@ -37,3 +38,17 @@ def test_an_unexpected_error(caplog: pytest.LogCaptureFixture) -> None:
     problem(response, 500, "internal")
     assert "secret" not in response.text
     assert caplog.text.count("RuntimeError: a secret detail") == 1
+
+
+def test_a_client_that_hangs_up_while_its_claim_waits_is_no_fault(sqlite_url: str) -> None:
+    answered: list[tuple[str, int]] = []
+
+    def note(exchange: Exchange) -> None:
+        answered.append((exchange.scope["path"], exchange.status))
+
+    with running(sqlite_url, access_log=note) as server:
+        with server.client(ADMIN_KEY) as admin:
+            account = made(admin, "/api/accounts", type="user", name="Max")
+        with server.client(account["apiKey"]) as agent, pytest.raises(httpx2.ReadTimeout):
+            agent.post("/api/workers/claim", json={"waitSeconds": 60}, timeout=0.5)
+        until(lambda: ("/api/workers/claim", 499) in answered)
