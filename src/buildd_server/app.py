@@ -19,7 +19,8 @@ from buildd.broker import Broker
 from buildd.tracing import tracer
 from buildd_server.auth import Authenticated, Gate
 from buildd_server.bodies import Bodies
-from buildd_server.docs import PAGE_HEADERS, docs_page, home_page
+from buildd_server.dashboard import dashboard_routes
+from buildd_server.docs import PAGE_HEADERS, docs_page
 from buildd_server.endpoints import PREFIX, operation_routes
 from buildd_server.files import file_routes
 from buildd_server.health import health_routes
@@ -62,6 +63,7 @@ def create_app(
     )
     app = Starlette(
         routes=[
+            *dashboard_routes(),
             *health_routes(broker, metrics, shutdown),
             *opened,
             Mount(PREFIX, Authenticated(api, gate.principal)),
@@ -116,10 +118,6 @@ def _pages() -> Iterator[Route]:
         with _drawing:
             return HTMLResponse(_docs(), headers=PAGE_HEADERS)
 
-    async def home_html(_request: Request) -> Response:
-        return HTMLResponse(home_page(), headers=PAGE_HEADERS)
-
-    yield Route("/", home_html)
     yield Route(f"{PREFIX}/openapi.json", openapi_json)
     yield Route(f"{PREFIX}/docs", docs_html)
 

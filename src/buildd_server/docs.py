@@ -56,16 +56,6 @@ _INTRODUCTION = (
 )
 
 
-def home_page() -> str:
-    """What stands at `/`: what this is, and where to read on."""
-    body = (
-        "<h1>buildd</h1><p>A task broker for AI coding agents. This is its server.</p>"
-        '<p><a href="/api/docs">The API</a> · <a href="/api/openapi.json">OpenAPI document</a> · '
-        '<a href="/health">health</a></p>'
-    )
-    return _page("buildd", body)
-
-
 def docs_page(schemas: Schemas) -> str:
     """The whole API on one page."""
     body = "".join(
@@ -80,12 +70,8 @@ def docs_page(schemas: Schemas) -> str:
             *(_model(name, model) for name, model in sorted(schemas.models.items())),
         )
     )
-    return _page("buildd API", body)
-
-
-def _page(title: str, body: str) -> str:
     return (
-        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
+        '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>buildd API</title>'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<style>{STYLE}</style></head><body>{body}</body></html>"
     )

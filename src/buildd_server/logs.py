@@ -20,6 +20,7 @@ import structlog
 from structlog.stdlib import ProcessorFormatter
 
 from buildd.redaction import Redactor, looks_secret
+from buildd_server.dashboard import ASSET
 from buildd_server.settings import LogFormat, Settings
 from buildd_server.watching import Exchange
 
@@ -27,8 +28,8 @@ Fields = MutableMapping[str, Any]
 
 OURS = ("buildd", "buildd_server", "buildd_runners")
 """The loggers that the level applies to; others are heard from warnings on."""
-PROBES = frozenset({"/health", "/ready", "/metrics"})
-"""What monitors ask every few seconds; logged for those only who want everything."""
+QUIET = frozenset({"/health", "/ready", "/metrics", ASSET})
+"""What monitors ask every few seconds, and the files of a page; logged for those only who want everything."""
 
 _PATH_LENGTH = 200
 # What would end a line, move a cursor, or turn the direction of the text around it.
@@ -107,7 +108,7 @@ def _passwords(url: str) -> list[str]:
 
 
 def _write(lines: Any, exchange: Exchange) -> None:
-    write = lines.debug if exchange.route in PROBES else lines.info
+    write = lines.debug if exchange.route in QUIET else lines.info
     path = exchange.path[:_PATH_LENGTH]
     with suppress(OSError, ValueError):  # Nobody reads the log any more; the work goes on.
         write(

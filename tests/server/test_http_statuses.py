@@ -11,6 +11,7 @@ import pytest
 from buildd import wire
 from buildd.ids import Secret, new_secret
 from buildd.operations import OPERATIONS
+from buildd_server.dashboard import PAGES
 from tests.server.serving import ADMIN_KEY, Cast, Running, made, problem
 
 BAD_CREDENTIALS = [
@@ -54,7 +55,7 @@ def test_every_operation_asks_for_a_key(served: Running) -> None:
 
 def test_the_open_routes_ask_for_none(served: Running) -> None:
     with served.client() as client:
-        for path in ("/", "/health", "/ready", "/metrics", "/api/openapi.json", "/api/docs"):
+        for path in (*PAGES, "/health", "/ready", "/metrics", "/api/openapi.json", "/api/docs"):
             assert client.get(path).status_code == 200
 
 

@@ -20,13 +20,14 @@ from buildd.ids import Kind, Secret, new_secret
 from buildd.testing.conformance.access import things_of
 from buildd.testing.conformance.stage import Stage
 from buildd_server.app import create_app
+from buildd_server.dashboard import ASSET, PAGES
 from buildd_server.settings import Settings
 from tests.server.serving import Running, running
 from tests.tenancy.routes import BY_HAND, EVERY, KINDS, Place, places, routes
 from tests.tenancy.tenants import Tenant, absent, owner, settled
 
 OPEN = {
-    ("GET", "/"),
+    *(("GET", path) for path in (*PAGES, ASSET)),
     ("GET", "/health"),
     ("GET", "/ready"),
     ("GET", "/metrics"),
