@@ -6,6 +6,7 @@ from buildd import operations as ops
 from buildd.broker import github_source
 from buildd.broker._context import Context, check_match, handles, model
 from buildd.broker._policy import own
+from buildd.budget import budget_day
 from buildd.errors import NotFound, WrongState
 from buildd.events import EventType
 from buildd.ids import Kind, new_id
@@ -31,7 +32,13 @@ def create_workspace(ctx: Context, op: ops.CreateWorkspace) -> Workspace:
 @handles(ops.ListWorkspaces)
 def list_workspaces(ctx: Context, op: ops.ListWorkspaces) -> list[Workspace]:
     """A page of the workspaces the caller may see."""
-    rows = ctx.tx.all(sql.WORKSPACES, viewer=ctx.viewer, cursor=op.cursor, limit=op.limit)
+    rows = ctx.tx.all(
+        sql.WORKSPACES,
+        viewer=ctx.viewer,
+        day=budget_day(ctx.tx.now),
+        cursor=op.cursor,
+        limit=op.limit,
+    )
     return [model(Workspace, row) for row in rows]
 
 
@@ -40,7 +47,7 @@ def get_workspace(ctx: Context, op: ops.GetWorkspace) -> Workspace:
     """One workspace; an attempt sees its own."""
     if ctx.by_lease:
         own(ctx.principal.workspace_id, op.id)
-    return model(Workspace, _workspace(ctx, op.id))
+    return _with_books(ctx, op.id)
 
 
 @handles(ops.UpdateWorkspace)
@@ -51,11 +58,9 @@ def update_workspace(ctx: Context, op: ops.UpdateWorkspace) -> Workspace:
         raise NotFound("there is no such workspace")
     check_match(op, Workspace, row)
     kept = {name: getattr(row, name) for name in op.changeable()}
-    changed = ctx.tx.first(
-        sql.CHANGE_WORKSPACE, of=op.id, **{**kept, **op.changes()}, updated_at=ctx.tx.now
-    )
+    ctx.tx.all(sql.CHANGE_WORKSPACE, of=op.id, **{**kept, **op.changes()}, updated_at=ctx.tx.now)
     ctx.emit(EventType.WORKSPACE_UPDATED, {}, workspace_id=op.id)
-    return model(Workspace, changed)
+    return _with_books(ctx, op.id)
 
 
 @handles(ops.DeleteWorkspace)
@@ -129,3 +134,15 @@ def _workspace(ctx: Context, workspace_id: str) -> Row:
     if row is None:
         raise NotFound("there is no such workspace")
     return row
+
+
+def _with_books(ctx: Context, workspace_id: str) -> Workspace:
+    row = ctx.tx.first(
+        sql.WORKSPACE_WITH_BOOKS,
+        id=workspace_id,
+        viewer=ctx.viewer,
+        day=budget_day(ctx.tx.now),
+    )
+    if row is None:
+        raise NotFound("there is no such workspace")
+    return model(Workspace, row)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 from buildd.models._model import (
     Address,
     AtLeastOne,
+    Count,
     Flag,
     Id,
     Json,
@@ -30,6 +33,10 @@ class Workspace(Model):
     memory: Json = {}
     max_concurrent_workers: AtLeastOne | None = None
     max_cost_per_day: Usd | None = None
+    """US dollars per UTC day, all accounts together."""
+    live_workers: Count = 0
+    spent_today: Usd = Decimal(0)
+    reserved_today: Usd = Decimal(0)
     created_at: Time
     updated_at: Time
 

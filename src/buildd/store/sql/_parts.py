@@ -14,7 +14,7 @@ from sqlalchemy.sql.functions import FunctionElement
 
 from buildd.store.columns import Moment
 from buildd.store.statement import Statement
-from buildd.store.tables import grant
+from buildd.store.tables import budget_day, grant
 
 NOW = bindparam("now", type_=Moment())
 
@@ -35,6 +35,24 @@ def seen(workspace: sa.ColumnElement[str]) -> sa.ColumnElement[bool]:
         grant.c.account_id == optional("viewer"), grant.c.workspace_id == workspace
     )
     return sa.or_(optional("viewer").is_(None), granted)
+
+
+def of_today(column: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
+    """Money of the budget day that was joined, or nothing on a day without any."""
+    return sa.func.coalesce(column, sa.literal_column("0"), type_=budget_day.c.spent.type)
+
+
+def with_today(query: sa.Select[Any], owner: sa.Table) -> sa.Select[Any]:
+    """Join what each owner has spent and reserved on `:day`."""
+    today = sa.and_(
+        budget_day.c.owner_id == owner.c.id,
+        budget_day.c.day == bindparam("day", type_=sa.Date()),
+    )
+    return query.outerjoin(budget_day, today)
+
+
+SPENT_TODAY = of_today(budget_day.c.spent).label("spent_today")
+RESERVED_TODAY = of_today(budget_day.c.reserved).label("reserved_today")
 
 
 def page(query: sa.Select[Any], key: sa.ColumnElement[str]) -> Statement:

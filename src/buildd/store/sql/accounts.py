@@ -9,7 +9,19 @@ from sqlalchemy import bindparam
 from sqlalchemy.dialects.postgresql import insert as pg_insert
 
 from buildd.store.columns import Moment
-from buildd.store.sql._parts import NOW, change, locked, matches, optional, page, upsert
+from buildd.store.sql._parts import (
+    NOW,
+    RESERVED_TODAY,
+    SPENT_TODAY,
+    change,
+    locked,
+    matches,
+    of_today,
+    optional,
+    page,
+    upsert,
+    with_today,
+)
 from buildd.store.statement import Statement
 from buildd.store.tables import (
     account,
@@ -25,28 +37,15 @@ from buildd.store.tables import (
 
 _ZERO: sa.ColumnElement[Any] = sa.literal_column("0")
 
-_ACCOUNTS = (
+_ACCOUNTS = with_today(
     sa.select(
         account,
-        sa.func.coalesce(budget_day.c.spent, _ZERO, type_=budget_day.c.spent.type).label(
-            "spent_today"
-        ),
-        sa.func.coalesce(budget_day.c.reserved, _ZERO, type_=budget_day.c.reserved.type).label(
-            "reserved_today"
-        ),
-        sa.func.coalesce(
-            budget_day.c.spent + budget_day.c.reserved, _ZERO, type_=budget_day.c.spent.type
-        ).label("used_today"),
-    )
-    .outerjoin(
-        budget_day,
-        sa.and_(
-            budget_day.c.owner_id == account.c.id,
-            budget_day.c.day == bindparam("day", type_=sa.Date()),
-        ),
-    )
-    .where(account.c.deleted_at.is_(None))
-)
+        SPENT_TODAY,
+        RESERVED_TODAY,
+        of_today(budget_day.c.spent + budget_day.c.reserved).label("used_today"),
+    ),
+    account,
+).where(account.c.deleted_at.is_(None))
 
 INSERT_ACCOUNT = Statement(sa.insert(account))
 ACCOUNT = Statement(_ACCOUNTS.where(account.c.id == bindparam("id")))

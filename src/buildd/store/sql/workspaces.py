@@ -5,7 +5,16 @@ from __future__ import annotations
 import sqlalchemy as sa
 from sqlalchemy import bindparam
 
-from buildd.store.sql._parts import change, locked, optional, page, seen
+from buildd.store.sql._parts import (
+    RESERVED_TODAY,
+    SPENT_TODAY,
+    change,
+    locked,
+    optional,
+    page,
+    seen,
+    with_today,
+)
 from buildd.store.statement import Statement
 from buildd.store.tables import source, workspace
 
@@ -14,7 +23,12 @@ WORKSPACE = Statement(
     sa.select(workspace).where(workspace.c.id == bindparam("id"), seen(workspace.c.id))
 )
 LOCK_WORKSPACE = locked(sa.select(workspace).where(workspace.c.id == bindparam("id")), workspace)
-WORKSPACES = page(sa.select(workspace).where(seen(workspace.c.id)), workspace.c.id)
+_WITH_BOOKS = with_today(sa.select(workspace, SPENT_TODAY, RESERVED_TODAY), workspace).where(
+    seen(workspace.c.id)
+)
+# As people see it; every task and every bill asks for the workspace alone.
+WORKSPACE_WITH_BOOKS = Statement(_WITH_BOOKS.where(workspace.c.id == bindparam("id")))
+WORKSPACES = page(_WITH_BOOKS, workspace.c.id)
 CHANGE_WORKSPACE = change(
     workspace,
     (
