@@ -1,0 +1,135 @@
+// The HTTP API as the pages call it: JSON in and out, and every refusal as one kind of error.
+// @ts-check
+
+/**
+ * @typedef {{query?: Record<string, unknown>, body?: unknown, ifMatch?: string, signal?: AbortSignal}} Options
+ * @typedef {{items: any[], next: string | null}} Page
+ */
+
+/** What the server refused, in its own words, or that it could not be reached. */
+export class ApiError extends Error {
+  /**
+   * @param {number} status 0 if there was no answer
+   * @param {Record<string, any>} problem the problem document
+   */
+  constructor(status, problem) {
+    super(problem["detail"] || problem["title"] || `the server answered ${status}`);
+    this.status = status;
+    /** @type {string} */
+    this.code = problem["code"] ?? "unexpected";
+    /** @type {{field: string, message: string}[]} */
+    this.errors = problem["errors"] ?? [];
+    /** @type {string | undefined} */
+    this.reason = problem["reason"];
+  }
+}
+
+/**
+ * @param {() => void} loggedOut called when the server asks who we are
+ */
+export function createApi(loggedOut) {
+  /**
+   * @param {string} method
+   * @param {string} path
+   * @param {Options} [options]
+   */
+  async function send(method, path, options = {}) {
+    const response = await reached(address(path, options.query), {
+      method,
+      ...(options.body === undefined ? {} : { body: JSON.stringify(options.body) }),
+      headers: {
+        ...(options.body === undefined ? {} : { "content-type": "application/json" }),
+        ...(options.ifMatch ? { "if-match": options.ifMatch } : {}),
+      },
+      ...(options.signal ? { signal: options.signal } : {}),
+    });
+    if (response.ok) return response;
+    const error = new ApiError(response.status, await problem(response));
+    if (error.status === 401) loggedOut();
+    throw error;
+  }
+
+  return {
+    send,
+    /** @param {string} path @param {Record<string, unknown>} [query] @param {AbortSignal} [signal] */
+    async get(path, query = {}, signal = undefined) {
+      return (await send("GET", path, signal ? { query, signal } : { query })).json();
+    },
+    /** @param {string} path @param {unknown} [body] */
+    async post(path, body = {}) {
+      return (await send("POST", path, { body })).json();
+    },
+    /** @param {string} path @param {unknown} body @param {string} [ifMatch] */
+    async patch(path, body, ifMatch) {
+      return (await send("PATCH", path, ifMatch ? { body, ifMatch } : { body })).json();
+    },
+    /** @param {string} path */
+    async delete(path) {
+      const response = await send("DELETE", path);
+      return response.status === 204 ? null : response.json();
+    },
+    /**
+     * One page of a list, and the cursor of the next.
+     * @param {string} path
+     * @param {Record<string, unknown>} [query]
+     * @returns {Promise<Page>}
+     */
+    async page(path, query = {}) {
+      const response = await send("GET", path, { query: { limit: 200, ...query } });
+      const items = await response.json();
+      const more = /rel="next"/.test(response.headers.get("link") ?? "");
+      return { items, next: more ? items.at(-1).id : null };
+    },
+    /**
+     * A whole list, up to a number of entries.
+     * @param {string} path
+     * @param {Record<string, unknown>} [query]
+     * @param {number} [most]
+     * @returns {Promise<any[]>}
+     */
+    async all(path, query = {}, most = 2000) {
+      /** @type {any[]} */
+      const items = [];
+      /** @type {string | null} */
+      let cursor = null;
+      do {
+        const page = await this.page(path, cursor ? { ...query, cursor } : query);
+        items.push(...page.items);
+        cursor = page.next;
+      } while (cursor !== null && items.length < most);
+      return items;
+    },
+  };
+}
+
+/**
+ * @param {string} path
+ * @param {Record<string, unknown>} [query]
+ */
+export function address(path, query = {}) {
+  const given = Object.entries(query).filter(([, value]) => value != null && value !== "");
+  const text = new URLSearchParams(given.map(([name, value]) => [name, String(value)])).toString();
+  return `/api${path}${text && `?${text}`}`;
+}
+
+/**
+ * @param {string} url
+ * @param {RequestInit} init
+ */
+async function reached(url, init) {
+  try {
+    return await fetch(url, { ...init, credentials: "same-origin", redirect: "error" });
+  } catch (error) {
+    if (init.signal?.aborted) throw error;
+    throw new ApiError(0, { code: "unreachable", detail: "The server cannot be reached just now." });
+  }
+}
+
+/** @param {Response} response */
+async function problem(response) {
+  try {
+    return await response.json();
+  } catch {
+    return { title: response.statusText };
+  }
+}

@@ -1,0 +1,6 @@
+// The one module that the page asks for; all others follow from it.
+// @ts-check
+
+import { createApp } from "./main.js";
+
+void createApp().start();

@@ -1,0 +1,64 @@
+// Entities by id, and lists made from them that are sorted anew only when something has changed.
+// @ts-check
+
+/**
+ * @template {{id: string}} T
+ */
+export class Collection {
+  constructor() {
+    /** @type {Map<string, T>} */
+    this.byId = new Map();
+    this.version = 0;
+    /** @type {{version: number, list: T[]}} */
+    this._newest = { version: -1, list: [] };
+  }
+
+  /** @param {string | null | undefined} id */
+  get(id) {
+    return id ? this.byId.get(id) : undefined;
+  }
+
+  /** @param {T} entity */
+  put(entity) {
+    this.byId.set(entity.id, entity);
+    this.version += 1;
+    return entity;
+  }
+
+  /** @param {Iterable<T>} entities */
+  putAll(entities) {
+    for (const each of entities) this.put(each);
+  }
+
+  /**
+   * Change some fields of an entity that is known.
+   * @param {string | null | undefined} id
+   * @param {Partial<T>} fields
+   * @returns {boolean} whether it is known
+   */
+  amend(id, fields) {
+    const known = this.get(id);
+    if (known === undefined) return false;
+    this.put({ ...known, ...fields });
+    return true;
+  }
+
+  /** @param {string | null | undefined} id */
+  remove(id) {
+    if (id && this.byId.delete(id)) this.version += 1;
+  }
+
+  clear() {
+    this.byId.clear();
+    this.version += 1;
+  }
+
+  /** All, newest first: ids grow with time. */
+  newest() {
+    if (this._newest.version !== this.version) {
+      const list = [...this.byId.values()].sort((a, b) => (a.id < b.id ? 1 : -1));
+      this._newest = { version: this.version, list };
+    }
+    return this._newest.list;
+  }
+}

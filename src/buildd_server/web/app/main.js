@@ -1,0 +1,207 @@
+// The dashboard's start: who is here, what they may see, and then one page after another.
+// @ts-check
+
+import { ApiError, createApi } from "./api.js";
+import { hearKeys } from "./keys.js";
+import { createOverlays } from "./overlays.js";
+import { followLinks, match } from "./router.js";
+import { shell } from "./shell.js";
+import { createStore } from "./store.js";
+import { listen } from "./stream.js";
+import { patch } from "./vdom.js";
+
+/**
+ * @typedef {import("./router.js").Page} Page
+ * @typedef {{kind: "admin" | "account", accountId?: string, scopes: string[]}} Session
+ * @typedef {ReturnType<typeof createApp>} App
+ */
+
+const PATIENCE = 1500; // Milliseconds to wait for the feed before the first page is read without it.
+const TICK = 10_000; // Times are told relative to now.
+
+export function createApp() {
+  /** @type {{route: string, page: Page | null, failed: string | null}} */
+  let shown = { route: "", page: null, failed: null };
+  let frame = 0;
+  let coming = 0;
+  const overlays = createOverlays(redraw);
+  const api = createApi(loggedOut);
+  const app = {
+    api,
+    store: createStore(api, redraw),
+    overlays,
+    /** @type {Session | null} */
+    session: null,
+    /** @type {import("./stream.js").Status} */
+    status: "connecting",
+    get route() {
+      return shown.route;
+    },
+    redraw,
+    go,
+    query,
+    setQuery,
+    act,
+    may: (/** @type {string} */ scope) => app.session?.scopes.includes(scope) ?? false,
+    get admin() {
+      return app.session?.kind === "admin";
+    },
+    start,
+    signOut,
+  };
+
+  /** Draw again with the next frame. */
+  function redraw() {
+    if (document.hidden) document.title = title();
+    frame ||= requestAnimationFrame(draw);
+  }
+
+  function draw() {
+    frame = 0;
+    document.title = title();
+    patch(document.body, shell(app, shown.page, shown.failed));
+  }
+
+  function title() {
+    const waiting = app.store.questions().length + app.store.approvals().length;
+    const name = shown.page?.title() ?? "";
+    return `${waiting ? `(${waiting}) ` : ""}${name && `${name} · `}buildd`;
+  }
+
+  /** Show the page of an address, and remember it. @param {string} path */
+  function go(path) {
+    if (path === location.pathname + location.search) return;
+    const samePage = path.split("?")[0] === location.pathname;
+    history.pushState(null, "", path);
+    if (!samePage) void show();
+    else redraw();
+  }
+
+  /** The page of the address as it stands. */
+  async function show() {
+    const ours = ++coming;
+    const found = match(location.pathname);
+    if (found === null) return;
+    try {
+      const { page } = await found.route.load();
+      if (ours !== coming) return;
+      shown.page?.close?.();
+      shown = { route: found.route.name, page: page(app, found.params), failed: null };
+      scrollTo(0, 0);
+    } catch (error) {
+      // The server has another version now, whose files bear other names; or it is away.
+      if (ours === coming) shown = { ...shown, failed: String(error) };
+    }
+    redraw();
+  }
+
+  /** What stands after the question mark. */
+  function query() {
+    return Object.fromEntries(new URLSearchParams(location.search));
+  }
+
+  /** Change what stands after the question mark; null or "" takes it away. @param {Record<string, string | null>} fields */
+  function setQuery(fields) {
+    const kept = Object.entries({ ...query(), ...fields }).filter(([, value]) => value);
+    const text = new URLSearchParams(/** @type {[string, string][]} */ (kept)).toString();
+    history.replaceState(null, "", location.pathname + (text && `?${text}`));
+    redraw();
+  }
+
+  /**
+   * Do what a person asked for, and tell how it went. Answers undefined if it was refused.
+   * @template T
+   * @param {() => Promise<T>} doing
+   * @param {string} [done] what to say then
+   * @returns {Promise<T | undefined>}
+   */
+  async function act(doing, done) {
+    try {
+      const answer = await doing();
+      if (done) overlays.toast(done);
+      return answer;
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error;
+      overlays.toast(sentence(error), "error");
+      return undefined;
+    } finally {
+      redraw();
+    }
+  }
+
+  async function start() {
+    followLinks(go);
+    hearKeys(app);
+    addEventListener("popstate", () => void show());
+    addEventListener("pageshow", (event) => event.persisted && void reset());
+    setInterval(redraw, TICK);
+    try {
+      app.session = await api.get("/auth/session");
+    } catch (error) {
+      if (/** @type {ApiError} */ (error).status !== 401) return failed(error);
+      return loggedOut();
+    }
+    if (location.pathname === "/login") history.replaceState(null, "", "/");
+    await begin();
+  }
+
+  async function begin() {
+    const feed = listen({
+      event(event) {
+        app.store.apply(event);
+        shown.page?.hear?.(event);
+      },
+      reset: () => void reset(),
+      status(status) {
+        app.status = status;
+        redraw();
+      },
+      loggedOut,
+    });
+    await Promise.race([feed.ready, new Promise((resolve) => setTimeout(resolve, PATIENCE))]);
+    try {
+      await app.store.load();
+    } catch (error) {
+      return failed(error);
+    }
+    await show();
+  }
+
+  /** Events were missed: what is shown is read anew. */
+  async function reset() {
+    await act(() => app.store.load());
+    shown.page?.reset?.();
+  }
+
+  /** @param {unknown} error */
+  function failed(error) {
+    shown = { ...shown, failed: error instanceof ApiError ? error.message : String(error) };
+    redraw();
+  }
+
+  function loggedOut() {
+    if (shown.route === "login") return;
+    app.session = null;
+    if (location.pathname !== "/login") {
+      const back = location.pathname + location.search;
+      history.replaceState(null, "", `/login?next=${encodeURIComponent(back)}`);
+    }
+    void show();
+  }
+
+  async function signOut() {
+    await act(() => api.delete("/auth/session"));
+    location.assign("/login");
+  }
+
+  return app;
+}
+
+/**
+ * An error as people read it: what is wrong with which field, or the whole.
+ * @param {ApiError} error
+ */
+export function sentence(error) {
+  if (error.errors.length === 0) return error.message;
+  return error.errors.map(({ field, message }) => `${field}: ${message}`).join("; ");
+}

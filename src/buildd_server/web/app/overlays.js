@@ -1,0 +1,143 @@
+// What lies over a page: one dialog at a time, and short notices that go by themselves.
+// @ts-check
+
+import { h } from "./vdom.js";
+
+/**
+ * @typedef {import("./vdom.js").Child} Child
+ * @typedef {{id: number, text: string, kind: "done" | "error"}} Toast
+ * @typedef {{title: string, text: string, action: string, danger?: boolean}} Question
+ */
+
+const SHOWN_FOR = 6000;
+
+/** @param {() => void} redraw */
+export function createOverlays(redraw) {
+  /** @type {Toast[]} */
+  let toasts = [];
+  /** @type {{view: (close: () => void) => Child, label: string, closed: () => void} | null} */
+  let dialog = null;
+  /** @type {HTMLDialogElement | null} */
+  let element = null;
+  let count = 0;
+
+  function close() {
+    element?.close();
+  }
+
+  function onclose() {
+    const closed = dialog?.closed;
+    dialog = null;
+    closed?.();
+    redraw();
+  }
+
+  const overlays = {
+    /** @param {string} text @param {"done" | "error"} [kind] */
+    toast(text, kind = "done") {
+      count += 1;
+      const toast = { id: count, text, kind };
+      toasts = [...toasts.filter((each) => each.text !== text), toast].slice(-4);
+      redraw();
+      if (kind === "done") setTimeout(() => overlays.dismiss(toast.id), SHOWN_FOR);
+    },
+    /** @param {number} id */
+    dismiss(id) {
+      toasts = toasts.filter((each) => each.id !== id);
+      redraw();
+    },
+    /**
+     * Show a dialog until it is closed. The view is drawn with every frame.
+     * @param {string} label
+     * @param {(close: () => void) => Child} view
+     * @returns {Promise<void>}
+     */
+    dialog(label, view) {
+      close();
+      return new Promise((closed) => {
+        dialog = { label, view, closed };
+        redraw();
+      });
+    },
+    /**
+     * Ask before something that cannot be undone.
+     * @param {Question} question
+     * @returns {Promise<boolean>}
+     */
+    async confirm(question) {
+      let yes = false;
+      await overlays.dialog(question.title, (done) => [
+        h("p", null, question.text),
+        h(
+          "footer",
+          { class: "dialog-actions" },
+          h("button", { type: "button", onclick: done }, "Go back"),
+          h(
+            "button",
+            {
+              type: "button",
+              class: question.danger ? "danger" : "primary",
+              autofocus: true,
+              onclick() {
+                yes = true;
+                done();
+              },
+            },
+            question.action,
+          ),
+        ),
+      ]);
+      return yes;
+    },
+    get open() {
+      return dialog !== null;
+    },
+    view: () => [
+      dialog && dialogView(dialog),
+      h("div", { class: "toasts", role: "status" }, toasts.map(toastView)),
+    ],
+  };
+
+  /** @param {NonNullable<typeof dialog>} shown */
+  function dialogView({ label, view }) {
+    return h(
+      "dialog",
+      {
+        "aria-label": label,
+        onclose,
+        onclick: (/** @type {MouseEvent} */ event) => event.target === element && close(),
+        ref(/** @type {HTMLDialogElement} */ made) {
+          element = made;
+          made.showModal();
+        },
+      },
+      h(
+        "div",
+        { class: "dialog-inside" },
+        h(
+          "header",
+          { class: "dialog-head" },
+          h("h2", null, label),
+          h("button", { type: "button", class: "quiet", "aria-label": "Close", onclick: close }, "✕"),
+        ),
+        view(close),
+      ),
+    );
+  }
+
+  /** @param {Toast} toast */
+  function toastView({ id, text, kind }) {
+    return h(
+      "div",
+      { key: id, class: ["toast", kind] },
+      h("span", null, text),
+      h(
+        "button",
+        { class: "quiet", "aria-label": "Dismiss", onclick: () => overlays.dismiss(id) },
+        "✕",
+      ),
+    );
+  }
+
+  return overlays;
+}

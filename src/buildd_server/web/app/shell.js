@@ -1,0 +1,119 @@
+// What stands around every page: where one can go, whether the feed lives, who needs a person.
+// @ts-check
+
+import { PAGES, helped } from "./keys.js";
+import { h } from "./vdom.js";
+import { icon } from "../parts/icons.js";
+
+/**
+ * @typedef {import("./main.js").App} App
+ * @typedef {import("./router.js").Page} Page
+ */
+
+const FEED = {
+  connecting: "Connecting…",
+  live: "Live",
+  stale: "Not live: what you see may be old",
+  ended: "Ended",
+};
+
+/**
+ * @param {App} app
+ * @param {Page | null} page
+ * @param {string | null} failed
+ */
+export function shell(app, page, failed) {
+  if (app.session === null) return [stage(app, page, failed), app.overlays.view()];
+  return [
+    h("a", { class: "skip", href: "#main" }, "Skip to the page"),
+    h("div", { class: "house" }, side(app), stage(app, page, failed)),
+    app.overlays.view(),
+  ];
+}
+
+/** @param {App} app */
+function side(app) {
+  const waiting = app.store.questions().length + app.store.approvals().length;
+  return h(
+    "header",
+    { class: "side" },
+    h("a", { class: "brand", href: "/", "aria-label": "buildd" }, icon("mark"), h("b", null, "buildd")),
+    h(
+      "nav",
+      { "aria-label": "Pages" },
+      PAGES.map(([key, path, name]) => {
+        const here = app.route === name.toLowerCase() || (path === "/" && app.route === "task");
+        return h(
+          "a",
+          { key: path, href: path, "aria-current": here ? "page" : null, title: `g ${key}` },
+          icon(name.toLowerCase()),
+          h("span", null, name),
+          path === "/" && waiting > 0 && h("b", { class: "count", title: "wait for a person" }, waiting),
+        );
+      }),
+    ),
+    h(
+      "footer",
+      { class: "side-foot" },
+      h("p", { class: ["feed", app.status], role: "status" }, FEED[app.status]),
+      h(
+        "div",
+        { class: "side-actions" },
+        h("button", { class: "quiet", title: "Light or dark", "aria-label": themeLabel(), onclick: () => nextTheme(app) }, icon(theme())),
+        h("button", { class: "quiet", title: "Keys (?)", "aria-label": "Keys", onclick: () => helped(app) }, icon("keyboard")),
+        h("a", { class: "quiet button", href: "/api/docs", title: "The API", "aria-label": "The API" }, icon("book")),
+        app.session?.scopes && hasSession(app) && h("button", { class: "quiet", title: "Log out", "aria-label": "Log out", onclick: app.signOut }, icon("leave")),
+      ),
+    ),
+  );
+}
+
+/** In local mode nobody has logged in, so nobody can log out. @param {App} app */
+function hasSession(app) {
+  return Boolean(/** @type {any} */ (app.session)?.expiresAt);
+}
+
+/**
+ * @param {App} app
+ * @param {Page | null} page
+ * @param {string | null} failed
+ */
+function stage(app, page, failed) {
+  return h(
+    "main",
+    { id: "main", tabindex: "-1", class: `page-${app.route}`, key: app.route },
+    failed && trouble(failed),
+    page ? page.view() : !failed && h("p", { class: "loading", role: "status" }, "Loading…"),
+  );
+}
+
+/** @param {string} failed */
+function trouble(failed) {
+  return h(
+    "div",
+    { class: "notice error", role: "alert" },
+    h("p", null, "This page could not be loaded: ", failed),
+    h("button", { onclick: () => location.reload() }, "Load it again"),
+  );
+}
+
+function theme() {
+  return document.documentElement.dataset["theme"] ?? "auto";
+}
+
+function themeLabel() {
+  return `Colours: ${theme() === "auto" ? "as the system has them" : theme()}`;
+}
+
+/** @param {App} app */
+function nextTheme(app) {
+  const next = { auto: "light", light: "dark", dark: "auto" }[theme()] ?? "auto";
+  if (next === "auto") {
+    delete document.documentElement.dataset["theme"];
+    localStorage.removeItem("theme");
+  } else {
+    document.documentElement.dataset["theme"] = next;
+    localStorage.setItem("theme", next);
+  }
+  app.redraw();
+}

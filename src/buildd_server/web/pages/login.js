@@ -1,0 +1,73 @@
+// Who are you? A key, once; the browser keeps a session and never the key.
+// @ts-check
+
+import { ApiError } from "../app/api.js";
+import { match } from "../app/router.js";
+import { safeAddress, h } from "../app/vdom.js";
+import { createForm } from "../parts/forms.js";
+import { icon } from "../parts/icons.js";
+import { copyable } from "../parts/pieces.js";
+
+/** @type {import("../app/router.js").PageMaker} */
+export function page(app) {
+  const form = createForm(app, {
+    fields: [
+      {
+        name: "key",
+        label: "Key",
+        type: "password",
+        required: true,
+        focus: true,
+        hint: "An administrator's, or an account's. It is not kept in this browser.",
+      },
+    ],
+    action: "Log in",
+    send: ({ key }) => logIn(key ?? ""),
+    done: () => location.assign(next()),
+  });
+  return {
+    title: () => "Log in",
+    view: () =>
+      h(
+        "div",
+        { class: "login" },
+        h("p", { class: "brand" }, icon("mark"), h("b", null, "buildd")),
+        h("h1", null, "Log in"),
+        form.view(),
+        h(
+          "details",
+          null,
+          h("summary", null, "I have no key"),
+          h("p", null, "Whoever runs this server makes one, on its machine:"),
+          copyable(app, "buildd server admin-key --name 'your name'"),
+        ),
+      ),
+  };
+}
+
+/** @param {string} key */
+async function logIn(key) {
+  let response;
+  try {
+    const authorization = `Bearer ${utf8(key.trim())}`;
+    response = await fetch("/api/auth/session", { method: "POST", headers: { authorization } });
+  } catch {
+    throw new ApiError(0, { detail: "The server cannot be reached just now." });
+  }
+  if (response.ok) return;
+  const problem = await response.json().catch(() => ({}));
+  if (response.status === 401) problem.detail = "No such key: it may have been revoked, or have ended.";
+  throw new ApiError(response.status, problem);
+}
+
+/** Headers carry bytes; an administrator's key may be any text. @param {string} text */
+function utf8(text) {
+  return String.fromCharCode(...new TextEncoder().encode(text));
+}
+
+/** Where its reader wanted to go: a page of ours, or the board. */
+function next() {
+  const wanted = new URLSearchParams(location.search).get("next") ?? "/";
+  const safe = safeAddress(wanted);
+  return safe?.startsWith("/") && match(safe.split("?")[0] ?? "") ? safe : "/";
+}

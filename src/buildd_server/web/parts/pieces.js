@@ -1,0 +1,131 @@
+// The small pieces that every page is made of: times, money, names, bars, empty places, things to copy.
+// @ts-check
+
+import { h } from "../app/vdom.js";
+import { exact, money, percent, relative } from "../text/words.js";
+import { icon } from "./icons.js";
+
+/** @typedef {import("../app/vdom.js").Child} Child */
+/** @typedef {import("../app/main.js").App} App */
+
+/** A moment, told relative to now. @param {string | null | undefined} at */
+export function when(at) {
+  if (!at) return h("span", { class: "faint" }, "never");
+  return h("time", { datetime: at, title: exact(at) }, relative(at, Date.now()));
+}
+
+/** @param {string | number | null | undefined} amount US dollars */
+export function dollars(amount) {
+  return h("span", { class: "figure" }, money(amount ?? 0));
+}
+
+/** The name of an account, or its id where names are not ours to read. @param {App} app @param {string | null | undefined} id */
+export function accountName(app, id) {
+  return app.store.accounts.get(id)?.name ?? shortId(id);
+}
+
+/** @param {App} app @param {string | null | undefined} id */
+export function workspaceName(app, id) {
+  return app.store.workspaces.get(id)?.name ?? shortId(id);
+}
+
+/** The end of an id, which is what differs. @param {string | null | undefined} id */
+export function shortId(id) {
+  return id ? `…${id.slice(-6)}` : "nobody";
+}
+
+/**
+ * How far something is: a share of 0 to 1.
+ * @param {number} share
+ * @param {string} label
+ * @param {string} [tone]
+ */
+export function bar(share, label, tone = "busy") {
+  return budgetBar({ spent: share, reserved: 0, label, tone });
+}
+
+/**
+ * Spent and reserved beside each other, each a share of the whole.
+ * @param {{spent: number, reserved: number, label: string, tone?: string}} shares
+ */
+export function budgetBar({ spent, reserved, label, tone = "busy" }) {
+  const most = (/** @type {number} */ share) => Math.max(0, Math.min(1, share || 0));
+  return h(
+    "div",
+    {
+      class: ["bar", `tone-${tone}`],
+      role: "img",
+      "aria-label": `${label}: ${percent(spent)}${reserved ? `, ${percent(reserved)} reserved` : ""}`,
+      style: {
+        "--spent": `${100 * most(spent)}%`,
+        "--reserved": `${100 * most(Math.min(reserved, 1 - most(spent)))}%`,
+      },
+    },
+    h("i", { class: "bar-spent" }),
+    reserved > 0 && h("i", { class: "bar-reserved" }),
+  );
+}
+
+/**
+ * Nothing here yet, and what to do about it.
+ * @param {{title: string, text?: string, command?: string | string[], action?: Child}} what
+ * @param {App} app
+ */
+export function empty(app, { title, text, command, action }) {
+  return h(
+    "div",
+    { class: "empty" },
+    h("h2", null, title),
+    text && h("p", null, text),
+    [command ?? []].flat().map((each) => copyable(app, each)),
+    action,
+  );
+}
+
+/** A command, and a button that copies it. @param {App} app @param {string} text @param {string} [label] */
+export function copyable(app, text, label = "Copy") {
+  return h(
+    "div",
+    { class: "copyable", key: text },
+    h("code", { tabindex: "0" }, text),
+    h(
+      "button",
+      { type: "button", class: "quiet", "aria-label": label, title: label, onclick: () => copied(app, text) },
+      icon("copy"),
+    ),
+  );
+}
+
+/** @param {App} app @param {string} text */
+async function copied(app, text) {
+  try {
+    await navigator.clipboard.writeText(text);
+    app.overlays.toast("Copied");
+  } catch {
+    app.overlays.toast("The browser does not let this page copy: select the text instead", "error");
+  }
+}
+
+/**
+ * A table that scrolls by itself where the page is narrow.
+ * @param {string} label
+ * @param {(string | null)[]} heads null for a column of buttons
+ * @param {{key: string, cells: Child[]}[]} rows
+ */
+export function table(label, heads, rows) {
+  return h(
+    "div",
+    { class: "table", role: "region", "aria-label": label, tabindex: "0" },
+    h(
+      "table",
+      null,
+      h("thead", null, h("tr", null, heads.map((head) => h("th", { scope: "col" }, head ?? h("span", { class: "unseen" }, "Actions"))))),
+      h("tbody", null, rows.map(({ key, cells }) => h("tr", { key }, cells.map((cell) => h("td", null, cell))))),
+    ),
+  );
+}
+
+/** The head of a page. @param {string} title @param {...Child} actions */
+export function head(title, ...actions) {
+  return h("header", { class: "page-head" }, h("h1", null, title), h("div", { class: "actions" }, actions));
+}

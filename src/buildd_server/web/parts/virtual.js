@@ -1,0 +1,83 @@
+// A long list of which only what can be seen stands in the page; all its items are equally high.
+// @ts-check
+
+import { h } from "../app/vdom.js";
+
+/** @typedef {import("../app/vdom.js").Child} Child */
+
+const MORE = 6; // Items beyond what can be seen, above and below.
+
+/**
+ * @template T
+ * @param {() => void} redraw
+ * @param {{height: number, near?: () => void}} list pixels of an item; `near` is called when the end comes into sight
+ */
+export function createVirtual(redraw, { height, near }) {
+  /** @type {HTMLElement | null} */
+  let box = null;
+  let top = 0;
+  let seen = 600;
+  let first = 0;
+
+  function look() {
+    if (box === null) return;
+    top = box.scrollTop;
+    seen = box.clientHeight || seen;
+    const now = Math.floor(top / height);
+    if (now !== first) {
+      first = now;
+      redraw();
+    }
+  }
+
+  /** @param {HTMLElement} element */
+  function ref(element) {
+    box = element;
+    const watch = new ResizeObserver(() => {
+      look();
+      redraw();
+    });
+    watch.observe(element);
+    return () => watch.disconnect();
+  }
+
+  return {
+    /** Bring an item into sight. @param {number} index */
+    reveal(index) {
+      if (box === null) return;
+      if (index * height < box.scrollTop) box.scrollTop = index * height;
+      else if ((index + 1) * height > box.scrollTop + box.clientHeight)
+        box.scrollTop = (index + 1) * height - box.clientHeight;
+    },
+    /** Whether the end of the list is in sight. */
+    get atEnd() {
+      return box === null || box.scrollHeight - box.scrollTop - box.clientHeight < height;
+    },
+    toEnd() {
+      if (box) box.scrollTop = box.scrollHeight;
+    },
+    /**
+     * @param {T[]} items
+     * @param {(item: T, index: number) => import("../app/vdom.js").VElement} draw each with a `key`
+     * @param {Record<string, any>} [props] of the box
+     */
+    view(items, draw, props = {}) {
+      const from = Math.max(0, Math.floor(top / height) - MORE);
+      const to = Math.min(items.length, Math.ceil((top + seen) / height) + MORE);
+      if (near && to >= items.length) queueMicrotask(near);
+      return h(
+        "div",
+        { tabindex: "0", ...props, class: ["virtual", props["class"]], onscroll: look, ref },
+        h(
+          "div",
+          { class: "virtual-all", style: { "block-size": `${items.length * height}px` } },
+          h(
+            "div",
+            { class: "virtual-window", style: { transform: `translateY(${from * height}px)` } },
+            items.slice(from, to).map((item, index) => draw(item, from + index)),
+          ),
+        ),
+      );
+    },
+  };
+}
