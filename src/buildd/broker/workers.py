@@ -36,7 +36,7 @@ def list_workers(ctx: Context, op: ops.ListWorkers) -> list[Worker]:
     if ctx.by_lease and op.task_id is not None:
         own(task_id, op.task_id)
     rows = ctx.tx.all(
-        sql.WORKERS,
+        sql.WORKERS[op.open],
         viewer=ctx.viewer,
         workspace=op.workspace_id,
         task=task_id,

@@ -39,6 +39,7 @@ def workers() -> None:
 @click.option("--task", metavar="TASK_ID", help="Only the attempts at this task.")
 @click.option("--account", metavar="ACC_ID", help="Only this account's.")
 @click.option("--status", type=click.Choice([each.value for each in WorkerStatus]))
+@click.option("--open/--over", default=None, help="Only those that are not over, or that are.")
 @paged
 @pass_session
 def list_(

@@ -54,6 +54,10 @@ class Worker(Model):
     completed_at: Time | None = None
     error: LongText | None = None
     error_code: Text | None = None
+    heartbeat_at: Time | None = None
+    """When its agent was last heard: it took the worker up, or sent a heartbeat."""
+    lease_expires_at: Time | None = None
+    """When its agent counts as lost, if it is not heard before; of no meaning once it is paused or over."""
     created_at: Time
     updated_at: Time
 

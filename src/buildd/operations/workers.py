@@ -59,7 +59,10 @@ class CreateWorker(Operation[Claimed]):
 
 
 class ListWorkers(Paged, Operation[list[Worker]]):
-    """The workers the caller may see, newest first; a lease token sees those at its own task."""
+    """The workers the caller may see, newest first; a lease token sees those at its own task.
+
+    With `open` only those that are not over, or only those that are.
+    """
 
     http = get("/api/workers")
     access = Access.READER
@@ -67,6 +70,7 @@ class ListWorkers(Paged, Operation[list[Worker]]):
     task_id: Id | None = None
     account_id: Id | None = None
     status: WorkerStatus | None = None
+    open: bool | None = None
 
 
 class GetWorker(Operation[Worker]):

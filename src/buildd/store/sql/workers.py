@@ -7,7 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import bindparam
 
-from buildd.states import LIVE, WORKER, WorkerStatus, WorkerVerb
+from buildd.states import ENDED, HOLDING, LIVE, WORKER, WorkerStatus, WorkerVerb
 from buildd.store.columns import JSON, Moment, among
 from buildd.store.sql._parts import NOW, locked, matches, optional, page, seen
 from buildd.store.statement import Statement
@@ -25,16 +25,28 @@ WORKER_SEEN = Statement(
 LOCK_WORKER = locked(
     sa.select(worker).where(worker.c.id == bindparam("id"), seen(worker.c.workspace_id)), worker
 )
-WORKERS = page(
-    sa.select(worker).where(
-        seen(worker.c.workspace_id),
-        matches(worker.c.workspace_id, "workspace"),
-        matches(worker.c.task_id, "task"),
-        matches(worker.c.account_id, "account"),
-        matches(worker.c.status, "status"),
-    ),
-    worker.c.id,
-)
+
+
+def _workers(*which: sa.ColumnElement[bool]) -> Statement:
+    return page(
+        sa.select(worker).where(
+            seen(worker.c.workspace_id),
+            matches(worker.c.workspace_id, "workspace"),
+            matches(worker.c.task_id, "task"),
+            matches(worker.c.account_id, "account"),
+            matches(worker.c.status, "status"),
+            *which,
+        ),
+        worker.c.id,
+    )
+
+
+WORKERS: dict[bool | None, Statement] = {
+    None: _workers(),
+    True: _workers(among(worker.c.status, HOLDING)),
+    False: _workers(among(worker.c.status, ENDED)),
+}
+"""By whether they are to be open; those that are have an index of their own, and are few."""
 
 
 def _move(verb: WorkerVerb, **values: Any) -> Statement:
@@ -96,6 +108,7 @@ RENEW = Statement(
         lease_expires_at=sa.case(
             (worker.c.lease_expires_at > _UNTIL, worker.c.lease_expires_at), else_=_UNTIL
         ),
+        heartbeat_at=NOW,
         updated_at=NOW,
     )
     .returning(*worker.c),
@@ -138,7 +151,7 @@ INSERT_LEASE = Statement(sa.insert(lease))
 HOLD = Statement(
     sa.update(worker)
     .where(worker.c.id == bindparam("of"))
-    .values(lease_expires_at=_UNTIL, updated_at=NOW)
+    .values(lease_expires_at=_UNTIL, heartbeat_at=NOW, updated_at=NOW)
     .returning(*worker.c),
     ("held", "epoch", "agent_id", "runner", "deadline"),
 )

@@ -204,6 +204,7 @@ class WorkerRow(SQLModel, table=True):
     epoch: int
     held: bool
     lease_expires_at: datetime = Field(sa_type=Moment)
+    heartbeat_at: datetime | None = Field(sa_type=Moment)
     deadline: datetime | None = Field(sa_type=Moment)
     may_overspend: bool
     pause_requested_at: datetime | None = Field(sa_type=Moment)

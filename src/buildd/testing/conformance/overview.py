@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+from buildd.models import QuestionType
+from buildd.states import WorkerStatus
 from buildd.testing.conformance.stage import Stage, StageSuite
 
 ZERO = Decimal(0)
@@ -30,3 +32,34 @@ class OverviewSuite(StageSuite):
         lease.workers.complete(id=claimed.id)
         shown = workspaces.get(id=mine)
         assert (shown.live_workers, shown.reserved_today) == (0, ZERO)
+
+    def test_a_worker_shows_when_its_agent_was_heard(self, stage: Stage) -> None:
+        """And until when it may be silent."""
+        stage.task()
+        claimed, lease = stage.claim()
+        taken = claimed.worker.heartbeat_at
+        assert claimed.worker.lease_expires_at == claimed.lease.expires_at
+        lease.workers.start(id=claimed.id)
+        beat = lease.workers.heartbeat(id=claimed.id)
+        shown = stage.bd.workers.get(id=claimed.id)
+        assert taken is not None
+        assert shown.heartbeat_at is not None
+        assert taken < shown.heartbeat_at
+        assert shown.lease_expires_at == beat.lease.expires_at
+        stage.bd.workers.pause(id=claimed.id)
+        assert stage.bd.workers.get(id=claimed.id).heartbeat_at == shown.heartbeat_at
+
+    def test_open_workers_are_listed_apart_from_those_that_are_over(self, stage: Stage) -> None:
+        """One that is paused, or waits for a person, is not over."""
+        claimed = [stage.running() for _ in range(3)]
+        (over, ended), (paused, lease), (asking, asker) = claimed
+        ended.workers.complete(id=over.id)
+        stage.bd.workers.pause(id=paused.id)
+        lease.workers.pause(id=paused.id)
+        asker.workers.ask(id=asking.id, type=QuestionType.QUESTION, prompt="Which one?")
+        workers = stage.bd.workers
+        assert [each.id for each in workers.list(open=True)] == [asking.id, paused.id]
+        assert [each.id for each in workers.list(open=True, task_id=paused.task_id)] == [paused.id]
+        assert [each.id for each in workers.list(open=False)] == [over.id]
+        assert workers.list(open=False, status=WorkerStatus.PAUSED) == []
+        assert [each.id for each in asker.workers.list(open=True)] == [asking.id]

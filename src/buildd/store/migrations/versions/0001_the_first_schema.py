@@ -541,6 +541,7 @@ def _workers() -> None:
         sa.Column("epoch", sa.Integer(), nullable=False),
         sa.Column("held", sa.Boolean(), nullable=False),
         sa.Column("lease_expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("heartbeat_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("deadline", sa.DateTime(timezone=True), nullable=True),
         sa.Column("may_overspend", sa.Boolean(), nullable=False),
         sa.Column("pause_requested_at", sa.DateTime(timezone=True), nullable=True),
