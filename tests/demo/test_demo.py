@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import pty
+import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -52,15 +54,22 @@ class Demo:
 
 
 @contextmanager
-def demo(directory: Path) -> Iterator[Demo]:
+def demo(
+    directory: Path, screen: Mapping[str, str] | None = None, stdout: int = subprocess.PIPE
+) -> Iterator[Demo]:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = str(free.getsockname()[1])  # demos that begin at once would choose the same
     process = subprocess.Popen(
         [Path(sys.executable).with_name("buildd"), "demo", "--dir", directory, "--port", port],
         cwd=directory.parent,
-        env={"PATH": os.environ["PATH"], "HOME": str(directory.parent), "PYTHONUNBUFFERED": "1"},
+        env={
+            "PATH": os.environ["PATH"],
+            "HOME": str(directory.parent),
+            "PYTHONUNBUFFERED": "1",
+            **(screen or {}),
+        },
         stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
+        stdout=stdout,
         stderr=subprocess.STDOUT,
         text=True,
     )
@@ -117,6 +126,28 @@ def test_it_runs_to_its_end_on_an_empty_machine(tmp_path: Path) -> None:
     for task, [worker] in attempts(running.directory).values():
         if task.runner_preference is not RunnerPreference.ANY:
             assert types[worker.account_id] == task.runner_preference.value
+    assert not (running.directory / "processes.json").exists()
+
+
+def test_it_opens_the_dashboard_for_who_sits_at_a_screen_and_leaves_it_open(tmp_path: Path) -> None:
+    browser = tmp_path / "browser"
+    browser.write_text('#!/bin/sh\nprintf %s "$1" > "$0.url"\n')
+    browser.chmod(0o755)
+    mine, theirs = pty.openpty()
+    screen = {"DISPLAY": ":99", "BROWSER": f"{browser} %s", "TERM": "dumb"}
+    with demo(tmp_path / "demo", screen, stdout=theirs) as running, os.fdopen(mine, "rb") as seen:
+        os.close(theirs)
+        for line in seen:
+            if b"stays at" in line:
+                break
+        url = Path(f"{browser}.url").read_text()
+        with buildd.connect(url) as bd:
+            assert {task.status for task in bd.tasks.list()} == {TaskStatus.COMPLETED}
+        running.process.send_signal(signal.SIGINT)
+        # A terminal that nobody writes to any more answers with an error, not with an end.
+        with suppress(OSError):
+            seen.read()
+        assert running.process.wait() == 0
     assert not (running.directory / "processes.json").exists()
 
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import os
 import queue
 import signal
 import socket
+import sys
 import threading
 import time
+import webbrowser
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,14 +68,30 @@ def _play(stage: Stage, processes: Processes, port: int) -> None:
         if not stage.play.ready:
             stage.write(client)
         tasks = [client.tasks.get(id=each) for each in stage.play.task_ids]
-        click.echo(f"The server is at {url}, its API at {url}/api/docs")
+        click.echo(f"Watch it at {url}; its API is at {url}/api/docs")
         board = Board(url, tasks, stage.play.accounts)
         for agent in stage.agents(url):
             processes.start(agent)
+        opened = _open(url)
         with board.show():
             _watch(board, _events(url), processes)
     stage.play.over = True
     stage.save()
+    if opened:
+        _stay(url)
+
+
+def _open(url: str) -> bool:
+    """Open the dashboard, if somebody sits in front of a screen."""
+    screen = sys.platform == "darwin" or {"DISPLAY", "WAYLAND_DISPLAY"} & os.environ.keys()
+    return bool(screen) and sys.stdout.isatty() and webbrowser.open(url)
+
+
+def _stay(url: str) -> None:
+    """Leave the server to whoever reads the dashboard, until they have seen enough."""
+    click.echo(f"All done. The dashboard stays at {url} until you press Ctrl-C.")
+    with contextlib.suppress(KeyboardInterrupt):
+        signal.pause()
 
 
 def _watch(board: Board, events: queue.Queue[Event], processes: Processes) -> None:
