@@ -84,6 +84,13 @@ def test_workspaces_and_grants(bd: Client, crew: Crew) -> None:
     assert bd.workspaces.delete(id=workspace.id).id == workspace.id
 
 
+def test_agents(bd: Client, crew: Crew) -> None:
+    workspace, account = crew
+    bd.with_key(account.api_key).workers.claim(agent_id="laptop", workspace_id=workspace.id)
+    [agent] = bd.agents.list(account_id=account.id)
+    assert (agent.agent_id, agent.workspace_id) == ("laptop", workspace.id)
+
+
 def test_sources(bd: Client, crew: Crew) -> None:
     workspace, _ = crew
     config = {"repository": "acme/shop"}

@@ -12,7 +12,7 @@ from buildd.budget import budget_day
 from buildd.errors import NotFound, WrongState
 from buildd.events import EventType
 from buildd.ids import Kind, new_id
-from buildd.models import Account, Grant, NewAccount
+from buildd.models import Account, Agent, Grant, NewAccount
 from buildd.store import Row
 from buildd.store.sql import accounts as sql
 from buildd.store.sql import workspaces as sql_workspaces
@@ -98,6 +98,19 @@ def delete_account(ctx: Context, op: ops.DeleteAccount) -> ops.Deleted:
     disable_pools(ctx, op.id)
     announce(ctx, op.id)
     return ops.Deleted(id=op.id)
+
+
+@handles(ops.ListAgents)
+def list_agents(ctx: Context, op: ops.ListAgents) -> list[Agent]:
+    """A page of the agents; an account sees its own."""
+    rows = ctx.tx.all(
+        sql.AGENTS,
+        viewer=ctx.viewer,
+        account=op.account_id,
+        cursor=op.cursor,
+        limit=op.limit,
+    )
+    return [model(Agent, row) for row in rows]
 
 
 @handles(ops.GrantWorkspace)

@@ -18,6 +18,7 @@ COMMANDS = {
     "agent": "What a program says to the agent that runs it.",
     "accounts": "Who claims: accounts, their keys, and where they may work.",
     "admin-key": "Make an administrator's key, shown this once.",
+    "agents": "The processes that ask for work.",
     "artifacts": "What attempts made, as files.",
     "audit": "Who did what.",
     "config": "The settings, and where each comes from.",

@@ -112,6 +112,12 @@ class AsyncAccounts(AsyncResource):
     revoke_grant = AsyncVerb(ops.RevokeGrant)
 
 
+class AsyncAgents(AsyncResource):
+    """The processes that ask for work."""
+
+    list = AsyncVerb(ops.ListAgents)
+
+
 class AsyncWorkspaces(AsyncResource):
     """Repositories with their tasks."""
 
@@ -253,6 +259,7 @@ class AsyncClient:
     def __init__(self, transport: AsyncTransport) -> None:
         self.transport = transport
         self.accounts = AsyncAccounts(self)
+        self.agents = AsyncAgents(self)
         self.workspaces = AsyncWorkspaces(self)
         self.sources = AsyncSources(self)
         self.tasks = AsyncTasks(self)
@@ -325,6 +332,7 @@ def resources() -> dict[str, type[Any]]:
     """The façade's rooms by name, for the tests and docs that are made from them."""
     return {
         "accounts": AsyncAccounts,
+        "agents": AsyncAgents,
         "workspaces": AsyncWorkspaces,
         "sources": AsyncSources,
         "tasks": AsyncTasks,

@@ -110,6 +110,12 @@ class Accounts(Resource):
     revoke_grant = Verb(ops.RevokeGrant)
 
 
+class Agents(Resource):
+    """The processes that ask for work."""
+
+    list = Verb(ops.ListAgents)
+
+
 class Workspaces(Resource):
     """Repositories with their tasks."""
 
@@ -251,6 +257,7 @@ class Client:
     def __init__(self, transport: Transport) -> None:
         self.transport = transport
         self.accounts = Accounts(self)
+        self.agents = Agents(self)
         self.workspaces = Workspaces(self)
         self.sources = Sources(self)
         self.tasks = Tasks(self)
@@ -323,6 +330,7 @@ def resources() -> dict[str, type[Any]]:
     """The façade's rooms by name, for the tests and docs that are made from them."""
     return {
         "accounts": Accounts,
+        "agents": Agents,
         "workspaces": Workspaces,
         "sources": Sources,
         "tasks": Tasks,

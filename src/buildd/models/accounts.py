@@ -75,14 +75,18 @@ class Grant(Model):
 
 
 class Agent(Model):
-    """One agent process as the server knows it."""
+    """One agent process as its last claim described it; `Worker.agent_id` tells what it works on."""
 
     id: Id
     account_id: Id
     agent_id: Name
+    """What it calls itself, the same over its whole life."""
     workspace_id: Id | None = None
+    """Where it claims, if it claims in one workspace only."""
     capabilities: list[str] = []
     free_slots: Count = 0
+    """For how many tasks it asked."""
     runner: Name
     last_seen_at: Time
+    """When it last asked for work. One that has all it can do asks for none."""
     draining: Flag = False

@@ -43,6 +43,8 @@ class Worker(Model):
     """Where this attempt commits."""
     status: WorkerStatus
     runner: Name
+    agent_id: Name | None = None
+    """The agent process that has it, as it calls itself."""
     epoch: Count
     """Raised by every claim and resume; only the highest may write."""
     progress: Percent = 0

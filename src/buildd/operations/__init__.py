@@ -33,6 +33,7 @@ from buildd.operations.accounts import (
     RotateKey,
     UpdateAccount,
 )
+from buildd.operations.agents import ListAgents
 from buildd.operations.audit import ListAuditEntries
 from buildd.operations.etags import etag_of, tagged
 from buildd.operations.files import (
@@ -155,6 +156,7 @@ OPERATIONS: tuple[type[Operation[Any]], ...] = (
     RevokeAdminKey,
     CreateEnrolment,
     Enrol,
+    ListAgents,
     GrantWorkspace,
     ListGrants,
     RevokeGrant,
@@ -295,6 +297,7 @@ __all__ = [
     "Http",
     "ListAccounts",
     "ListAdminKeys",
+    "ListAgents",
     "ListArtifacts",
     "ListAuditEntries",
     "ListComments",

@@ -175,6 +175,12 @@ SEE_AGENT = upsert(
     ("account_id", "agent_id"),
     ("workspace_id", "capabilities", "free_slots", "runner", "draining", "last_seen_at"),
 )
+AGENTS = page(
+    sa.select(agent).where(
+        matches(agent.c.account_id, "viewer"), matches(agent.c.account_id, "account")
+    ),
+    agent.c.id,
+)
 FORGET_AGENTS = Statement(
     sa.delete(agent).where(agent.c.last_seen_at < bindparam("before", type_=Moment()))
 )

@@ -89,6 +89,7 @@ CALLS: dict[type[Operation[Any]], Call] = {
     ops.ListAdminKeys: lambda _: ops.ListAdminKeys(),
     ops.RotateAdminKey: lambda it: ops.RotateAdminKey(id=it.key),
     ops.RevokeAdminKey: lambda it: ops.RevokeAdminKey(id=it.key),
+    ops.ListAgents: lambda _: ops.ListAgents(),
     ops.GrantWorkspace: lambda it: ops.GrantWorkspace(
         account_id=it.account, workspace_id=it.workspace
     ),
@@ -181,6 +182,7 @@ CALLS: dict[type[Operation[Any]], Call] = {
 """Each operation as it would be sent about those things."""
 
 LISTS: set[type[Operation[Any]]] = {
+    ops.ListAgents,
     ops.ListWorkspaces,
     ops.ListTasks,
     ops.ListSchedules,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from buildd.models import QuestionType
+from buildd.routing import AccountType
 from buildd.states import WorkerStatus
 from buildd.testing.conformance.stage import Stage, StageSuite
 
@@ -63,3 +64,23 @@ class OverviewSuite(StageSuite):
         assert [each.id for each in workers.list(open=False)] == [over.id]
         assert workers.list(open=False, status=WorkerStatus.PAUSED) == []
         assert [each.id for each in asker.workers.list(open=True)] == [asking.id]
+
+    def test_agents_are_listed(self, stage: Stage) -> None:
+        """An account sees its own; an agent that asks again is the same one."""
+        service = stage.hire(AccountType.SERVICE)
+        other = stage.bd.with_key(service.api_key)
+        stage.agent.workers.claim(agent_id="laptop", capabilities=["git"], max_tasks=2)
+        other.workers.claim(agent_id="vm", runner="vm", workspace_id=stage.workspace.id)
+        stage.task()
+        claimed, _ = stage.claim(agent_id="laptop", capabilities=["git", "gpu"])
+        vm, laptop = stage.bd.agents.list()
+        assert (vm.agent_id, vm.account_id, vm.runner) == ("vm", service.id, "vm")
+        assert (vm.workspace_id, vm.free_slots) == (stage.workspace.id, 1)
+        assert (laptop.agent_id, laptop.account_id) == ("laptop", stage.account.id)
+        assert (laptop.capabilities, laptop.free_slots) == (["git", "gpu"], 1)
+        assert laptop.last_seen_at == claimed.task.claimed_at
+        assert claimed.worker.agent_id == "laptop"
+        agents = stage.bd.agents
+        assert agents.list(account_id=service.id) == agents.list(limit=1) == [vm]
+        assert agents.list(cursor=vm.id) == stage.agent.agents.list() == [laptop]
+        assert stage.agent.agents.list(account_id=service.id) == []
