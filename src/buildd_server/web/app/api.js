@@ -55,6 +55,17 @@ export function createApi(loggedOut) {
     async get(path, query = {}, signal = undefined) {
       return (await send("GET", path, signal ? { query, signal } : { query })).json();
     },
+    /**
+     * One thing, and the tag that a change of it gives back as `ifMatch`.
+     * @param {string} path
+     * @returns {Promise<{thing: any, tag: string}>}
+     */
+    async tagged(path) {
+      const response = await send("GET", path);
+      // A proxy that compresses makes tags weak, and weak ones match nothing.
+      const tag = (response.headers.get("etag") ?? "").replace(/^W\//, "");
+      return { thing: await response.json(), tag };
+    },
     /** @param {string} path @param {unknown} [body] */
     async post(path, body = {}) {
       return (await send("POST", path, { body })).json();

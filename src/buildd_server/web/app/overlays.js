@@ -7,6 +7,8 @@ import { h } from "./vdom.js";
  * @typedef {import("./vdom.js").Child} Child
  * @typedef {{id: number, text: string, kind: "done" | "error"}} Toast
  * @typedef {{title: string, text: string, action: string, danger?: boolean}} Question
+ * @typedef {{id: number, view: (close: () => void) => Child, label: string, firm: boolean,
+ *   closed: () => void}} Dialog
  */
 
 const SHOWN_FOR = 6000;
@@ -15,7 +17,7 @@ const SHOWN_FOR = 6000;
 export function createOverlays(redraw) {
   /** @type {Toast[]} */
   let toasts = [];
-  /** @type {{view: (close: () => void) => Child, label: string, closed: () => void} | null} */
+  /** @type {Dialog | null} */
   let dialog = null;
   /** @type {HTMLDialogElement | null} */
   let element = null;
@@ -25,10 +27,10 @@ export function createOverlays(redraw) {
     element?.close();
   }
 
-  function onclose() {
-    const closed = dialog?.closed;
-    dialog = null;
-    closed?.();
+  /** One dialog may open the next: its own end is told later, and must not end that one. @param {Dialog} ended */
+  function left(ended) {
+    if (dialog?.id === ended.id) dialog = null;
+    ended.closed();
     redraw();
   }
 
@@ -47,15 +49,18 @@ export function createOverlays(redraw) {
       redraw();
     },
     /**
-     * Show a dialog until it is closed. The view is drawn with every frame.
+     * Show a dialog until it is closed. The view is drawn with every frame. A `firm` one is not
+     * closed by a slip: a click beside it or the escape key.
      * @param {string} label
      * @param {(close: () => void) => Child} view
+     * @param {{firm?: boolean}} [manner]
      * @returns {Promise<void>}
      */
-    dialog(label, view) {
+    dialog(label, view, { firm = false } = {}) {
       close();
+      count += 1;
       return new Promise((closed) => {
-        dialog = { label, view, closed };
+        dialog = { id: count, label, view, firm, closed };
         redraw();
       });
     },
@@ -98,14 +103,18 @@ export function createOverlays(redraw) {
     ],
   };
 
-  /** @param {NonNullable<typeof dialog>} shown */
-  function dialogView({ label, view }) {
+  /** @param {Dialog} shown */
+  function dialogView(shown) {
+    const { id, label, view, firm } = shown;
     return h(
       "dialog",
       {
+        key: `dialog-${id}`,
         "aria-label": label,
-        onclose,
-        onclick: (/** @type {MouseEvent} */ event) => event.target === element && close(),
+        onclose: () => left(shown),
+        oncancel: (/** @type {Event} */ event) => firm && event.preventDefault(),
+        // What begins inside, such as marking a text, is no click beside it.
+        onpointerdown: (/** @type {Event} */ event) => event.target === element && !firm && close(),
         ref(/** @type {HTMLDialogElement} */ made) {
           element = made;
           made.showModal();
