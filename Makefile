@@ -8,6 +8,7 @@ MAKEFLAGS += --no-print-directory
 
 PYTHON ?= python3
 BIN := .venv/bin
+WEB := .make/web/node_modules
 
 # uv brings its own certificates unless told otherwise, and fails behind a proxy that has its own.
 export UV_SYSTEM_CERTS := 1
@@ -21,7 +22,7 @@ demo: .make/run  ## a whole system at work, on an empty machine
 test: .make/dev  ## the tests, on SQLite and on Postgres
 	@$(BIN)/pytest -m "not real" --numprocesses 4
 
-test-real: .make/real .make/sshd .make/proxies .make/browser .make/specs  ## the tests that need big parts of others: Claude Code, sshd, nginx, a browser, GitHub's API
+test-real: .make/real .make/sshd .make/proxies .make/browser .make/specs .make/web  ## the tests that need big parts of others: Claude Code, sshd, nginx, a browser, GitHub's API
 	@$(BIN)/pytest -m real --numprocesses 4
 
 smoke-claude: .make/real  ## a real model fixes a test, by itself and as Claude Code (some cents; needs ANTHROPIC_API_KEY)
@@ -46,7 +47,7 @@ fuzz: .make/dev  ## 20,000 requests and more that the API's document allows or f
 mutants: .make/dev  ## take every guard away in a copy, and see that a test fails
 	@$(BIN)/python -m tests.mutants
 
-check: .make/dev  ## every gate that reads the code without running it
+check: .make/dev .make/web  ## every gate that reads the code without running it
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
@@ -54,15 +55,21 @@ check: .make/dev  ## every gate that reads the code without running it
 	$(BIN)/bandit --quiet --recursive src --severity-level medium --configfile pyproject.toml
 	$(BIN)/python scripts/unasync.py --check
 	$(BIN)/python scripts/docs.py --check
+	$(BIN)/python scripts/web_types.py --check
+	$(WEB)/.bin/tsc --project .
+	$(WEB)/.bin/tsc --project tests/web
+	$(WEB)/@biomejs/cli-*/biome check --error-on-warnings
 
 audit: .make/dev  ## known holes in what is installed with buildd (asks an index of vulnerabilities)
 	$(BIN)/pip-audit --strict --disable-pip --require-hashes --requirement requirements/run.txt
 
-format: .make/dev  ## rewrite what the gates can rewrite
+format: .make/dev .make/web  ## rewrite what the gates can rewrite
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 	$(BIN)/python scripts/unasync.py
 	$(BIN)/python scripts/docs.py
+	$(BIN)/python scripts/web_types.py
+	$(WEB)/@biomejs/cli-*/biome check --write
 
 COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --upgrade
 EVERYTHING := pyproject.toml --extra mcp --extra otel --extra postgres --extra s3
@@ -74,6 +81,10 @@ lock: .make/dev  ## take the newest versions of everything
 	    --output-file requirements/real.txt
 	$(COMPILE) $(EVERYTHING) --group build --constraints requirements/dev.txt \
 	    --output-file requirements/server.txt
+	cd requirements/web; lock() { npm install --package-lock-only --omit-lockfile-registry-resolved --save-exact "$$@"; }; \
+	    lock --save-dev @types/node@20 axe-core@latest typescript@latest; \
+	    lock --save-optional @biomejs/cli-linux-{arm64,x64}@latest
+	sed --in-place --null-data --regexp-extended 's/,\n *"funding": \{[^}]*\}//g' requirements/web/package-lock.json
 
 clean:  ## forget the set-up
 	rm -rf .venv .make
@@ -119,6 +130,16 @@ packages = { test "$$(id -u)" = 0 && command -v apt-get >/dev/null && ! test -d 
 	    echo "$$sum  $$tarball" | sha512sum --check --quiet; \
 	    tar -xzOf "$$tarball" "package/$$path" > "$$name"; rm "$$tarball"; \
 	    done < "$(CURDIR)/requirements/specs.txt"
+	@mv $@.part $@
+
+# What reads the dashboard's JavaScript. The dashboard itself needs none of it, and no step that builds it.
+.make/web: requirements/web/package.json requirements/web/package-lock.json
+	@command -v npm >/dev/null || { \
+	    echo "buildd: what checks the dashboard's JavaScript comes by npm: install Node.js, which has it" >&2; exit 1; }
+	@echo "buildd: installing what checks the dashboard's JavaScript" >&2
+	@rm -rf $@ $@.part && mkdir -p $@.part
+	@cp requirements/web/*.json $@.part
+	@npm ci --prefix $@.part --ignore-scripts --no-audit --no-fund --loglevel=error
 	@mv $@.part $@
 
 .make/dev: .make/run requirements/dev.txt

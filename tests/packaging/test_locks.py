@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
 import pytest
 
 REQUIREMENTS = Path(__file__).parents[2] / "requirements"
+WEB = REQUIREMENTS / "web"
 LOCKS = ["bootstrap.txt", "run.txt", "server.txt", "dev.txt", "real.txt"]
 
 
-@pytest.mark.parametrize("name", LOCKS)
+@pytest.mark.parametrize("name", [*LOCKS, "web/package.json", "web/package-lock.json"])
 def test_a_lock_names_no_host(name: str) -> None:
     assert "://" not in (REQUIREMENTS / name).read_text()
 
@@ -36,3 +38,16 @@ def test_the_tests_run_on_the_versions_the_demo_installs() -> None:
         for name in ("run", "server", "dev", "real")
     )
     assert run <= server <= dev <= real
+
+
+def test_npm_is_told_every_version_and_hash() -> None:
+    asked = json.loads((WEB / "package.json").read_text())
+    for version in [*asked["devDependencies"].values(), *asked["optionalDependencies"].values()]:
+        assert re.fullmatch(r"[\d.]+", version), version
+    packages = json.loads((WEB / "package-lock.json").read_text())["packages"]
+    ours = packages.pop("")
+    assert {key: ours[key] for key in asked.keys() & ours.keys()}.items() <= asked.items()
+    assert len(packages) >= len(asked["devDependencies"]) + len(asked["optionalDependencies"])
+    for name, package in packages.items():
+        assert package["integrity"].startswith("sha512-"), name
+        assert "hasInstallScript" not in package, name

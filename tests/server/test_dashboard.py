@@ -186,3 +186,16 @@ def test_no_file_names_another_host(path: Path) -> None:
     ours = {"localhost", "127.0.0.1"}
     known = {"www.w3.org"}  # the names of XML's dialects, which nobody asks for
     assert {host for host in hosts if not host.endswith("example.com")} <= ours | known
+
+
+UNSAFE = re.compile(
+    r"\.(?:innerHTML|outerHTML|srcdoc)\b|insertAdjacentHTML|setHTML|createContextualFragment"
+    r"|DOMParser|document\.write|\beval\(|\bFunction\(|javascript:"
+)
+"""What makes more of a text than a text."""
+
+
+@pytest.mark.parametrize("path", sorted(WEB.rglob("*.js")), ids=lambda path: path.name)
+def test_text_stays_text(path: Path) -> None:
+    code = re.sub(r"(?m)^\s*(?://|\*|/\*).*$", "", path.read_text())
+    assert UNSAFE.findall(code) == []
