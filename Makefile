@@ -81,9 +81,9 @@ lock: .make/dev  ## take the newest versions of everything
 	    --output-file requirements/real.txt
 	$(COMPILE) $(EVERYTHING) --group build --constraints requirements/dev.txt \
 	    --output-file requirements/server.txt
-	cd requirements/web; lock() { npm install --package-lock-only --omit-lockfile-registry-resolved --save-exact "$$@"; }; \
-	    lock --save-dev @types/node@20 axe-core@latest typescript@latest; \
-	    lock --save-optional @biomejs/cli-linux-{arm64,x64}@latest
+	cd requirements/web && lock() { npm install --package-lock-only "$$@"; } \
+	    && lock @biomejs/cli-linux-{arm64,x64}@latest @types/node@20 axe-core@latest typescript@latest \
+	    && lock  # only in a second look npm puts what is optional into its place
 	sed --in-place --null-data --regexp-extended 's/,\n *"funding": \{[^}]*\}//g' requirements/web/package-lock.json
 
 clean:  ## forget the set-up
@@ -138,8 +138,8 @@ packages = { test "$$(id -u)" = 0 && command -v apt-get >/dev/null && ! test -d 
 	    echo "buildd: what checks the dashboard's JavaScript comes by npm: install Node.js, which has it" >&2; exit 1; }
 	@echo "buildd: installing what checks the dashboard's JavaScript" >&2
 	@rm -rf $@ $@.part && mkdir -p $@.part
-	@cp requirements/web/*.json $@.part
-	@npm ci --prefix $@.part --ignore-scripts --no-audit --no-fund --loglevel=error
+	@cp -R requirements/web/. $@.part
+	@cd $@.part && npm ci --loglevel=error
 	@mv $@.part $@
 
 .make/dev: .make/run requirements/dev.txt
