@@ -16,6 +16,7 @@ ROOT = Path(__file__).parents[2]
 HISTORY = "migrations"
 """A migration is written once and read in one piece."""
 SOURCES = sorted(p for p in (ROOT / "src").rglob("*.py") if HISTORY not in p.parts)
+SCRIPTS = sorted((ROOT / "src" / "buildd_server" / "web").rglob("*.js"))
 MOST_LINES = 400
 MOST_FUNCTION_LINES = 50
 NO_NAMES_FOR_MODULES = {"base", "common", "helper", "helpers", "manager", "misc", "util", "utils"}
@@ -45,7 +46,7 @@ def test_every_part_of_buildd_stands_on_a_floor() -> None:
     assert sorted(placed) == sorted(name for name in there if not name.startswith("__"))
 
 
-@pytest.mark.parametrize("script", ["unasync.py", "docs.py"])
+@pytest.mark.parametrize("script", ["unasync.py", "docs.py", "web_types.py"])
 def test_what_is_generated_is_fresh(script: str) -> None:
     ran = subprocess.run(
         [sys.executable, str(ROOT / "scripts" / script), "--check"],
@@ -69,6 +70,15 @@ def test_a_file_is_short_and_says_why_it_exists(path: Path) -> None:
         for each in _functions(tree)
         if _lines(each) > MOST_FUNCTION_LINES
     ] == []
+
+
+@pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.name)
+def test_a_script_is_short_and_says_why_it_exists(path: Path) -> None:
+    text = path.read_text()
+    assert path.stem not in NO_NAMES_FOR_MODULES
+    assert len(text.splitlines()) <= MOST_LINES
+    assert re.match(r"(// @ts-check\n)?// [A-Z]", text)
+    assert not re.search(r"@ts-(nocheck|ignore)", text)
 
 
 def _functions(tree: ast.AST) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
