@@ -68,8 +68,8 @@ export function budgetBar({ spent, reserved, label, tone = "busy" }) {
 
 /**
  * Nothing here yet, and what to do about it.
- * @param {{title: string, text?: string, command?: string | string[], action?: Child}} what
  * @param {App} app
+ * @param {{title: string, text?: string, command?: string | string[], action?: Child}} what
  */
 export function empty(app, { title, text, command, action }) {
   return h(
