@@ -32,12 +32,6 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.real, pytest.mark.timeout(3600 if "BUILDD_LONG" in os.environ else 120)]
 
 LONG = "BUILDD_LONG" in os.environ
-CHROMIUM = "/usr/bin/chromium"
-ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-features=LocalNetworkAccessChecks,LocalNetworkAccessForNavigations",
-]
-"""Else the browser would keep pages from a canary on loopback, and us from seeing it."""
 FRAMES = [
     "<iframe src='{url}'></iframe>",
     "<iframe src='{url}'></iframe><embed src='{url}'>",
@@ -99,16 +93,6 @@ def site(answer: Callable[[str], Found] = lambda _: (b"yes?", "text/plain")) -> 
         server.shutdown()
         thread.join()
         server.server_close()
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as started:
-        launched = started.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        yield launched
-        launched.close()
 
 
 @dataclass

@@ -19,6 +19,8 @@ const FORBIDDEN = new Set(["innerHTML", "outerHTML", "srcdoc", "srcset", "action
 const mounted = new WeakMap();
 /** @type {WeakMap<Element, () => void>} */
 const farewells = new WeakMap();
+/** @type {VElement[]} */
+const arrived = [];
 
 /**
  * An element to be. `key` tells siblings of an array apart; `ref` is called with the element once it
@@ -41,6 +43,8 @@ export function patch(container, view) {
   const after = normalised([view]);
   reconcile(container, mounted.get(container) ?? [], after);
   mounted.set(container, after);
+  // Only now does everything stand in the page: a dialog can be shown, a box be measured.
+  for (const node of arrived.splice(0)) greet(node);
 }
 
 /**
@@ -111,7 +115,7 @@ function reconcile(parent, before, after) {
     const dom = match ? update(match, node) : create(node, parent);
     if (dom === next) next = next.nextSibling;
     else parent.insertBefore(dom, next);
-    if (!match && node.tag !== null) greet(node);
+    if (!match && node.tag !== null && node.props["ref"]) arrived.push(node);
   }
 }
 
@@ -163,7 +167,7 @@ function update(before, after) {
 /** @param {VElement} node */
 function greet(node) {
   const element = /** @type {Element} */ (node.dom);
-  const farewell = node.props["ref"]?.(element);
+  const farewell = node.props["ref"](element);
   if (typeof farewell === "function") farewells.set(element, farewell);
 }
 
