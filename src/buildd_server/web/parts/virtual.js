@@ -1,4 +1,5 @@
 // A long list of which only what can be seen stands in the page; all its items are equally high.
+// One that follows shows its end, whatever is added there, until its reader scrolls up.
 // @ts-check
 
 import { h } from "../app/vdom.js";
@@ -10,17 +11,23 @@ const MORE = 6; // Items beyond what can be seen, above and below.
 /**
  * @template T
  * @param {() => void} redraw
- * @param {{height: number, near?: () => void}} list pixels of an item; `near` is called when the end comes into sight
+ * @param {{height: number, near?: () => void, follows?: boolean}} list pixels of an item; `near` is called
+ *   when the end comes into sight
  */
-export function createVirtual(redraw, { height, near }) {
+export function createVirtual(redraw, { height, near, follows = false }) {
   /** @type {HTMLElement | null} */
   let box = null;
   let top = 0;
   let seen = 600;
   let first = 0;
+  let following = follows;
 
   function look() {
     if (box === null) return;
+    const before = following;
+    if (follows && isAtEnd(box, 1)) following = true;
+    else if (box.scrollTop < top) following = false;
+    if (following !== before) redraw();
     top = box.scrollTop;
     seen = box.clientHeight || seen;
     const now = Math.floor(top / height);
@@ -28,6 +35,17 @@ export function createVirtual(redraw, { height, near }) {
       first = now;
       redraw();
     }
+  }
+
+  /** @param {HTMLElement} element @param {number} margin pixels */
+  function isAtEnd(element, margin) {
+    return element.scrollHeight - element.scrollTop - element.clientHeight < margin;
+  }
+
+  function toEnd() {
+    if (box === null) return;
+    box.scrollTop = box.scrollHeight;
+    top = box.scrollTop;
   }
 
   /** @param {HTMLElement} element */
@@ -51,10 +69,15 @@ export function createVirtual(redraw, { height, near }) {
     },
     /** Whether the end of the list is in sight. */
     get atEnd() {
-      return box === null || box.scrollHeight - box.scrollTop - box.clientHeight < height;
+      return box === null || isAtEnd(box, height);
+    },
+    /** Whether it shows its end and goes along with it. */
+    get following() {
+      return following;
     },
     toEnd() {
-      if (box) box.scrollTop = box.scrollHeight;
+      following = follows;
+      toEnd();
     },
     /**
      * @param {T[]} items
@@ -62,12 +85,16 @@ export function createVirtual(redraw, { height, near }) {
      * @param {Record<string, any>} [props] of the box
      */
     view(items, draw, props = {}) {
+      if (following) {
+        top = Math.max(0, items.length * height - seen);
+        queueMicrotask(toEnd);
+      }
       const from = Math.max(0, Math.floor(top / height) - MORE);
       const to = Math.min(items.length, Math.ceil((top + seen) / height) + MORE);
       if (near && to >= items.length) queueMicrotask(near);
       return h(
         "div",
-        { tabindex: "0", ...props, class: ["virtual", props["class"]], onscroll: look, ref },
+        { tabindex: "0", ...props, class: ["virtual", props.class], onscroll: look, ref },
         h(
           "div",
           { class: "virtual-all", style: { "block-size": `${items.length * height}px` } },
