@@ -1,0 +1,288 @@
+// The accounts of a fleet: how many workers they have of those they may, and what they spend today.
+// @ts-check
+
+import { h } from "../../app/vdom.js";
+import { ask, boxes, edit, number, shownOnce, ticked } from "../../parts/dialogs.js";
+import { bar, budgetBar, copyable, dollars, empty, table } from "../../parts/pieces.js";
+import { chip } from "../../parts/states.js";
+
+/**
+ * @typedef {import("../../app/main.js").App} App
+ * @typedef {import("../../types.js").Account} Account
+ * @typedef {import("../../parts/forms.js").Field} Field
+ */
+
+/** @type {[string, string][]} */
+const TYPES = [
+  ["user", "user: a person's machines"],
+  ["service", "service: always on"],
+  ["action", "action: GitHub Actions"],
+];
+
+/** @param {App} app */
+export function accountsView(app) {
+  const accounts = app.store.accounts.newest();
+  return h(
+    "section",
+    { class: "part", "aria-labelledby": "accounts" },
+    h("h2", { id: "accounts" }, "Accounts"),
+    accounts.length
+      ? table(
+          "Accounts",
+          ["Account", "Workers", "Spent today", null],
+          accounts.map((each) => ({ key: each.id, cells: cells(app, each) })),
+        )
+      : empty(app, {
+          title: "No account yet",
+          text: "An account stands for who works: a laptop, a server, a repository's Actions. Its key lets agents in.",
+          command: "buildd accounts create 'My laptop' --type user",
+        }),
+  );
+}
+
+/** @param {App} app @param {Account} account */
+function cells(app, account) {
+  return [
+    h(
+      "div",
+      { class: "named" },
+      h("b", null, account.name),
+      chip(account.type),
+      account.draining && h("span", { class: "badge tone-ask" }, "draining"),
+    ),
+    workersOf(account),
+    spentOf(account),
+    app.admin && app.may("admin") && buttons(app, account),
+  ];
+}
+
+/** @param {Account} account */
+export function workersOf({ name, liveWorkers, maxConcurrentWorkers: most }) {
+  return h(
+    "div",
+    { class: "meter" },
+    h("span", { class: "figure" }, `${liveWorkers} of ${most}`),
+    bar(liveWorkers / most, `Workers of ${name}`),
+  );
+}
+
+/** @param {Account} account */
+export function spentOf({ name, spentToday, reservedToday, maxCostPerDay: most }) {
+  const used = (spentToday + reservedToday) / most;
+  return h(
+    "div",
+    { class: "meter" },
+    h(
+      "span",
+      null,
+      dollars(spentToday),
+      " of ",
+      dollars(most),
+      reservedToday > 0 &&
+        h("span", { class: "faint" }, " + ", dollars(reservedToday), " reserved"),
+    ),
+    budgetBar({
+      spent: spentToday / most,
+      reserved: reservedToday / most,
+      label: `Budget of ${name}`,
+      tone: used >= 1 ? "bad" : used >= 0.8 ? "ask" : "good",
+    }),
+  );
+}
+
+/** @param {App} app @param {Account} account */
+function buttons(app, account) {
+  return h(
+    "div",
+    { class: "row-actions" },
+    h("button", { type: "button", onclick: () => changed(app, account) }, "Edit"),
+    account.draining
+      ? h(
+          "button",
+          { type: "button", onclick: () => drained(app, account, false) },
+          "Take work again",
+        )
+      : h("button", { type: "button", onclick: () => drained(app, account, true) }, "Drain"),
+  );
+}
+
+/** @param {App} app @param {Account} account @param {boolean} draining */
+async function drained(app, account, draining) {
+  const sure =
+    !draining ||
+    (await app.overlays.confirm({
+      title: `Drain ${account.name}?`,
+      text: "It takes no new work, and its agents hand back what they hold. That costs the tasks no attempt, and can be undone.",
+      action: "Drain account",
+    }));
+  if (!sure) return;
+  const done = draining ? `${account.name} takes no new work` : `${account.name} takes work again`;
+  const answer = await app.act(
+    () => app.api.post(`/accounts/${account.id}/drain`, { draining }),
+    done,
+  );
+  if (answer) app.store.accounts.put(answer);
+}
+
+/** @param {App} app @param {Account} account */
+async function changed(app, account) {
+  const answer = await edit(app, {
+    title: `Edit ${account.name}`,
+    path: `/accounts/${account.id}`,
+    fields: (read) => [nameField(read.name), ...limitFields(read)],
+    body: (values) => ({ name: values.name, ...limits(values) }),
+  });
+  if (answer) app.store.accounts.put(answer);
+  app.redraw();
+}
+
+/** @param {App} app */
+export async function newAccount(app) {
+  const workspaces = app.store.workspaces.newest();
+  const made = await ask(app, "New account", {
+    fields: [
+      { name: "type", label: "Type", options: TYPES },
+      nameField(),
+      ...limitFields({ maxConcurrentWorkers: 3, maxCostPerDay: 50 }),
+    ],
+    extra:
+      workspaces.length > 0 &&
+      boxes(
+        "claims",
+        "May take tasks of",
+        workspaces.map(({ id, name }) => [id, name]),
+        workspaces.length === 1 ? workspaces.map(({ id }) => id) : [],
+      ),
+    action: "Make account",
+    send: async (values) => {
+      const { type, name } = values;
+      const account = await app.api.post("/accounts", { type, name, ...limits(values) });
+      return { account, claims: ticked(values, "claims") };
+    },
+  });
+  if (made === undefined) return;
+  const { apiKey, ...account } = made.account;
+  app.store.accounts.put(account);
+  await app.act(() =>
+    Promise.all(
+      made.claims.map((/** @type {string} */ workspaceId) =>
+        app.api.post(`/accounts/${account.id}/workspaces`, { workspaceId, canClaim: true }),
+      ),
+    ),
+  );
+  await keyShown(app, apiKey, account, made.claims.length > 0);
+}
+
+/**
+ * @param {App} app
+ * @param {string} key
+ * @param {Account} account
+ * @param {boolean} granted
+ */
+function keyShown(app, key, account, granted) {
+  return shownOnce(app, {
+    title: `${account.name}: its key`,
+    text: "This key is shown this once. Nobody can read it again, not even an administrator.",
+    secret: key,
+    label: "Key",
+    more: () => [
+      h("h3", null, "Run an agent with it"),
+      copyable(app, agentLine(account.maxConcurrentWorkers), "Copy the command"),
+      h(
+        "p",
+        { class: "soft" },
+        "The first line waits for the key, so that no history of a shell keeps it.",
+      ),
+      !granted &&
+        h(
+          "p",
+          { class: "soft" },
+          "It may not work anywhere yet: give it workspaces in Settings, Grants.",
+        ),
+    ],
+  });
+}
+
+/** How an agent is run against this server. @param {number} [most] */
+export function agentLine(most = 3) {
+  return [
+    "read -rs BUILDD_API_KEY && export BUILDD_API_KEY",
+    `buildd-agent --server ${location.origin} --max-tasks ${Math.min(most, 50)}`,
+  ].join("\n");
+}
+
+/** @param {string} [value] @returns {Field} */
+function nameField(value = "") {
+  return {
+    name: "name",
+    label: "Name",
+    value,
+    required: true,
+    focus: true,
+    placeholder: "Max's laptop",
+  };
+}
+
+/** @param {Partial<Account>} account @returns {Field[]} */
+function limitFields(account) {
+  const optional = { type: "number", min: 0, step: "any", placeholder: "no limit" };
+  return [
+    {
+      name: "maxConcurrentWorkers",
+      label: "Workers at once",
+      type: "number",
+      min: 1,
+      required: true,
+      value: account.maxConcurrentWorkers ?? null,
+    },
+    {
+      name: "maxCostPerDay",
+      label: "Dollars per day",
+      hint: "A day ends at midnight, UTC.",
+      ...optional,
+      required: true,
+      value: account.maxCostPerDay ?? null,
+    },
+    {
+      name: "maxCostPerTask",
+      label: "Dollars set aside for an attempt",
+      hint: "Where the task has no limit of its own.",
+      ...optional,
+      placeholder: "none",
+      value: account.maxCostPerTask ?? null,
+    },
+    {
+      name: "maxTasksPerRun",
+      label: "Tasks of one run",
+      ...optional,
+      min: 1,
+      step: "1",
+      value: account.maxTasksPerRun ?? null,
+    },
+    {
+      name: "maxCostPerRun",
+      label: "Dollars of one run",
+      ...optional,
+      value: account.maxCostPerRun ?? null,
+    },
+    {
+      name: "githubId",
+      label: "Repository",
+      hint: "Of an account of type action: whose Actions it stands for.",
+      placeholder: "owner/repository",
+      value: account.githubId ?? null,
+    },
+  ];
+}
+
+/** @param {Record<string, string>} values */
+function limits(values) {
+  return {
+    githubId: values.githubId?.trim() || null,
+    maxConcurrentWorkers: number(values.maxConcurrentWorkers),
+    maxCostPerDay: number(values.maxCostPerDay),
+    maxCostPerTask: number(values.maxCostPerTask),
+    maxTasksPerRun: number(values.maxTasksPerRun),
+    maxCostPerRun: number(values.maxCostPerRun),
+  };
+}

@@ -1,0 +1,243 @@
+// Pools and what they have started, by the runner that does it: how they do, and what to do when they do not.
+// @ts-check
+
+import { h } from "../../app/vdom.js";
+import { accountName, empty, shortId, table, when, workspaceName } from "../../parts/pieces.js";
+import { badge } from "../../parts/states.js";
+import { plural } from "../../text/words.js";
+import { grouped, poolHealth } from "./health.js";
+
+/**
+ * @typedef {import("../../app/main.js").App} App
+ * @typedef {import("../../types.js").Pool} Pool
+ * @typedef {import("../../types.js").Launch} Launch
+ * @typedef {import("../../types.js").Leftover} Leftover
+ * @typedef {import("./reading.js").Fleet} Fleet
+ */
+
+const OVER = new Set(["ended", "failed"]);
+
+/** @param {App} app @param {Fleet} fleet */
+export function poolsView(app, fleet) {
+  const pools = app.store.pools.newest();
+  return h(
+    "section",
+    { class: "part", "aria-labelledby": "pools" },
+    h("h2", { id: "pools" }, "Pools"),
+    pools.length
+      ? grouped(pools, ({ runner }) => runner).map(([runner, some]) =>
+          h(
+            "div",
+            { class: "runner", key: runner },
+            h("h3", null, `Runner ${runner}`),
+            some.map((each) => poolView(app, fleet, each)),
+          ),
+        )
+      : fleet.loaded &&
+          empty(app, {
+            title: "No pool yet",
+            text: "A pool starts agents by itself when a task waits: on this machine, on a VM, in Coder, in GitHub Actions.",
+            command:
+              "buildd pools create here --account ACC_ID --runner local --maximum 2 --argument=--executor=claude --pass-env ANTHROPIC_API_KEY",
+            action: h("a", { class: "button", href: "/settings?tab=pools" }, "Make a pool"),
+          }),
+  );
+}
+
+/** @param {App} app @param {Fleet} fleet @param {Pool} pool */
+function poolView(app, fleet, pool) {
+  const { tone, word, trouble, fix } = poolHealth(pool, fleet.now());
+  const launches = app.store.launches
+    .newest()
+    .filter((each) => each.poolId === pool.id && !OVER.has(each.status));
+  return h(
+    "article",
+    { class: "pool panel", key: pool.id, "aria-label": `Pool ${pool.name}` },
+    h(
+      "header",
+      null,
+      h("b", null, pool.name),
+      h("span", { class: ["badge", `tone-${tone}`] }, word),
+      h("span", { class: "soft" }, about(app, pool)),
+      app.may("admin") && buttons(app, fleet, pool),
+    ),
+    trouble &&
+      h(
+        "p",
+        { class: ["pool-trouble", `tone-${tone}`] },
+        h("b", null, trouble),
+        " ",
+        h("span", null, fix),
+      ),
+    pool.retryAt &&
+      word === "waits" &&
+      h(
+        "p",
+        { class: "soft" },
+        `After ${plural(pool.failures, "failure")}, the next try is `,
+        when(pool.retryAt),
+        ".",
+      ),
+    launches.length > 0 && launchesView(app, pool, launches),
+  );
+}
+
+/** @param {App} app @param {Pool} pool */
+function about(app, { openLaunches, maximum, minimum, accountId, workspaceId }) {
+  return [
+    `${openLaunches} of ${plural(maximum, "launch", "launches")}`,
+    minimum > 0 && `${minimum} kept ready`,
+    accountName(app, accountId),
+    workspaceId && `for ${workspaceName(app, workspaceId)} only`,
+  ]
+    .filter(Boolean)
+    .join(" · ");
+}
+
+/** @param {App} app @param {Fleet} fleet @param {Pool} pool */
+function buttons(app, fleet, pool) {
+  return h(
+    "div",
+    { class: "row-actions" },
+    h("button", { type: "button", onclick: () => checked(app, fleet, pool) }, "Check pool"),
+    h("button", { type: "button", onclick: () => reaped(app, fleet, pool) }, "Find leftovers"),
+  );
+}
+
+/** @param {App} app @param {Fleet} fleet @param {Pool} pool */
+async function checked(app, fleet, pool) {
+  const check = await app.act(() => app.api.post(`/pools/${pool.id}/check`));
+  if (check?.passed) app.overlays.toast(`${pool.name} could start an agent`);
+  else if (check)
+    app.overlays.toast(`${pool.name} could not start anything: ${check.detail}`, "error");
+  await fleet.read();
+}
+
+/** First what would be stopped, and that only if somebody says so. @param {App} app @param {Fleet} fleet @param {Pool} pool */
+async function reaped(app, fleet, pool) {
+  const path = `/pools/${pool.id}/reap`;
+  /** @type {Leftover[] | undefined} */
+  const found = await app.act(() => app.api.post(path, { dryRun: true }));
+  if (found === undefined) return;
+  if (found.length === 0) return app.overlays.toast(`Nothing is left over in ${pool.name}`);
+  let sure = false;
+  await app.overlays.dialog(`Left over in ${pool.name}`, (close) => [
+    h(
+      "p",
+      null,
+      "This runs on the pool's platform for no open launch. What is unknown here may be another server's.",
+    ),
+    table(
+      "Leftovers",
+      ["Launch", "On the platform", "Known here"],
+      found.map((each) => ({ key: each.externalId, cells: leftoverCells(each) })),
+    ),
+    h(
+      "footer",
+      { class: "dialog-actions" },
+      h("button", { type: "button", onclick: close, autofocus: true }, "Leave it"),
+      h(
+        "button",
+        {
+          type: "button",
+          class: "danger",
+          onclick() {
+            sure = true;
+            close();
+          },
+        },
+        `Stop ${plural(found.length, "leftover")}`,
+      ),
+    ),
+  ]);
+  if (!sure) return;
+  /** @type {Leftover[] | undefined} */
+  const stopped = await app.act(() => app.api.post(path, {}));
+  const kept = stopped?.filter((each) => !each.stopped) ?? [];
+  for (const each of kept)
+    app.overlays.toast(`${each.externalId}: ${each.detail ?? "could not be stopped"}`, "error");
+  if (stopped && kept.length === 0)
+    app.overlays.toast(`Stopped ${plural(stopped.length, "leftover")}`);
+  await fleet.read();
+}
+
+/** @param {Leftover} leftover */
+function leftoverCells({ launchId, externalId, url, known }) {
+  return [
+    h("code", null, shortId(launchId)),
+    url ? h("a", { href: url, target: "_blank", rel: "noreferrer" }, externalId) : externalId,
+    known ? "yes" : h("b", null, "no"),
+  ];
+}
+
+/** @param {App} app @param {Pool} pool @param {Launch[]} launches */
+function launchesView(app, pool, launches) {
+  return table(
+    `Open launches of ${pool.name}`,
+    ["Launch", "Status", "For", "What its runner saw", "Since", null],
+    launches.map((each) => ({ key: each.id, cells: launchCells(app, each) })),
+  );
+}
+
+/** @param {App} app @param {Launch} launch */
+function launchCells(app, launch) {
+  const { id, url, externalId, status, taskId, detail, unknownSince, stopReason, createdAt } =
+    launch;
+  const name = externalId ?? shortId(id);
+  return [
+    url
+      ? h("a", { href: url, target: "_blank", rel: "noreferrer" }, name)
+      : h("span", { title: id }, name),
+    badge(status),
+    taskId
+      ? h(
+          "a",
+          { class: "task-link", href: `/tasks/${taskId}` },
+          app.store.tasks.get(taskId)?.title ?? shortId(taskId),
+        )
+      : h("span", { class: "soft" }, "whatever comes"),
+    unknownSince
+      ? h(
+          "span",
+          { class: "heard tone-ask" },
+          "its platform does not answer, since ",
+          when(unknownSince),
+        )
+      : h("span", { class: "soft" }, stopReason ?? detail ?? "–"),
+    when(createdAt),
+    app.may("admin") && stopButton(app, launch, name),
+  ];
+}
+
+/** @param {App} app @param {Launch} launch @param {string} name */
+function stopButton(app, launch, name) {
+  const again = launch.status === "stopping";
+  return h(
+    "div",
+    { class: "row-actions" },
+    h(
+      "button",
+      { type: "button", class: "danger", onclick: () => stopped(app, launch, name, again) },
+      again ? "Give up" : "Stop",
+    ),
+  );
+}
+
+/** @param {App} app @param {Launch} launch @param {string} name @param {boolean} again */
+async function stopped(app, launch, name, again) {
+  const sure = await app.overlays.confirm({
+    title: again ? `Give up ${name}?` : `Stop ${name}?`,
+    text: again
+      ? "It counts as over, whatever its platform may still run."
+      : "Its agent has 30 seconds to finish. What it works on then goes back.",
+    action: again ? "Give up launch" : "Stop launch",
+    danger: true,
+  });
+  if (!sure) return;
+  const answer = await app.act(
+    () => app.api.post(`/launches/${launch.id}/stop`),
+    "The launch is told to stop",
+  );
+  if (answer) app.store.launches.put(answer);
+  app.redraw();
+}

@@ -1,0 +1,113 @@
+// What the page of the fleet knows beyond the store: read at the start, on the events that tell of it, and
+// every few seconds while it is looked at, because a heartbeat is no event.
+// @ts-check
+
+import { ApiError } from "../../app/api.js";
+import { allowed } from "../../app/store.js";
+
+/**
+ * @typedef {import("../../app/main.js").App} App
+ * @typedef {import("../../types.js").Agent} Agent
+ * @typedef {ReturnType<typeof createFleet>} Fleet
+ */
+
+const EVERY = 10_000;
+const SOON = 500;
+const AT_ONCE = 100;
+
+/** @param {App} app */
+export function createFleet(app) {
+  const fleet = {
+    /** @type {Agent[]} */
+    agents: [],
+    loaded: false,
+    now: () => Date.now() + ahead,
+    /** @param {import("../../types.js").Event} event */
+    hear({ type }) {
+      if (type === "launch:updated" || type === "account:updated") soon();
+      else if (type === "worker:status") void titles();
+    },
+    read: () => read().catch(ignored),
+    close,
+  };
+  let ahead = 0; // Milliseconds: ages are told by the server's clock, not by that of this machine.
+  let waiting = 0;
+  /** @type {Set<string>} */
+  const asked = new Set();
+  const rounds = setInterval(() => document.hidden || fleet.read(), EVERY);
+  const looked = () => document.hidden || fleet.read();
+  document.addEventListener("visibilitychange", looked);
+  void app.act(begin);
+
+  async function begin() {
+    const response = await app.api.send("GET", "/auth/session");
+    const told = Date.parse(response.headers.get("date") ?? "");
+    // The header has whole seconds: what is less apart is no difference.
+    if (Math.abs(told - Date.now()) > 2000) ahead = told - Date.now();
+    if (!app.admin) app.store.accounts.put(await app.api.get("/accounts/me"));
+    await read();
+  }
+
+  async function read() {
+    const { api, store } = app;
+    const admin = app.admin && app.may("read");
+    const [agents, workers, accounts, pools, launches] = await Promise.all([
+      allowed(api.all("/agents")),
+      api.all("/workers", { open: true }),
+      admin ? api.all("/accounts") : [],
+      admin ? api.all("/pools") : [],
+      admin ? api.all("/launches", { open: true }) : [],
+    ]);
+    fleet.agents = agents;
+    store.workers.putAll(workers);
+    store.accounts.putAll(accounts);
+    replace(store.pools, pools);
+    replace(store.launches, launches);
+    fleet.loaded = true;
+    app.redraw();
+    await titles();
+  }
+
+  /** The tasks that are worked on, whose titles are shown. Each is asked for once. */
+  async function titles() {
+    const { api, store } = app;
+    const wanted = [...store.live(), ...store.launches.newest()].map(({ taskId }) => taskId ?? "");
+    const ids = [...new Set(wanted)].filter((id) => id && !store.tasks.get(id) && !asked.has(id));
+    for (let start = 0; start < ids.length; start += AT_ONCE) {
+      const some = ids.slice(start, start + AT_ONCE);
+      for (const id of some) asked.add(id);
+      store.tasks.putAll(await api.get("/tasks", { ids: some.join(","), limit: AT_ONCE }));
+    }
+    if (ids.length) app.redraw();
+  }
+
+  function soon() {
+    waiting ||= window.setTimeout(() => {
+      waiting = 0;
+      void fleet.read();
+    }, SOON);
+  }
+
+  function close() {
+    clearInterval(rounds);
+    clearTimeout(waiting);
+    document.removeEventListener("visibilitychange", looked);
+  }
+
+  return fleet;
+}
+
+/**
+ * @template {{id: string}} T
+ * @param {import("../../app/collection.js").Collection<T>} collection
+ * @param {T[]} all
+ */
+function replace(collection, all) {
+  collection.clear();
+  collection.putAll(all);
+}
+
+/** The feed tells when the server is away. @param {unknown} error */
+function ignored(error) {
+  if (!(error instanceof ApiError)) throw error;
+}
