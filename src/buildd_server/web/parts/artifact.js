@@ -1,0 +1,171 @@
+// One artifact: its head, and inside what people came for, by its type.
+// @ts-check
+
+import { h } from "../app/vdom.js";
+import { address } from "../app/api.js";
+import { kindOf, sizeOf, TYPES } from "../text/artifact-kinds.js";
+import { safeLink } from "../text/links.js";
+import { visible } from "../text/visible.js";
+import { bytes } from "../text/words.js";
+import { createComments } from "./comments.js";
+import { createDiff } from "./diffview.js";
+import { icon } from "./icons.js";
+import { markdownView } from "./markdown.js";
+import { when } from "./pieces.js";
+
+/**
+ * @typedef {import("../app/vdom.js").Child} Child
+ * @typedef {import("../types.js").Artifact} Artifact
+ * @typedef {ReturnType<typeof createArtifact>} ArtifactPart
+ */
+
+const AWAY = { target: "_blank", rel: "noopener noreferrer" };
+
+/**
+ * @param {import("../app/main.js").App} app
+ * @param {Artifact} artifact
+ * @param {() => boolean} alive whether its agent still runs
+ */
+export function createArtifact(app, artifact, alive) {
+  const { id, type, title, filename, mimeType } = artifact;
+  const kind = kindOf(artifact);
+  const [word, sign] = TYPES[type] ?? [type, "file"];
+  const name = visible(title || filename || word);
+  const content = address(`/artifacts/${id}/content`);
+  const size = bytes(sizeOf(artifact));
+  const comments = createComments(app, id, alive);
+  /** @type {ReturnType<typeof createDiff> | null} */
+  let diff = null;
+  /** @type {Child} */
+  let body = null;
+  let opened = false;
+  let failed = false;
+
+  /** Read what it takes to show it, once. */
+  function open() {
+    if (opened) return;
+    opened = true;
+    void app.act(() => comments.load());
+    if (["diff", "markdown", "text"].includes(kind)) void read();
+    else body = plainBody();
+  }
+
+  async function read() {
+    const text = artifact.content ?? (await app.act(async () => (await app.api.send("GET", `/artifacts/${id}/content`)).text()));
+    failed = text === undefined;
+    if (text === undefined) return;
+    if (kind === "diff") diff = createDiff(app, { ...artifact, content: text }, comments);
+    else body = kind === "markdown" ? markdownView(text) : textView(text, name);
+    app.redraw();
+  }
+
+  function plainBody() {
+    if (kind === "image") return picture();
+    if (kind === "link") return link(artifact.content ?? "");
+    if (kind === "file") return download();
+    return h("p", { class: "unsaid" }, "It came without any content.");
+  }
+
+  function picture() {
+    return h(
+      "a",
+      { class: "picture", href: content, ...AWAY, title: "Open the whole picture" },
+      h("img", { src: content, alt: name, loading: "lazy", decoding: "async" }),
+    );
+  }
+
+  function download() {
+    return h(
+      "p",
+      { class: "download" },
+      h("a", { href: content, download: "", class: "button" }, icon("down"), "Download"),
+      h("bdi", null, visible(filename ?? name)),
+      h("span", { class: "faint" }, `${visible(mimeType ?? "")}, ${size}`),
+    );
+  }
+
+  /** @param {number} attempt @param {boolean} isOpen @param {() => void} toggle */
+  function head(attempt, isOpen, toggle) {
+    return h(
+      "header",
+      { class: "artifact-head" },
+      h(
+        "h3",
+        null,
+        h("button", { type: "button", class: "quiet", "aria-expanded": String(isOpen), onclick: toggle }, icon("down"), icon(sign), h("bdi", null, name)),
+      ),
+      h(
+        "p",
+        { class: "artifact-about" },
+        name !== word && h("span", { class: "chip" }, word),
+        attempt > 0 && h("span", null, `Attempt ${attempt}`),
+        kind !== "link" && h("a", { href: content, ...AWAY, title: "As it is" }, size),
+        when(artifact.createdAt),
+      ),
+    );
+  }
+
+  function inside() {
+    return h(
+      "div",
+      { class: `artifact-body ${kind}`, key: "body" },
+      diff ? diff.view() : body,
+      failed && h("p", { class: "unsaid" }, "It could not be read: fold it and open it again."),
+      metadata(artifact),
+      !diff && comments.whole(comments.list.toReversed(), `this ${word.toLowerCase()}`),
+    );
+  }
+
+  return {
+    artifact,
+    /** @param {number} attempt 0 if there is only one @param {boolean} isOpen @param {() => void} toggle */
+    view(attempt, isOpen, toggle) {
+      if (isOpen) open();
+      else if (failed) opened = failed = false;
+      return h(
+        "article",
+        { class: ["artifact", isOpen && "open"], key: id, id },
+        head(attempt, isOpen, toggle),
+        isOpen && inside(),
+      );
+    },
+    hear: comments.hear,
+    reset() {
+      if (opened) void app.act(() => comments.load());
+    },
+    close() {
+      comments.close();
+      diff?.close();
+    },
+  };
+}
+
+/** @param {string} text @param {string} name */
+function textView(text, name) {
+  return h("pre", { class: "plain-text", tabindex: "0", "aria-label": name }, visible(text));
+}
+
+/** A link whose host cannot be mistaken. @param {string} written */
+function link(written) {
+  const href = safeLink(written);
+  if (href === null) return h("p", { class: "unsaid" }, "Not an address that is safe to follow: ", h("code", null, visible(written)));
+  return h(
+    "p",
+    { class: "outward" },
+    icon("link"),
+    h("a", { href, ...AWAY }, h("bdi", null, visible(written.trim()))),
+    h("span", { class: "chip" }, new URL(href).host),
+  );
+}
+
+/** @param {Artifact} artifact */
+function metadata({ metadata, digest }) {
+  const all = digest ? { ...metadata, sha256: digest } : metadata;
+  if (Object.keys(all).length === 0) return null;
+  return h(
+    "details",
+    { class: "metadata" },
+    h("summary", null, "Details"),
+    h("pre", { tabindex: "0" }, visible(JSON.stringify(all, null, 2))),
+  );
+}
