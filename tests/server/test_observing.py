@@ -95,7 +95,7 @@ def test_one_that_fails_is_one_line_and_hears_the_next(
         assert heard(queue, 3) == made
         assert heard(others, 3) == made
     said = " ".join(str(failure).split())
-    [line] = caplog.messages
+    [line] = [each.getMessage() for each in caplog.records if each.name == "buildd.plugins"]
     kind = type(failure).__name__
     assert line == f"the plugin 'rough' fails at event task:created: {kind}: {said}"
 
