@@ -128,7 +128,7 @@ export function createDiff(app, artifact, comments) {
 
   /** @param {Chunk} chunk @param {import("../app/vdom.js").Child} inside */
   function box(chunk, inside) {
-    const size = chunk.height ? `${chunk.height}px` : `calc(var(--line) * ${chunk.items.length})`;
+    const size = chunk.height ? `${chunk.height}px` : `calc(var(--line-height) * ${chunk.items.length})`;
     const empty = Array.isArray(inside) && inside.length === 0;
     return h(
       "div",
