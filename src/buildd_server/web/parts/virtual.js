@@ -7,6 +7,7 @@ import { h } from "../app/vdom.js";
 /** @typedef {import("../app/vdom.js").Child} Child */
 
 const MORE = 6; // Items beyond what can be seen, above and below.
+const UPWARDS = new Set(["ArrowUp", "PageUp", "Home"]);
 
 /**
  * @template T
@@ -24,10 +25,8 @@ export function createVirtual(redraw, { height, near, follows = false }) {
 
   function look() {
     if (box === null) return;
-    const before = following;
-    if (follows && isAtEnd(box, 1)) following = true;
-    else if (box.scrollTop < top) following = false;
-    if (following !== before) redraw();
+    if (!isAtEnd(box, 1)) follow(following && box.scrollTop >= top);
+    else if (box.scrollTop > top) follow(follows);
     top = box.scrollTop;
     seen = box.clientHeight || seen;
     const now = Math.floor(top / height);
@@ -35,6 +34,18 @@ export function createVirtual(redraw, { height, near, follows = false }) {
       first = now;
       redraw();
     }
+  }
+
+  /** @param {boolean} now */
+  function follow(now) {
+    if (now === following) return;
+    following = now;
+    redraw();
+  }
+
+  /** Whoever begins to scroll up is let go at once: the next item would take them back to the end. */
+  function leave() {
+    if (box && box.scrollTop > 0) follow(false);
   }
 
   /** @param {HTMLElement} element @param {number} margin pixels */
@@ -94,7 +105,16 @@ export function createVirtual(redraw, { height, near, follows = false }) {
       if (near && to >= items.length) queueMicrotask(near);
       return h(
         "div",
-        { tabindex: "0", ...props, class: ["virtual", props.class], onscroll: look, ref },
+        {
+          tabindex: "0",
+          onwheel: (/** @type {WheelEvent} */ event) => event.deltaY < 0 && leave(),
+          ontouchmove: leave,
+          onkeydown: (/** @type {KeyboardEvent} */ event) => UPWARDS.has(event.key) && leave(),
+          ...props,
+          class: ["virtual", props.class],
+          onscroll: look,
+          ref,
+        },
         h(
           "div",
           { class: "virtual-all", style: { "block-size": `${items.length * height}px` } },
