@@ -17,6 +17,7 @@ const OTHERS = /** @type {const} */ ([
   ["c", "Create a task"],
   ["/", "Filter"],
   ["j, k", "Next or previous task"],
+  ["h, l", "Column to the left or right"],
   ["Enter", "Open it"],
   ["?", "These keys"],
 ]);
@@ -35,7 +36,7 @@ export function hearKeys(app) {
       app.go(page[1]);
     } else if (event.key === "g") leader = Date.now();
     else if (event.key === "?") helped(app);
-    else if (press(event.key)) event.preventDefault();
+    else if (app.press(event.key) || press(event.key)) event.preventDefault();
   });
 }
 

@@ -42,6 +42,8 @@ export function createApp() {
     query,
     setQuery,
     act,
+    /** What a key does on the page that is shown. @param {string} key */
+    press: (key) => shown.page?.press?.(key) ?? false,
     may: (/** @type {string} */ scope) => app.session?.scopes.includes(scope) ?? false,
     get admin() {
       return app.session?.kind === "admin";

@@ -3,7 +3,8 @@
 
 /**
  * @typedef {{title: () => string, view: () => import("./vdom.js").Child, close?: () => void,
- *   hear?: (event: import("../types.js").Event) => void, reset?: () => void}} Page
+ *   hear?: (event: import("../types.js").Event) => void, reset?: () => void,
+ *   press?: (key: string) => boolean}} Page `press` says whether a key means something there
  * @typedef {(app: import("./main.js").App, params: Record<string, string>) => Page} PageMaker
  * @typedef {{name: string, pattern: RegExp, load: () => Promise<{page: PageMaker}>}} Route
  */

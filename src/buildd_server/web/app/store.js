@@ -37,7 +37,7 @@ export function createStore(api, changed) {
     launches: new Collection(),
     changed,
     apply,
-    /** Read these tasks again soon. @param {...(string | null | undefined)} ids */
+    /** Read these tasks soon, known or not. @param {...(string | null | undefined)} ids */
     refresh(...ids) {
       for (const id of ids) if (id) stale.tasks.add(id);
       again.soon();
@@ -116,9 +116,9 @@ export function createStore(api, changed) {
       updatedAt: at,
     });
     if (!known && type === "task:created")
-      store.tasks.put(/** @type {Task} */ (fresh({ ...said, id: taskId, workspaceId, at })));
+      store.tasks.put(fresh({ ...said, id: taskId, workspaceId, at }));
     if (store.tasks.byId.size > MOST_TASKS) forgetOldest();
-    store.refresh(taskId);
+    if (store.tasks.get(taskId)) store.refresh(taskId);
   }
 
   /** @param {Event} event */
@@ -137,7 +137,8 @@ export function createStore(api, changed) {
       again.soon();
     }
     if (known && WORKER_OVER.has(status)) forgetWorker(workerId);
-    if (type === "worker:cost" || type === "worker:status") store.refresh(taskId);
+    if (type !== "worker:cost" && type !== "worker:status") return;
+    if (store.tasks.get(taskId)) store.refresh(taskId);
   }
 
   /** One that is over is shown by pages that read it themselves. @param {string | null | undefined} id */
@@ -151,9 +152,9 @@ export function createStore(api, changed) {
   }
 
   async function read() {
-    const known = [...stale.tasks].filter((id) => store.tasks.get(id));
-    const ids = known.slice(0, AT_ONCE);
-    stale.tasks = new Set(known.slice(AT_ONCE));
+    const wanted = [...stale.tasks];
+    const ids = wanted.slice(0, AT_ONCE);
+    stale.tasks = new Set(wanted.slice(AT_ONCE));
     const { workers, accounts, workspaces } = stale;
     Object.assign(stale, { workers: false, accounts: false, workspaces: false });
     await Promise.all([
@@ -204,7 +205,11 @@ function given(fields) {
   return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
 }
 
-/** What an event tells of a task just created, until it is read. @param {Record<string, any>} told */
+/**
+ * What an event tells of a task just created, until it is read.
+ * @param {Record<string, any>} told
+ * @returns {any}
+ */
 function fresh({ at, ...told }) {
   return {
     priority: 0,
@@ -212,7 +217,7 @@ function fresh({ at, ...told }) {
     context: {},
     attempt: 0,
     maxAttempts: 3,
-    costUsd: "0",
+    costUsd: 0,
     trust: "internal",
     createdAt: at,
     updatedAt: at,

@@ -10,7 +10,8 @@ import { h } from "../app/vdom.js";
  *   required?: boolean, rows?: number, options?: [value: string, text: string][], placeholder?: string,
  *   min?: number, step?: string, list?: string[], focus?: boolean}} Field
  * @typedef {{fields: Field[], action: string, send: (values: Record<string, string>) => Promise<unknown>,
- *   done: (answer: any) => void, cancel?: () => void, extra?: Child, danger?: boolean}} FormOf
+ *   done: (answer: any) => void, cancel?: () => void, extra?: Child | (() => Child), danger?: boolean,
+ *   more?: {label: string, fields: Field[]}}} FormOf `more` is folded away until somebody needs it
  */
 
 /**
@@ -47,7 +48,7 @@ export function createForm(app, form) {
 
   /** @param {ApiError} error */
   function refused(error) {
-    const names = new Set(form.fields.map(({ name }) => name));
+    const names = new Set([...form.fields, ...(form.more?.fields ?? [])].map(({ name }) => name));
     const elsewhere = error.errors.filter(({ field }) => !names.has(field));
     errors = Object.fromEntries(error.errors.map(({ field, message }) => [field, message]));
     if (error.errors.length === 0) whole = error.message;
@@ -60,16 +61,39 @@ export function createForm(app, form) {
         "form",
         { class: "form", onsubmit, novalidate: false },
         form.fields.map((each) => field(each, errors[each.name])),
-        form.extra,
+        typeof form.extra === "function" ? form.extra() : form.extra,
+        form.more && folded(form.more, errors),
         whole && h("p", { class: "refusal", role: "alert" }, whole),
         h(
           "footer",
           { class: "dialog-actions" },
           form.cancel && h("button", { type: "button", onclick: form.cancel }, "Go back"),
-          h("button", { type: "submit", class: form.danger ? "danger" : "primary", disabled: busy }, form.action),
+          h(
+            "button",
+            { type: "submit", class: form.danger ? "danger" : "primary", disabled: busy },
+            form.action,
+          ),
         ),
       ),
   };
+}
+
+/**
+ * @param {{label: string, fields: Field[]}} more
+ * @param {Record<string, string>} errors
+ */
+function folded({ label, fields }, errors) {
+  const wrong = fields.some(({ name }) => errors[name]);
+  return h(
+    "details",
+    { class: "folded", ...(wrong ? { open: true } : {}) },
+    h("summary", null, label),
+    h(
+      "div",
+      { class: "form" },
+      fields.map((each) => field(each, errors[each.name])),
+    ),
+  );
 }
 
 /** @param {Field} field @param {string | undefined} error */
@@ -80,7 +104,12 @@ function field({ name, label, hint, ...control }, error) {
     "div",
     { class: ["field", error && "wrong"], key: name },
     h("label", { for: id }, label),
-    input(control, { id, name, "aria-describedby": about || null, "aria-invalid": error ? "true" : null }),
+    input(control, {
+      id,
+      name,
+      "aria-describedby": about || null,
+      "aria-invalid": error ? "true" : null,
+    }),
     hint && h("small", { id: `${id}-hint` }, hint),
     error && h("small", { id: `${id}-error`, class: "refusal" }, error),
   );
@@ -102,6 +131,11 @@ function input({ type = "text", value, options, rows, list, focus, ...limits }, 
   const known = list ? `${props["id"]}-list` : null;
   return [
     h("input", { ...common, type, list: known, defaultValue: value ?? "", autocomplete: "off" }),
-    list && h("datalist", { id: known }, list.map((each) => h("option", { key: each, value: each }))),
+    list &&
+      h(
+        "datalist",
+        { id: known },
+        list.map((each) => h("option", { key: each, value: each })),
+      ),
   ];
 }
