@@ -1,0 +1,209 @@
+// What needs a person first: questions with their answers to choose from, budgets that are used up,
+// and tasks whose text somebody must vouch for.
+// @ts-check
+
+import { h } from "../app/vdom.js";
+import { openApproval } from "./approval.js";
+import { accepts } from "./columns.js";
+import { icon } from "./icons.js";
+import { markdownView } from "./markdown.js";
+import { accountName, when, workspaceName } from "./pieces.js";
+
+/**
+ * @typedef {import("../app/main.js").App} App
+ * @typedef {import("../types.js").Task} Task
+ * @typedef {import("../types.js").Worker} Worker
+ * @typedef {import("./columns.js").Filters} Filters
+ */
+
+/** @type {Record<string, string[]>} What can be answered where the agent names nothing. */
+const USUAL = { confirmation: ["Yes", "No"] };
+
+/** @param {App} app */
+export function createAttention(app) {
+  /** @type {Set<string>} */
+  const busy = new Set();
+  /** @type {Set<string>} */
+  const writing = new Set();
+  /** @type {Set<string>} */
+  const asked = new Set();
+
+  /** @param {string} id @param {() => Promise<void>} doing */
+  async function once(id, doing) {
+    if (busy.has(id)) return;
+    busy.add(id);
+    await app.act(doing);
+    busy.delete(id);
+    app.redraw();
+  }
+
+  /** @param {Worker} worker @param {string} content */
+  function answer(worker, content) {
+    void once(worker.id, async () => {
+      app.store.workers.put(await app.api.post(`/workers/${worker.id}/answer`, { content }));
+      app.overlays.toast("Answered");
+    });
+  }
+
+  /** The task of a question, which is read if nobody has read it. @param {Worker} worker */
+  function taskOf({ taskId }) {
+    const task = app.store.tasks.get(taskId);
+    if (!task && !asked.has(taskId)) app.store.refresh(taskId);
+    asked.add(taskId);
+    return task;
+  }
+
+  /** @param {Worker} worker */
+  function question(worker) {
+    const { waitingFor } = worker;
+    const budget = waitingFor?.code === "budget_exhausted";
+    const options = waitingFor?.options ?? USUAL[waitingFor?.type ?? ""] ?? [];
+    const task = taskOf(worker);
+    return item({
+      key: worker.id,
+      sign: budget ? "coin" : "ask",
+      word: budget ? "Budget used up" : "Asks",
+      href: `/tasks/${worker.taskId}`,
+      title: task?.title ?? worker.name,
+      facts: [workspaceName(app, worker.workspaceId), accountName(app, worker.accountId)],
+      at: worker.updatedAt,
+      text: waitingFor?.prompt ?? "",
+      actions: [
+        options.map((each) =>
+          h(
+            "button",
+            {
+              type: "button",
+              key: each,
+              disabled: busy.has(worker.id),
+              title: each,
+              onclick: () => answer(worker, each),
+            },
+            h("span", { class: "cut" }, each),
+          ),
+        ),
+        !budget && freely(worker, options.length > 0),
+      ],
+    });
+  }
+
+  /**
+   * An answer in one's own words, behind a button where there are others to choose from.
+   * @param {Worker} worker
+   * @param {boolean} folded
+   */
+  function freely(worker, folded) {
+    if (folded && !writing.has(worker.id)) {
+      const write = () => {
+        writing.add(worker.id);
+        app.redraw();
+      };
+      return h(
+        "button",
+        { type: "button", class: "quiet", key: "other", onclick: write },
+        "Other…",
+      );
+    }
+    return h(
+      "form",
+      {
+        class: "answer",
+        key: "answer",
+        onsubmit(/** @type {SubmitEvent} */ event) {
+          event.preventDefault();
+          const form = /** @type {HTMLFormElement} */ (event.target);
+          const content = String(new FormData(form).get("content") ?? "").trim();
+          if (content) answer(worker, content);
+        },
+      },
+      h("input", {
+        name: "content",
+        placeholder: "Another answer",
+        ref: (/** @type {HTMLElement} */ made) => folded && made.focus(),
+        "aria-label": "Another answer",
+        autocomplete: "off",
+      }),
+      h("button", { disabled: busy.has(worker.id) }, "Send"),
+    );
+  }
+
+  /** @param {Task} task */
+  function approval(task) {
+    return item({
+      key: task.id,
+      sign: "shield",
+      word: "Needs approval",
+      href: `/tasks/${task.id}`,
+      title: task.title,
+      facts: [workspaceName(app, task.workspaceId)],
+      at: task.createdAt,
+      text: "Anybody may have written it. No agent takes it before a person has read and approved it.",
+      actions: h(
+        "button",
+        { type: "button", class: "primary", onclick: () => openApproval(app, task) },
+        "Read and approve",
+      ),
+    });
+  }
+
+  return {
+    /** @param {Filters} filters those of the page hold here too */
+    view(filters) {
+      const accepted = accepts(filters);
+      const questions = app.store.questions();
+      const approvals = app.store.approvals();
+      const shown = [
+        ...questions
+          .filter((each) => accepted(standing(each, taskOf(each))))
+          .map(question)
+          .reverse(),
+        ...approvals.filter(accepted).map(approval).reverse(),
+      ];
+      const all = questions.length + approvals.length;
+      if (all === 0) return null;
+      return h(
+        "section",
+        { class: "attention", "aria-labelledby": "attention-title" },
+        h(
+          "header",
+          null,
+          h("h2", { id: "attention-title" }, "Needs a person", h("b", { class: "count" }, all)),
+          shown.length < all &&
+            h(
+              "small",
+              { class: "faint" },
+              `${all - shown.length} of other tasks than these filters show`,
+            ),
+        ),
+        shown.length > 0 && h("ul", { class: "attention-items" }, shown),
+      );
+    },
+  };
+}
+
+/** A question's task, or what its worker knows of it. @param {Worker} worker @param {Task | undefined} task */
+function standing(worker, task) {
+  const { workspaceId, accountId, name } = worker;
+  return task ?? /** @type {Task} */ ({ workspaceId, claimedBy: accountId, title: name });
+}
+
+/**
+ * @param {{key: string, sign: string, word: string, href: string, title: string, facts: string[],
+ *   at: string, text: string, actions: import("../app/vdom.js").Child}} what
+ */
+function item({ key, sign, word, href, title, facts, at, text, actions }) {
+  return h(
+    "li",
+    { class: "attention-item", key },
+    h(
+      "p",
+      { class: "attention-head" },
+      h("span", { class: "badge tone-ask" }, icon(sign), word),
+      h("span", { class: "cut soft" }, facts.join(" · ")),
+      when(at),
+    ),
+    h("a", { class: "attention-title cut", href, title, dir: "auto" }, title),
+    h("div", { class: "attention-text", dir: "auto", tabindex: "0" }, markdownView(text)),
+    h("div", { class: "attention-actions" }, actions),
+  );
+}

@@ -1,0 +1,98 @@
+// The board's filters. They stand in the address, so that a view can be sent to somebody else.
+// @ts-check
+
+import { h } from "../app/vdom.js";
+import { filtersOf } from "./columns.js";
+
+/**
+ * @typedef {import("../app/main.js").App} App
+ * @typedef {import("./columns.js").Filters} Filters
+ */
+
+const PAUSE = 250; // Milliseconds after the last key.
+const ROUTES = [
+  ["any", "any account"],
+  ["user", "user"],
+  ["service", "service"],
+  ["action", "action"],
+];
+
+/** @param {App} app */
+export function createFilters(app) {
+  let typed = filtersOf(app.query()).text;
+  let timer = 0;
+
+  /** @param {Event} event */
+  function oninput(event) {
+    typed = /** @type {HTMLInputElement} */ (event.target).value;
+    clearTimeout(timer);
+    timer = setTimeout(() => app.setQuery({ text: typed.trim() }), PAUSE);
+  }
+
+  /** @param {KeyboardEvent} event */
+  function onkeydown(event) {
+    if (event.key === "Escape") /** @type {HTMLElement} */ (event.target).blur();
+  }
+
+  function clear() {
+    clearTimeout(timer);
+    typed = "";
+    app.setQuery({ workspace: null, route: null, account: null, text: null });
+  }
+
+  /**
+   * @param {keyof Filters} name
+   * @param {string} value
+   * @param {string} all
+   * @param {string[][]} options
+   */
+  function choice(name, value, all, options) {
+    return h(
+      "select",
+      {
+        key: name,
+        "aria-label": name.charAt(0).toUpperCase() + name.slice(1),
+        class: value ? "set" : "",
+        value,
+        onchange: (/** @type {Event} */ event) =>
+          app.setQuery({ [name]: /** @type {HTMLSelectElement} */ (event.target).value }),
+      },
+      [["", all], ...options].map(([option, text]) =>
+        h("option", { key: option, value: option }, text),
+      ),
+    );
+  }
+
+  return {
+    clear,
+    close: () => clearTimeout(timer),
+    /** @param {Filters} filters */
+    active: (filters) => Object.values(filters).some(Boolean),
+    /** @param {Filters} filters */
+    view(filters) {
+      const workspaces = app.store.workspaces.newest().map(({ id, name }) => [id, name]);
+      const accounts = app.store.accounts.newest().map(({ id, name }) => [id, name]);
+      return h(
+        "div",
+        { class: "filters", role: "search" },
+        h("input", {
+          type: "search",
+          class: filters.text ? "set" : "",
+          "aria-label": "Text",
+          placeholder: "Filter by text",
+          title: "/",
+          "data-key": "/",
+          autocomplete: "off",
+          value: typed,
+          oninput,
+          onkeydown,
+        }),
+        choice("workspace", filters.workspace, "All workspaces", workspaces),
+        choice("route", filters.route, "All routes", ROUTES),
+        accounts.length > 0 && choice("account", filters.account, "All accounts", accounts),
+        Object.values(filters).some(Boolean) &&
+          h("button", { type: "button", class: "quiet", onclick: clear }, "Clear"),
+      );
+    },
+  };
+}

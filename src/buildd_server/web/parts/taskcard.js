@@ -1,0 +1,158 @@
+// One task as the board shows it: what it is, who is at it, and how far they are.
+// @ts-check
+
+import { needsApproval } from "../app/store.js";
+import { h } from "../app/vdom.js";
+import { money, relative } from "../text/words.js";
+import { icon } from "./icons.js";
+import { accountName, bar, when, workspaceName } from "./pieces.js";
+import { badge, chip, tone } from "./states.js";
+import { openWhy } from "./why.js";
+
+/**
+ * @typedef {import("../app/main.js").App} App
+ * @typedef {import("../app/vdom.js").VElement} VElement
+ * @typedef {import("../types.js").Task} Task
+ * @typedef {import("../types.js").Worker} Worker
+ * @typedef {{focused: (id: string) => void, left: (id: string, link: HTMLElement) => void,
+ *   gone: (id: string) => void}} Focus
+ */
+
+const CHIPS = 2; // Capabilities that are named before the rest is counted.
+
+/**
+ * Draws cards, each anew only if something on it has changed.
+ * @param {App} app
+ * @param {Focus} focus is told where the keyboard is
+ */
+export function createCards(app, focus) {
+  /** @type {Map<string, {parts: unknown[], node: VElement}>} */
+  let kept = new Map();
+
+  /** @param {Task} task */
+  return (task) => {
+    const worker = app.store.workerOf(task.id);
+    const names = [workspaceName(app, task.workspaceId), accountOf(app, task, worker)];
+    const parts = [task, worker, ...names, relative(since(task), Date.now()), app.may("create")];
+    const known = kept.get(task.id);
+    if (known?.parts.every((each, index) => each === parts[index])) return known.node;
+    if (kept.size > 1000) kept = new Map();
+    const node = card(app, task, worker, focus);
+    kept.set(task.id, { parts, node });
+    return node;
+  };
+}
+
+/**
+ * @param {App} app
+ * @param {Task} task
+ * @param {Worker | undefined} worker
+ * @param {Focus} focus
+ */
+function card(app, task, worker, focus) {
+  const { id, title } = task;
+  const account = accountOf(app, task, worker);
+  return h(
+    "div",
+    { key: id, class: "card-place", role: "listitem" },
+    h(
+      "article",
+      { class: ["card", `tone-${tone(worker?.status ?? task.status)}`] },
+      h(
+        "a",
+        {
+          class: "card-title",
+          href: `/tasks/${id}`,
+          dir: "auto",
+          title,
+          "data-task": id,
+          onfocus: () => focus.focused(id),
+          onblur: (/** @type {FocusEvent} */ event) =>
+            focus.left(id, /** @type {HTMLElement} */ (event.target)),
+          ref: () => () => focus.gone(id),
+        },
+        h("span", null, title),
+      ),
+      h(
+        "div",
+        { class: "card-facts" },
+        h("span", { class: "card-where" }, workspaceName(app, task.workspaceId)),
+        account && h("span", { class: "card-who" }, account),
+        facts(task),
+      ),
+      h(
+        "div",
+        { class: "card-foot" },
+        state(app, task, worker),
+        h("span", { class: "card-when" }, when(since(task))),
+      ),
+    ),
+  );
+}
+
+/** @param {App} app @param {Task} task @param {Worker | undefined} worker */
+function accountOf(app, task, worker) {
+  const id = worker?.accountId ?? task.claimedBy;
+  return id ? accountName(app, id) : "";
+}
+
+/** The moment that matters: since when it waits, is worked on, or is over. @param {Task} task */
+function since({ status, createdAt, claimedAt, updatedAt }) {
+  if (status === "pending") return createdAt;
+  return status === "running" || status === "assigned" ? (claimedAt ?? updatedAt) : updatedAt;
+}
+
+/** What is not as usual. @param {Task} task */
+function facts({ runnerPreference, requiredCapabilities, priority, attempt, maxAttempts }) {
+  const wanted = requiredCapabilities ?? [];
+  return [
+    priority !== 0 && chip(priority > 0 ? `↑${priority}` : `↓${-priority}`, `Priority ${priority}`),
+    (runnerPreference ?? "any") !== "any" && chip(runnerPreference, "For accounts of this type"),
+    wanted.slice(0, CHIPS).map((each) => chip(each, "Required capability")),
+    wanted.length > CHIPS && chip(`+${wanted.length - CHIPS}`, wanted.slice(CHIPS).join(", ")),
+    attempt > 1 && chip(`attempt ${attempt} of ${maxAttempts}`),
+  ];
+}
+
+/** @param {App} app @param {Task} task @param {Worker | undefined} worker */
+function state(app, task, worker) {
+  if (task.status === "pending") return waiting(app, task);
+  if (task.status === "running" || task.status === "assigned") return working(task, worker);
+  if (task.status === "cancelled") return h("span", { class: "card-state" }, "cancelled");
+  if (task.status === "failed")
+    return h("span", { class: "card-state card-error", title: task.error }, task.error || "failed");
+  return h(
+    "span",
+    { class: "card-state" },
+    icon("check"),
+    Number(task.costUsd) > 0 && money(task.costUsd),
+  );
+}
+
+/** @param {App} app @param {Task} task */
+function waiting(app, task) {
+  return h(
+    "button",
+    {
+      type: "button",
+      class: ["card-why", needsApproval(task) && "asks"],
+      "aria-label": `Why is it waiting: ${task.title}`,
+      onclick: () => openWhy(app, task),
+    },
+    needsApproval(task) ? "needs approval" : "Why is it waiting?",
+  );
+}
+
+/** @param {Task} task @param {Worker | undefined} worker */
+function working(task, worker) {
+  if (!worker) return h("span", { class: "card-state" }, "starting");
+  const asks = worker.status === "waiting_input";
+  return h(
+    "span",
+    { class: "card-state" },
+    asks || worker.status === "paused"
+      ? badge(worker.status)
+      : bar(worker.progress / 100, "Progress"),
+    h("span", { class: "figure" }, money(Math.max(Number(task.costUsd), Number(worker.costUsd)))),
+  );
+}
