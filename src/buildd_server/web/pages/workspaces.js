@@ -1,9 +1,10 @@
-// Not here yet.
+// The workspaces: all of them, or one with where its tasks come from and who may work there.
 // @ts-check
 
-import { h } from "../app/vdom.js";
+import { createList } from "./workspaces/list.js";
+import { createOne } from "./workspaces/one.js";
 
 /** @type {import("../app/router.js").PageMaker} */
 export function page(app, params) {
-  return { title: () => "workspaces", view: () => h("h1", null, "workspaces ", params["id"]) };
+  return params.id ? createOne(app, params.id) : createList(app);
 }

@@ -1,0 +1,118 @@
+// One workspace: its repository and limits, its memory, where its tasks come from, who may work there, and when
+// tasks are made by themselves.
+// @ts-check
+
+import { h } from "../../app/vdom.js";
+import { empty, head } from "../../parts/pieces.js";
+import { createGrants } from "../settings/grants.js";
+import { changeMemory, changeWorkspace, removeWorkspace } from "./change.js";
+import { atWork, place, spent } from "./list.js";
+import { createSchedules } from "./schedules.js";
+import { createSources } from "./sources.js";
+
+/**
+ * @typedef {import("../../app/main.js").App} App
+ * @typedef {import("../../types.js").Workspace} Workspace
+ */
+
+/** @param {App} app @param {string} id @returns {import("../../app/router.js").Page} */
+export function createOne(app, id) {
+  const administers = app.admin && app.may("admin");
+  const sources = app.admin ? createSources(app, id) : null;
+  const grants = app.admin ? createGrants(app) : null;
+  const schedules = createSchedules(app, id);
+  const workspace = () => app.store.workspaces.get(id);
+
+  function read() {
+    void sources?.read();
+    void grants?.read();
+    void schedules.read();
+  }
+
+  read();
+  return {
+    title: () => workspace()?.name ?? "Workspace",
+    reset: read,
+    view() {
+      const shown = workspace();
+      if (shown === undefined) return missing(app);
+      return [
+        head(
+          shown.name,
+          h("a", { class: "button", href: `/?workspace=${id}` }, "Its board"),
+          administers &&
+            h("button", { type: "button", onclick: () => changeWorkspace(app, shown) }, "Edit"),
+          administers &&
+            h(
+              "button",
+              { type: "button", class: "danger", onclick: () => removeWorkspace(app, shown) },
+              "Delete",
+            ),
+        ),
+        facts(shown),
+        memoryView(app, shown, administers),
+        sources?.view(),
+        grants?.workspaceView(id),
+        schedules.view(),
+        !app.admin &&
+          h(
+            "p",
+            { class: "soft" },
+            "Sources and grants are shown to administrators: they hold others' access.",
+          ),
+      ];
+    },
+  };
+}
+
+/** @param {App} app */
+function missing(app) {
+  return [
+    head("Workspace"),
+    empty(app, {
+      title: "There is no such workspace, or none that you may see",
+      action: h("a", { class: "button", href: "/workspaces" }, "All workspaces"),
+    }),
+  ];
+}
+
+/** @param {Workspace} workspace */
+function facts(workspace) {
+  return h(
+    "dl",
+    { class: "facts" },
+    fact("Repository", place(workspace)),
+    workspace.repo && workspace.localPath && fact("Path", h("code", null, workspace.localPath)),
+    fact("At work", atWork(workspace)),
+    fact("Spent today", h("div", { class: "meter" }, spent(workspace))),
+    fact("Id", h("code", null, workspace.id)),
+  );
+}
+
+/** @param {string} name @param {import("../../app/vdom.js").Child} value */
+export function fact(name, value) {
+  return h("div", { key: name }, h("dt", null, name), h("dd", null, value));
+}
+
+/** @param {App} app @param {Workspace} workspace @param {boolean} administers */
+function memoryView(app, workspace, administers) {
+  const size = Object.keys(workspace.memory).length;
+  return h(
+    "section",
+    { class: "part", "aria-labelledby": "memory" },
+    h(
+      "header",
+      { class: "part-head" },
+      h("h2", { id: "memory" }, "Memory"),
+      administers &&
+        h("button", { type: "button", onclick: () => changeMemory(app, workspace) }, "Edit memory"),
+    ),
+    size > 0
+      ? h("pre", { class: "json", tabindex: "0" }, JSON.stringify(workspace.memory, null, 2))
+      : h(
+          "p",
+          { class: "soft" },
+          "Empty. What stands here, every agent of this workspace is told with its task.",
+        ),
+  );
+}
