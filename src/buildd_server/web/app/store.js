@@ -46,8 +46,8 @@ export function createStore(api, changed) {
     live: () => store.workers.newest().filter((each) => !WORKER_OVER.has(each.status)),
     /** The live worker of a task. @param {string} taskId */
     workerOf: (taskId) => holders().get(taskId),
-    /** Questions that wait for a person. */
-    questions: () => store.live().filter((each) => each.status === "waiting_input"),
+    /** Those who wait for a person's answer; about a budget the server asks, while they work or are paused. */
+    questions: () => store.live().filter((each) => each.waitingFor !== null),
     /** Tasks that wait for a person to vouch for their text. */
     approvals: () => store.tasks.newest().filter(needsApproval),
     load,
@@ -128,9 +128,9 @@ export function createStore(api, changed) {
     const said = given({ progress, turns, costUsd, waitingFor, error, errorCode });
     if (type === "worker:status") {
       said["status"] = status;
-      if (status !== "waiting_input") said["waitingFor"] = null;
+      if (status !== "waiting_input" && status !== "paused") said["waitingFor"] = null;
     }
-    if (type === "worker:waiting") said["status"] = "waiting_input";
+    if (type === "worker:waiting" && waitingFor.code === null) said["status"] = "waiting_input";
     const known = store.workers.amend(workerId, { ...said, updatedAt: at });
     if (!known && type === "worker:status" && !WORKER_OVER.has(status)) {
       stale.workers = true;

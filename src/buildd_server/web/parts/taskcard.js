@@ -57,7 +57,7 @@ function card(app, task, worker, focus) {
     { key: id, class: "card-place", role: "listitem" },
     h(
       "article",
-      { class: ["card", `tone-${tone(worker?.status ?? task.status)}`] },
+      { class: ["card", `tone-${tone(worker?.waitingFor ? "waiting_input" : (worker?.status ?? task.status))}`] },
       h(
         "a",
         {
@@ -146,12 +146,15 @@ function waiting(app, task) {
 /** @param {Task} task @param {Worker | undefined} worker */
 function working(task, worker) {
   if (!worker) return h("span", { class: "card-state" }, "starting");
-  const asks = worker.status === "waiting_input";
+  const asks = worker.waitingFor !== null;
+  const budget = worker.waitingFor?.code === "budget_exhausted";
   return h(
     "span",
     { class: "card-state" },
-    asks || worker.status === "paused"
-      ? badge(worker.status)
+    asks
+      ? badge("waiting_input", budget ? "budget used up" : "asks")
+      : worker.status === "paused"
+        ? badge("paused")
       : bar(worker.progress / 100, "Progress"),
     h("span", { class: "figure" }, money(Math.max(Number(task.costUsd), Number(worker.costUsd)))),
   );
