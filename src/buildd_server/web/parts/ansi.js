@@ -3,6 +3,7 @@
 
 import { h } from "../app/vdom.js";
 import { ansi } from "../text/ansi.js";
+import { chunked } from "../text/diff-chunks.js";
 
 /** @typedef {import("../text/ansi-line.js").Span} Span */
 
@@ -10,13 +11,28 @@ import { ansi } from "../text/ansi.js";
 export function ansiLine(spans) {
   return spans.map(({ text, style: { classes, color, background, href } }) => {
     const look = { ...(color ? { color } : {}), ...(background ? { background } : {}) };
-    if (href) return h("a", { class: classes, style: look, href, target: "_blank", rel: "noopener noreferrer" }, text);
-    return classes || color || background ? h("span", { class: classes, style: look }, text) : text;
+    const props = { class: classes, style: look };
+    if (href) return h("a", { ...props, href, target: "_blank", rel: "noopener noreferrer" }, text);
+    return classes || color || background ? h("span", props, text) : text;
   });
 }
 
-/** Output that is short enough to stand in the page as a whole. @param {string} text */
-export function ansiView(text) {
-  const { lines } = ansi(text);
-  return h("pre", { class: "ansi", tabindex: "0" }, lines.map((spans, at) => [at > 0 && "\n", ansiLine(spans)]));
+/**
+ * Output as a whole, in parts of which a browser lays out only those in sight.
+ * @param {string} text
+ * @param {string} [label]
+ */
+export function ansiView(text, label = "Output") {
+  const parts = chunked(ansi(text.replace(/\n$/, "")).lines, 200);
+  return h(
+    "pre",
+    { class: "ansi", tabindex: "0", "aria-label": label },
+    parts.map((lines) =>
+      h(
+        "div",
+        { class: "ansi-part", style: { "--lines": String(lines.length) } },
+        lines.map((spans) => [ansiLine(spans), "\n"]),
+      ),
+    ),
+  );
 }

@@ -7,6 +7,7 @@ import { kindOf, sizeOf, TYPES } from "../text/artifact-kinds.js";
 import { safeLink } from "../text/links.js";
 import { visible } from "../text/visible.js";
 import { bytes } from "../text/words.js";
+import { ansiView } from "./ansi.js";
 import { createComments } from "./comments.js";
 import { createDiff } from "./diffview.js";
 import { icon } from "./icons.js";
@@ -55,7 +56,7 @@ export function createArtifact(app, artifact, alive) {
     failed = text === undefined;
     if (text === undefined) return;
     if (kind === "diff") diff = createDiff(app, { ...artifact, content: text }, comments);
-    else body = kind === "markdown" ? markdownView(text) : textView(text, name);
+    else body = kind === "markdown" ? markdownView(text) : ansiView(text, name);
     app.redraw();
   }
 
@@ -138,11 +139,6 @@ export function createArtifact(app, artifact, alive) {
       diff?.close();
     },
   };
-}
-
-/** @param {string} text @param {string} name */
-function textView(text, name) {
-  return h("pre", { class: "plain-text", tabindex: "0", "aria-label": name }, visible(text));
 }
 
 /** A link whose host cannot be mistaken. @param {string} written */

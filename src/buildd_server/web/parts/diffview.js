@@ -203,7 +203,7 @@ export function createDiff(app, artifact, comments) {
         ),
       ),
       whatHappened(file).map((word) => h("span", { class: "chip", title: word, key: word }, word)),
-      counts(file),
+      file.added + file.removed > 0 && counts(file),
     );
   }
 

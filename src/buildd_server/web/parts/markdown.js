@@ -1,10 +1,123 @@
-// Markdown that strangers wrote, as elements.
+// Markdown that strangers wrote, as elements: its headings stay below the page's own, its links lead
+// into another tab, and its pictures are links, because we fetch nothing from another host.
 // @ts-check
 
 import { h } from "../app/vdom.js";
-import { visible } from "../text/visible.js";
+import { parseMarkdown } from "../text/markdown.js";
+import { icon } from "./icons.js";
 
-/** @param {string} text */
+/**
+ * @typedef {import("../app/vdom.js").Child} Child
+ * @typedef {import("../text/markdown.js").Block} Block
+ * @typedef {import("../text/markdown-inline.js").Inline} Inline
+ */
+
+const BELOW = 3; // The page's title, its section and the artifact have headings above these.
+const SHOWN_FOR = 2000;
+
+/**
+ * Made anew by each call: keep it as long as the text is the same.
+ * @param {string} text
+ */
 export function markdownView(text) {
-  return h("div", { class: "markdown" }, h("p", { class: "plain-text" }, visible(text)));
+  return h("div", { class: "markdown" }, parseMarkdown(text).map(block));
+}
+
+/** @param {Block} of @returns {Child} */
+function block(of) {
+  switch (of.type) {
+    case "heading":
+      return h(`h${Math.min(6, of.level + BELOW)}`, { class: `heading-${of.level}` }, inlines(of.content));
+    case "paragraph":
+      return h("p", null, inlines(of.content));
+    case "code":
+      return codeBlock(of.text, of.language);
+    case "quote":
+      return h("blockquote", null, of.blocks.map(block));
+    case "list":
+      return list(of);
+    case "table":
+      return table(of);
+    case "rule":
+      return h("hr", null);
+  }
+}
+
+/** @param {Extract<Block, {type: "list"}>} of */
+function list({ ordered, start, tight, items }) {
+  const inside = items.map(({ done, blocks }) =>
+    h(
+      "li",
+      done === null ? null : { class: "task" },
+      done !== null && h("input", { type: "checkbox", checked: done, disabled: true, "aria-label": done ? "done" : "to do" }),
+      blocks.map((each) => (tight && each.type === "paragraph" ? inlines(each.content) : block(each))),
+    ),
+  );
+  return ordered ? h("ol", start === 1 ? null : { start }, inside) : h("ul", null, inside);
+}
+
+/** @param {Extract<Block, {type: "table"}>} of */
+function table({ align, head, rows }) {
+  const row = (/** @type {Inline[][]} */ cells, /** @type {string} */ tag) =>
+    h("tr", null, align.map((side, at) => h(tag, side ? { class: `align-${side}` } : null, inlines(cells[at] ?? []))));
+  return h(
+    "div",
+    { class: "wide", role: "region", "aria-label": "Table", tabindex: "0" },
+    h("table", null, h("thead", null, row(head, "th")), h("tbody", null, rows.map((cells) => row(cells, "td")))),
+  );
+}
+
+/** @param {string} text @param {string} language */
+function codeBlock(text, language) {
+  return h(
+    "div",
+    { class: "code-block" },
+    h("pre", { tabindex: "0", "aria-label": language ? `Code, ${language}` : "Code" }, h("code", null, text)),
+    h(
+      "button",
+      { type: "button", class: "quiet", "aria-label": "Copy the code", title: "Copy", onclick: (/** @type {MouseEvent} */ event) => void copy(event, text) },
+      icon("copy"),
+      icon("check"),
+    ),
+  );
+}
+
+/** @param {MouseEvent} event @param {string} text */
+async function copy(event, text) {
+  const button = /** @type {HTMLElement} */ (event.currentTarget);
+  await navigator.clipboard.writeText(text);
+  button.dataset["copied"] = "";
+  setTimeout(() => delete button.dataset["copied"], SHOWN_FOR);
+}
+
+/** @param {Inline[]} content @returns {Child} */
+function inlines(content) {
+  return content.map(inline);
+}
+
+/** @param {Inline} of @returns {Child} */
+function inline(of) {
+  switch (of.type) {
+    case "text":
+      return of.text;
+    case "code":
+      return h("code", null, of.text);
+    case "break":
+      return h("br", null);
+    case "emphasis":
+      return h("em", null, inlines(of.content));
+    case "strong":
+      return h("strong", null, inlines(of.content));
+    case "strike":
+      return h("s", null, inlines(of.content));
+    case "link":
+      return link(of);
+  }
+}
+
+/** @param {Extract<Inline, {type: "link"}>} of */
+function link({ href, image, content }) {
+  const inside = content.length === 0 ? href : inlines(content);
+  const props = { href, title: href, target: "_blank", rel: "noopener noreferrer" };
+  return [image && h("span", { class: "chip" }, "picture"), image && " ", h("a", props, inside)];
 }
