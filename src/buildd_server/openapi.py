@@ -152,7 +152,10 @@ def _problem_ref(status: int) -> Json:
 
 
 def _parameter(name: str, place: str, schema: Json) -> Json:
-    return {"name": name, "in": place, "required": place == "path", "schema": schema}
+    parameter = {"name": name, "in": place, "required": place == "path", "schema": schema}
+    if any(each.get("type") == "array" for each in (schema, *schema.get("anyOf", ()))):
+        parameter["explode"] = False  # its values are separated by commas
+    return parameter
 
 
 def _json(said: str, schema: Json, media: str = "application/json") -> Json:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 import buildd
-from buildd.routing import AccountType
+from buildd.routing import AccountType, Trust
 from tests.cli.conftest import Here
 
 
@@ -24,3 +24,17 @@ def test_agents_and_open_workers(here: Here) -> None:
     assert row.endswith("git gpu")
     assert [each["id"] for each in here.json("workers", "list", "--open")] == [claimed.id]
     assert here.json("workers", "list", "--over") == []
+
+
+def test_tasks_by_a_text(here: Here) -> None:
+    workspace = os.environ["BUILDD_WORKSPACE"]
+    with buildd.connect(os.environ["BUILDD_SERVER"]) as bd:
+        made = [
+            bd.tasks.create(workspace_id=workspace, title=title, trust=trust).id
+            for title, trust in (("Mend the till", Trust.INTERNAL), ("Mend the door", Trust.PUBLIC))
+        ]
+    assert [each["id"] for each in here.json("tasks", "list", "--text", "TILL")] == made[:1]
+    assert [each["id"] for each in here.json("tasks", "list", "--needs-approval")] == made[1:]
+    counts = here.json("tasks", "count", "--text", "mend")
+    assert (counts["pending"], counts["needsApproval"], counts["completed"]) == (2, 1, 0)
+    assert "needsApproval  1" in here.ok("tasks", "count")

@@ -91,6 +91,12 @@ def test_agents(bd: Client, crew: Crew) -> None:
     assert (agent.agent_id, agent.workspace_id) == ("laptop", workspace.id)
 
 
+def test_tasks_are_found_and_counted(bd: Client, crew: Crew) -> None:
+    made = [bd.tasks.create(workspace_id=crew[0].id, title=title) for title in ("One", "Two")]
+    assert bd.tasks.list(ids=[each.id for each in made], text="tw") == made[1:]
+    assert bd.tasks.count(text="TWO").pending == 1
+
+
 def test_sources(bd: Client, crew: Crew) -> None:
     workspace, _ = crew
     config = {"repository": "acme/shop"}

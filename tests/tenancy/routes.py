@@ -26,11 +26,13 @@ KINDS = {
     "claimedBy": Kind.ACCOUNT,
     "dependsOn": Kind.TASK,
     "hookId": Kind.HOOK,
+    "ids": Kind.TASK,
     "messageId": Kind.MESSAGE,
     "messagesAfter": Kind.MESSAGE,
     "poolId": Kind.POOL,
     "sourceId": Kind.SOURCE,
     "taskId": Kind.TASK,
+    "text": Kind.TASK,
     "workerId": Kind.WORKER,
     "workspaceId": Kind.WORKSPACE,
 }

@@ -147,7 +147,9 @@ def _empty(answer: Any) -> bool:
     """Whether an answer of 200 says that there is nothing: no rows, no attempt, or an error each."""
     if isinstance(answer, list):
         return all(each.get("error") for each in answer)
-    return isinstance(answer, dict) and answer.get("workers") == []
+    return isinstance(answer, dict) and not any(
+        value for name, value in answer.items() if name != "reason"
+    )
 
 
 def _scrubbed(value: Any) -> Any:

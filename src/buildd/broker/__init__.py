@@ -7,6 +7,7 @@ from buildd.broker import (  # noqa: F401
     hooks,
     keys,
     launches,
+    overview,
     pools,
     pull_requests,
     records,

@@ -97,23 +97,6 @@ def make_task(ctx: Context, new: ops.NewTask) -> Task:
     return Task.model_validate(row)
 
 
-@handles(ops.ListTasks)
-def list_tasks(ctx: Context, op: ops.ListTasks) -> list[Task]:
-    """A page of the tasks the caller may see."""
-    rows = ctx.tx.all(
-        sql.TASKS,
-        viewer=ctx.viewer,
-        workspace=op.workspace_id,
-        source=op.source_id,
-        status=op.status,
-        preference=op.runner_preference,
-        claimed_by=op.claimed_by,
-        cursor=op.cursor,
-        limit=op.limit,
-    )
-    return [model(Task, row) for row in rows]
-
-
 @handles(ops.GetTask)
 def get_task(ctx: Context, op: ops.GetTask) -> Task:
     """One task; an attempt sees its own."""

@@ -123,6 +123,10 @@ def create_many(
 @click.option("--status", type=click.Choice([each.value for each in TaskStatus]))
 @click.option("--runner", type=RUNNERS)
 @click.option("--claimed-by", metavar="ACC_ID")
+@click.option("--text", help="Only those with this in the title, or with this id or external id.")
+@click.option(
+    "--needs-approval", is_flag=True, default=None, help="Only those that wait to be approved."
+)
 @paged
 @pass_session
 def list_(
@@ -135,6 +139,16 @@ def list_(
     where = workspace or "WS_ID"
     empty = f'No such tasks. Make one: buildd tasks create "Fix the login test" --workspace {where}'
     session.page(found, _TASKS, limit, empty)
+
+
+@tasks.command()
+@workspace_option
+@click.option("--text", help="Only those with this in the title.")
+@pass_session
+def count(session: Session, workspace: str | None, text: str | None) -> None:
+    """Count tasks by their states, and what waits for a person."""
+    with session.connect() as bd:
+        session.show(bd.tasks.count(**given(workspace_id=workspace, text=text)))
 
 
 @tasks.command()

@@ -145,6 +145,7 @@ class AsyncTasks(AsyncResource):
     create = AsyncVerb(ops.CreateTask)
     create_many = AsyncVerb(ops.CreateTasks)
     list = AsyncVerb(ops.ListTasks)
+    count = AsyncVerb(ops.CountTasks)
     get = AsyncVerb(ops.GetTask)
     update = AsyncVerb(ops.UpdateTask)
     delete = AsyncVerb(ops.DeleteTask)

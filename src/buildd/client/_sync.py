@@ -143,6 +143,7 @@ class Tasks(Resource):
     create = Verb(ops.CreateTask)
     create_many = Verb(ops.CreateTasks)
     list = Verb(ops.ListTasks)
+    count = Verb(ops.CountTasks)
     get = Verb(ops.GetTask)
     update = Verb(ops.UpdateTask)
     delete = Verb(ops.DeleteTask)

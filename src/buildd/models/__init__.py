@@ -21,7 +21,7 @@ from buildd.models.records import (
     Selection,
 )
 from buildd.models.schedules import Schedule
-from buildd.models.tasks import Task
+from buildd.models.tasks import Task, TaskCounts
 from buildd.models.workers import (
     AccountWhy,
     Beat,
@@ -86,6 +86,7 @@ __all__ = [
     "Source",
     "SourceSecret",
     "Task",
+    "TaskCounts",
     "WaitingFor",
     "Why",
     "Worker",

@@ -65,3 +65,18 @@ class Task(Model):
     """The trace in which it was created, where traces are drawn; its attempts are part of it."""
     created_at: Time
     updated_at: Time
+
+
+class TaskCounts(Model):
+    """How many tasks there are of each kind."""
+
+    pending: Count = 0
+    """Those that wait for approval among them."""
+    assigned: Count = 0
+    running: Count = 0
+    completed: Count = 0
+    failed: Count = 0
+    cancelled: Count = 0
+    needs_approval: Count = 0
+    waiting_input: Count = 0
+    """Workers at such tasks that wait for a person: for an answer, or a word about the day's budget."""

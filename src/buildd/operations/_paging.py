@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, Field
+from pydantic import BaseModel, BeforeValidator, Field, PlainSerializer
 
 MAX_PAGE = 200
 
@@ -22,3 +22,11 @@ class Paged(BaseModel, defer_build=True):
     limit: Annotated[int, Field(ge=1, le=MAX_PAGE), BeforeValidator(_digits)] = 50
     cursor: Annotated[str, Field(pattern=r"^[a-z]+_[0-9a-z]{26}$")] | None = None
     """The last id of the page before: what follows is older."""
+
+
+def _names(value: Any) -> Any:
+    return value.split(",") if isinstance(value, str) else value
+
+
+Separated = BeforeValidator(_names), PlainSerializer(",".join, when_used="json")
+"""Marks a list whose values travel in a query separated by commas."""

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field
 
-from buildd.models import Task, Why
+from buildd.models import Task, TaskCounts, Why
 from buildd.models._model import (
     AtLeastOne,
     Capabilities,
@@ -30,11 +30,12 @@ from buildd.operations._operation import (
     patch,
     post,
 )
-from buildd.operations._paging import Paged
+from buildd.operations._paging import Paged, Separated
 from buildd.routing import RunnerPreference, Trust
 from buildd.states import OnDependencyFailure, TaskStatus
 
 MAX_BATCH = 500
+MAX_IDS = 100
 
 
 class NewTask(BaseModel, defer_build=True):
@@ -84,16 +85,36 @@ class CreateTasks(Operation[list[Task]]):
     idempotency_key: Name | None = None
 
 
-class ListTasks(Paged, Operation[list[Task]]):
-    """The tasks the caller may see, newest first."""
+class TaskFilter(BaseModel, defer_build=True):
+    """Which tasks are meant; what is not given leaves none out."""
+
+    workspace_id: Id | None = None
+    source_id: Id | None = None
+    runner_preference: RunnerPreference | None = None
+    claimed_by: Id | None = None
+    text: Title | None = None
+    """In the title, in capitals or not; or the id or the `externalId` as a whole."""
+    needs_approval: bool | None = None
+    """Whether it waits for a person to approve it."""
+    ids: Annotated[list[Id], *Separated, Field(min_length=1, max_length=MAX_IDS)] | None = None
+
+
+class ListTasks(TaskFilter, Paged, Operation[list[Task]]):
+    """The tasks the caller may see, newest first.
+
+    `text` is looked for in the title, or is an id or `externalId`; several `ids` are separated by commas.
+    """
 
     http = get("/api/tasks")
     access = Access.MEMBER
-    workspace_id: Id | None = None
-    source_id: Id | None = None
     status: TaskStatus | None = None
-    runner_preference: RunnerPreference | None = None
-    claimed_by: Id | None = None
+
+
+class CountTasks(TaskFilter, Operation[TaskCounts]):
+    """How many tasks the caller may see in each state, how many need approval, and who waits for a person."""
+
+    http = get("/api/tasks/counts")
+    access = Access.MEMBER
 
 
 class GetTask(Operation[Task]):

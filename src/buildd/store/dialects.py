@@ -135,6 +135,8 @@ class Sqlite:
             # FULL: what was answered survives a power cut. Group commit makes it nearly free.
             connection.execute("PRAGMA synchronous = FULL")
             connection.execute("PRAGMA foreign_keys = ON")
+            # SQLite's own lower() knows the letters of ASCII only.
+            connection.create_function("lowercase", 1, str.lower, deterministic=True)
             connection.execute(f"PRAGMA query_only = {'ON' if reading else 'OFF'}")
         except sqlite3.Error as error:
             if connection is not None:

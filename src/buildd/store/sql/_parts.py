@@ -55,11 +55,16 @@ SPENT_TODAY = of_today(budget_day.c.spent).label("spent_today")
 RESERVED_TODAY = of_today(budget_day.c.reserved).label("reserved_today")
 
 
-def page(query: sa.Select[Any], key: sa.ColumnElement[str]) -> Statement:
-    """Newest first, from `:cursor` on, at most `:limit`."""
+def page(query: sa.Select[Any], key: sa.ColumnElement[str], *, few: bool = False) -> Statement:
+    """Newest first, from `:cursor` on, at most `:limit`.
+
+    Of a few rows among many, SQLite would rather go through all in the key's order than find and sort
+    them, unless the order is by no column.
+    """
     older = sa.or_(optional("cursor").is_(None), key < optional("cursor"))
+    order = key.concat("") if few else key
     return Statement(
-        query.where(older).order_by(key.desc()).limit(bindparam("limit", type_=sa.Integer()))
+        query.where(older).order_by(order.desc()).limit(bindparam("limit", type_=sa.Integer()))
     )
 
 
@@ -113,3 +118,49 @@ def _within_sqlite(element: within, compiler: SQLCompiler, **options: Any) -> st
 def _within_postgres(element: within, compiler: SQLCompiler, **options: Any) -> str:
     inner, outer = (compiler.process(each, **options) for each in element.clauses)
     return f"({inner} <@ {outer})"
+
+
+class holds(FunctionElement[bool]):  # noqa: N801 - reads as SQL
+    """Whether a text has another one in it, small letters and capitals alike."""
+
+    type = sa.Boolean()
+    inherit_cache = True
+    name = "holds"
+
+    def __init__(self, text: sa.ColumnElement[Any], part: sa.ColumnElement[Any]) -> None:
+        super().__init__(text, part)
+
+
+@compiles(holds, "sqlite")
+def _holds_sqlite(element: holds, compiler: SQLCompiler, **options: Any) -> str:
+    text, part = (compiler.process(each, **options) for each in element.clauses)
+    return f"(instr(lowercase({text}), lowercase({part})) > 0)"
+
+
+@compiles(holds, "postgresql")
+def _holds_postgres(element: holds, compiler: SQLCompiler, **options: Any) -> str:
+    text, part = (compiler.process(each, **options) for each in element.clauses)
+    return f"(strpos(lower({text}), lower({part})) > 0)"
+
+
+class _Strings(FunctionElement[str]):
+    """The strings of a JSON array, as rows."""
+
+    inherit_cache = True
+    name = "strings"
+
+
+def listed(value: sa.ColumnElement[Any], array: sa.ColumnElement[Any]) -> sa.ColumnElement[bool]:
+    """Whether a string is in a JSON array; said so that an index of the strings finds them."""
+    return value.bool_op("IN")(_Strings(array))
+
+
+@compiles(_Strings, "sqlite")
+def _strings_sqlite(element: _Strings, compiler: SQLCompiler, **options: Any) -> str:
+    return f"(SELECT value FROM json_each{compiler.process(element.clause_expr, **options)})"  # noqa: S608 - as above
+
+
+@compiles(_Strings, "postgresql")
+def _strings_postgres(element: _Strings, compiler: SQLCompiler, **options: Any) -> str:
+    array = compiler.process(element.clause_expr, **options)
+    return f"(SELECT jsonb_array_elements_text{array})"

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import bindparam
 
-from buildd.states import CLOSED, TASK, TaskVerb
+from buildd.routing import Trust
+from buildd.states import CLOSED, HOLDING, TASK, TaskVerb
 from buildd.store.columns import JSON, Moment, among
-from buildd.store.sql._parts import NOW, change, locked, matches, optional, page, seen
+from buildd.store.sql._parts import NOW, change, holds, listed, locked, optional, page, seen
 from buildd.store.statement import Statement
 from buildd.store.tables import dependency, task, worker
 
@@ -19,20 +21,70 @@ _TASKS = sa.select(task, worker.c.lease_expires_at.label("expires_at")).outerjoi
     worker, worker.c.id == task.c.worker_id
 )
 
+_UNAPPROVED = sa.and_(
+    among(task.c.status, [TASK.initial]),
+    task.c.trust == sa.literal_column(f"'{Trust.PUBLIC.value}'"),
+    task.c.approved_at.is_(None),
+)
+_FILTERS: dict[str, sa.ColumnElement[bool]] = {
+    "workspace": task.c.workspace_id == optional("workspace"),
+    "source": task.c.source_id == optional("source"),
+    "status": task.c.status == optional("status"),
+    "preference": task.c.runner_preference == optional("preference"),
+    "claimed_by": task.c.claimed_by == optional("claimed_by"),
+    "text": sa.or_(
+        task.c.id == optional("text"),
+        task.c.external_id == optional("text"),
+        holds(task.c.title, optional("text")),
+    ),
+    "ids": listed(task.c.id, bindparam("ids", type_=JSON)),
+    "unapproved": _UNAPPROVED,
+    "approved": sa.not_(_UNAPPROVED),
+}
+
+
+def _chosen(filters: frozenset[str]) -> list[sa.ColumnElement[bool]]:
+    """Only the filters that are given: one statement for any of them would find no index."""
+    return [_FILTERS[name] for name in sorted(filters)]
+
+
+@cache
+def tasks(filters: frozenset[str]) -> Statement:
+    """A page of the tasks that pass these filters."""
+    return page(_TASKS.where(seen(task.c.workspace_id), *_chosen(filters)), task.c.id)
+
+
+@cache
+def task_counts(filters: frozenset[str]) -> Statement:
+    """How many of them there are in each state."""
+    return Statement(
+        sa.select(task.c.status, sa.func.count().label("number"))
+        .where(seen(task.c.workspace_id), *_chosen(filters))
+        .group_by(task.c.status)
+    )
+
+
+@cache
+def people_wanted(filters: frozenset[str]) -> Statement:
+    """How many of them wait for approval, and how many workers at them for an answer."""
+    chosen = (seen(task.c.workspace_id), *_chosen(filters))
+    unapproved = sa.select(sa.func.count()).select_from(task).where(_UNAPPROVED, *chosen)
+    asking = (
+        sa.select(sa.func.count())
+        .select_from(worker.join(task, task.c.id == worker.c.task_id))
+        .where(among(worker.c.status, HOLDING), worker.c.waiting_for.is_not(None), *chosen)
+    )
+    return Statement(
+        sa.select(
+            unapproved.scalar_subquery().label("needs_approval"),
+            asking.scalar_subquery().label("waiting_input"),
+        )
+    )
+
+
 INSERT_TASK = Statement(sa.insert(task))
 TASK_SEEN = Statement(_TASKS.where(task.c.id == bindparam("id"), seen(task.c.workspace_id)))
 LOCK_TASK = locked(_TASKS.where(task.c.id == bindparam("id"), seen(task.c.workspace_id)), task)
-TASKS = page(
-    _TASKS.where(
-        seen(task.c.workspace_id),
-        matches(task.c.workspace_id, "workspace"),
-        matches(task.c.source_id, "source"),
-        matches(task.c.status, "status"),
-        matches(task.c.runner_preference, "preference"),
-        matches(task.c.claimed_by, "claimed_by"),
-    ),
-    task.c.id,
-)
 CHANGE_TASK = change(
     task,
     (

@@ -27,7 +27,7 @@ LOCK_WORKER = locked(
 )
 
 
-def _workers(*which: sa.ColumnElement[bool]) -> Statement:
+def _workers(*which: sa.ColumnElement[bool], few: bool = False) -> Statement:
     return page(
         sa.select(worker).where(
             seen(worker.c.workspace_id),
@@ -38,12 +38,13 @@ def _workers(*which: sa.ColumnElement[bool]) -> Statement:
             *which,
         ),
         worker.c.id,
+        few=few,
     )
 
 
 WORKERS: dict[bool | None, Statement] = {
     None: _workers(),
-    True: _workers(among(worker.c.status, HOLDING)),
+    True: _workers(among(worker.c.status, HOLDING), few=True),
     False: _workers(among(worker.c.status, ENDED)),
 }
 """By whether they are to be open; those that are have an index of their own, and are few."""

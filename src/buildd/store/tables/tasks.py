@@ -69,6 +69,8 @@ class TaskRow(SQLModel, table=True):
             postgresql_where=sa.text("status = 'pending' AND open_dependencies = 0"),
         ),
         sa.Index("task_of_workspace", "workspace_id", "id"),
+        # Lists by status are in its order, and counts need nothing else.
+        sa.Index("task_of_status", "status", "id", "workspace_id"),
         sa.Index(
             "task_closed",
             "updated_at",

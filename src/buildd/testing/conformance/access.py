@@ -12,7 +12,7 @@ from buildd import operations as ops
 from buildd.client import Client
 from buildd.errors import BuilddError, Forbidden, NotAuthenticated, NotFound, WrongState
 from buildd.ids import Secret, new_secret
-from buildd.models import ArtifactType, QuestionType
+from buildd.models import ArtifactType, QuestionType, TaskCounts
 from buildd.operations import OPERATIONS, Access, Operation
 from buildd.operations.workers import BatchedStart
 from buildd.routing import AccountType
@@ -113,6 +113,7 @@ CALLS: dict[type[Operation[Any]], Call] = {
         tasks=[ops.BatchedTask(workspace_id=it.workspace, title="Mine")]
     ),
     ops.ListTasks: lambda _: ops.ListTasks(),
+    ops.CountTasks: lambda _: ops.CountTasks(),
     ops.GetTask: lambda it: ops.GetTask(id=it.task),
     ops.UpdateTask: lambda it: ops.UpdateTask(id=it.task, priority=1),
     ops.DeleteTask: lambda it: ops.DeleteTask(id=it.task),
@@ -325,10 +326,11 @@ class AccessSuite(StageSuite):
         hired = stage.bd.accounts.create(type=AccountType.USER, name="a stranger")
         stranger = stage.bd.with_key(hired.api_key)
         found = refused(stranger, things, FOR_GRANTED)
-        open_to_all: list[type[Operation[Any]]] = [*LISTS, ops.ReportWorkers]
+        open_to_all: list[type[Operation[Any]]] = [*LISTS, ops.CountTasks, ops.ReportWorkers]
         done = {kind.__name__ for kind in open_to_all}
         assert found == {name: None if name in done else NotFound for name in found}
         assert [stranger.send(CALLS[kind](things)) for kind in LISTS] == [[]] * len(LISTS)
+        assert stranger.tasks.count() == TaskCounts()
 
     def test_another_attempts_lease_sees_nothing_of_this_one(self, stage: Stage) -> None:
         """All but its own attempt does not exist for it."""
@@ -379,6 +381,7 @@ class AccessSuite(StageSuite):
             ops.CreateAdminKey,
             ops.CreateWorkspace,
             ops.CreateWorker,  # an administrator names the account first
+            ops.CountTasks,
             ops.ListAccounts,
             ops.ListAdminKeys,
             ops.ListAuditEntries,

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from buildd.models import QuestionType
+import pytest
+
+from buildd.errors import Invalid
+from buildd.models import QuestionType, TaskCounts
 from buildd.routing import AccountType
-from buildd.states import WorkerStatus
+from buildd.states import TaskStatus, WorkerStatus
 from buildd.testing.conformance.stage import Stage, StageSuite
 
 ZERO = Decimal(0)
@@ -84,3 +87,76 @@ class OverviewSuite(StageSuite):
         assert agents.list(account_id=service.id) == agents.list(limit=1) == [vm]
         assert agents.list(cursor=vm.id) == stage.agent.agents.list() == [laptop]
         assert stage.agent.agents.list(account_id=service.id) == []
+
+    def test_tasks_are_found_by_a_text(self, stage: Stage) -> None:
+        """In the title, whether in capitals or not; an id or an external id only as a whole."""
+        login = stage.task("Fix the LOGIN test, 100% of it", external_id="acme/shop#12")
+        other = stage.task("Prüfe die_Anmeldung", external_id="acme/shop#1")
+        found = stage.bd.tasks.list
+
+        def ids(text: str) -> list[str]:
+            return [task.id for task in found(text=text)]
+
+        assert ids("login") == ids("0% OF") == [login.id]
+        assert ids("prüfe") == ids("DIE_A") == [other.id]
+        assert ids("acme/shop#1") == ids(other.id) == [other.id]
+        assert ids("t") == [other.id, login.id] or ids("e") == [other.id, login.id]
+        for nothing in ("log%n", "f_x", "acme/shop", other.id[:-1], "\\", "' OR 1=1 --"):
+            assert ids(nothing) == []
+        assert (
+            found(text="login", cursor=login.id)
+            == found(text="login", status=TaskStatus.FAILED)
+            == []
+        )
+
+    def test_tasks_are_found_by_their_ids(self, stage: Stage) -> None:
+        """Up to a hundred at once; what is not there, or not theirs to see, is left out."""
+        made = [stage.task(f"number {n}").id for n in range(3)]
+        hidden = stage.bd.workspaces.create(name="hidden")
+        theirs = stage.bd.tasks.create(workspace_id=hidden.id, title="hidden").id
+        asked = [made[0], theirs, "task_nothing", made[2], made[2]]
+        found = [task.id for task in stage.bd.tasks.list(ids=asked)]
+        assert found == [theirs, made[2], made[0]]
+        assert [task.id for task in stage.agent.tasks.list(ids=asked)] == [made[2], made[0]]
+        assert stage.bd.tasks.list(ids=made, limit=1, cursor=made[2])[0].id == made[1]
+        for wrong in ([], ["task_x"] * 101):
+            with pytest.raises(Invalid, match="ids"):
+                stage.bd.tasks.list(ids=wrong)
+
+    def test_what_needs_approval_is_found(self, stage: Stage) -> None:
+        """Until somebody approves it, or it is over."""
+        fine, public, gone = (stage.task(trust=trust) for trust in ("internal", "public", "public"))
+        stage.bd.tasks.cancel(id=gone.id)
+        tasks = stage.bd.tasks
+        assert tasks.list(needs_approval=True) == [public]
+        assert [each.id for each in tasks.list(needs_approval=False)] == [gone.id, fine.id]
+        assert tasks.count().needs_approval == tasks.count(needs_approval=True).pending == 1
+        tasks.approve(id=public.id)
+        assert tasks.list(needs_approval=True) == []
+        assert tasks.count().needs_approval == 0
+
+    def test_tasks_are_counted(self, stage: Stage) -> None:
+        """By state, with the filters of the list; and whoever waits for a person."""
+        tasks, workers = stage.bd.tasks, stage.bd.workers
+        stage.bd.accounts.update(id=stage.account.id, max_cost_per_day=Decimal(5))
+        done, asking, dear = (stage.running(title=title) for title in ("Done", "Asks", "Dear"))
+        done[1].workers.complete(id=done[0].id)
+        asking[1].workers.ask(id=asking[0].id, type=QuestionType.QUESTION, prompt="Which one?")
+        stage.claim(task_id=stage.task("Held").id)
+        dear[1].workers.heartbeat(id=dear[0].id, cost_usd=Decimal(6))
+        stage.task("Waits")
+        tasks.cancel(id=stage.task("Gone").id)
+        other = stage.bd.workspaces.create(name="another")
+        tasks.create(workspace_id=other.id, title="Waits elsewhere")
+        counts = {"assigned": 1, "running": 2, "completed": 1, "cancelled": 1, "waiting_input": 2}
+        assert tasks.count() == TaskCounts(**counts, pending=2)
+        assert tasks.count(workspace_id=other.id) == TaskCounts(pending=1)
+        mine = TaskCounts(**counts, pending=1)
+        assert tasks.count(workspace_id=stage.workspace.id) == stage.agent.tasks.count() == mine
+        assert tasks.count(text="waits") == TaskCounts(pending=2)
+        assert tasks.count(ids=[asking[0].task_id]) == TaskCounts(running=1, waiting_input=1)
+        dear[1].workers.pause(id=dear[0].id)
+        assert tasks.count().waiting_input == 2
+        workers.answer(id=asking[0].id, content="That one.")
+        workers.cancel(id=dear[0].id)
+        assert tasks.count().waiting_input == 0

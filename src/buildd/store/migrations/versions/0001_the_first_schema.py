@@ -473,6 +473,7 @@ def _tasks() -> None:
         sqlite_where=claimable,
         postgresql_where=claimable,
     )
+    op.create_index("task_of_status", "task", ["status", "id", "workspace_id"], unique=False)
     op.create_index("task_of_workspace", "task", ["workspace_id", "id"], unique=False)
     _github()
     op.create_table(
