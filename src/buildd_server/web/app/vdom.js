@@ -194,12 +194,20 @@ function set(element, name, value, before) {
   const target = /** @type {any} */ (element);
   if (name === "key" || name === "ref") return;
   if (FORBIDDEN.has(name)) throw new Error(`${name} is set nowhere`);
-  if (name.startsWith("on")) target[name] = typeof value === "function" ? value : null;
+  if (name.startsWith("on")) target[name] = typeof value === "function" ? heard(value) : null;
   else if (name === "style") styled(target.style, value ?? {}, before ?? {});
   else if (name === "class") attribute(element, "class", classes(value));
   else if (LIVE.has(name)) live(target, name, value, before);
   else if (ADDRESSES.has(name)) attribute(element, name, value == null ? null : safeAddress(value));
   else attribute(element, name, value);
+}
+
+/**
+ * What a handler answers means nothing: a browser would take `false` for "do not do what you do then".
+ * @param {(event: Event) => unknown} handler
+ */
+function heard(handler) {
+  return (/** @type {Event} */ event) => void handler(event);
 }
 
 /**
