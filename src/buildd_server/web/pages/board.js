@@ -38,7 +38,7 @@ function createBoard(app) {
   const attention = createAttention(app);
   const height = CARD * Number.parseFloat(getComputedStyle(document.documentElement).fontSize);
   const lists = COLUMNS.map((_, place) =>
-    createVirtual(app.redraw, { height, near: () => lanes.more(place) }),
+    createVirtual(app.redraw, { height, near: () => lanes.more(place), nameOf: (task) => task.id }),
   );
   const keys = createBoardKeys(app, lanes.groups, lists, (place) => {
     tab = place;

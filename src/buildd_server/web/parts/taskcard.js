@@ -57,7 +57,12 @@ function card(app, task, worker, focus) {
     { key: id, class: "card-place", role: "listitem" },
     h(
       "article",
-      { class: ["card", `tone-${tone(worker?.waitingFor ? "waiting_input" : (worker?.status ?? task.status))}`] },
+      {
+        class: [
+          "card",
+          `tone-${tone(worker?.waitingFor ? "waiting_input" : (worker?.status ?? task.status))}`,
+        ],
+      },
       h(
         "a",
         {
@@ -155,7 +160,7 @@ function working(task, worker) {
       ? badge("waiting_input", budget ? "budget used up" : "asks")
       : worker.status === "paused"
         ? badge("paused")
-      : bar(worker.progress / 100, "Progress"),
+        : bar(worker.progress / 100, "Progress"),
     h("span", { class: "figure" }, money(Math.max(Number(task.costUsd), Number(worker.costUsd)))),
   );
 }

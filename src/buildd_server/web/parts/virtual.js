@@ -1,5 +1,6 @@
 // A long list of which only what can be seen stands in the page; all its items are equally high.
-// One that follows shows its end, whatever is added there, until its reader scrolls up.
+// One that follows shows its end, whatever is added there, until its reader scrolls up. One whose items
+// have names stays at the item that its reader sees, whatever is added above.
 // @ts-check
 
 import { h } from "../app/vdom.js";
@@ -12,16 +13,17 @@ const UPWARDS = new Set(["ArrowUp", "PageUp", "Home"]);
 /**
  * @template T
  * @param {() => void} redraw
- * @param {{height: number, near?: () => void, follows?: boolean}} list pixels of an item; `near` is called
- *   when the end comes into sight
+ * @param {{height: number, near?: () => void, follows?: boolean, nameOf?: (item: T) => string}} list
+ *   pixels of an item; `near` is called when the end comes into sight
  */
-export function createVirtual(redraw, { height, near, follows = false }) {
+export function createVirtual(redraw, { height, near, follows = false, nameOf }) {
   /** @type {HTMLElement | null} */
   let box = null;
   let top = 0;
   let seen = 600;
   let first = 0;
   let following = follows;
+  let anchor = { name: "", index: 0 };
 
   function look() {
     if (box === null) return;
@@ -62,12 +64,32 @@ export function createVirtual(redraw, { height, near, follows = false }) {
   /** @param {HTMLElement} element */
   function ref(element) {
     box = element;
+    let returns = true;
     const watch = new ResizeObserver(() => {
+      // Shown again, by a page that kept the list: where its reader left it.
+      if (returns) element.scrollTop = top;
+      returns = false;
       look();
       redraw();
     });
     watch.observe(element);
     return () => watch.disconnect();
+  }
+
+  /** @param {T[]} items @param {(item: T) => string} name */
+  function stay(items, name) {
+    const there = items[anchor.index];
+    if (top > 0 && anchor.name && (there === undefined || name(there) !== anchor.name)) {
+      const now = items.findIndex((each) => name(each) === anchor.name);
+      if (now >= 0) {
+        top += (now - anchor.index) * height;
+        // Once the list is as long as it has become.
+        queueMicrotask(() => box?.scrollTo({ top }));
+      }
+    }
+    const index = Math.floor(top / height);
+    const item = items[index];
+    anchor = { index, name: item === undefined ? "" : name(item) };
   }
 
   return {
@@ -100,6 +122,7 @@ export function createVirtual(redraw, { height, near, follows = false }) {
         top = Math.max(0, items.length * height - seen);
         queueMicrotask(toEnd);
       }
+      if (nameOf) stay(items, nameOf);
       const from = Math.max(0, Math.floor(top / height) - MORE);
       const to = Math.min(items.length, Math.ceil((top + seen) / height) + MORE);
       if (near && to >= items.length) queueMicrotask(near);
