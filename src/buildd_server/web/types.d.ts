@@ -40,6 +40,19 @@ export interface AccountWhy {
   unmet: Reason[];
 }
 
+/** One agent process as its last claim described it; `Worker.agent_id` tells what it works on. */
+export interface Agent {
+  id: string;
+  accountId: string;
+  agentId: string;
+  workspaceId: string | null;
+  capabilities: string[];
+  freeSlots: number;
+  runner: string;
+  lastSeenAt: string;
+  draining: boolean;
+}
+
 /** Something a worker made, for people to look at: text, or a file which is had separately. */
 export interface Artifact {
   id: string;
@@ -587,6 +600,18 @@ export interface Task {
   updatedAt: string;
 }
 
+/** How many tasks there are of each kind. */
+export interface TaskCounts {
+  pending: number;
+  assigned: number;
+  running: number;
+  completed: number;
+  failed: number;
+  cancelled: number;
+  needsApproval: number;
+  waitingInput: number;
+}
+
 /** Where a task stands. */
 export type TaskStatus = "pending" | "assigned" | "running" | "completed" | "failed" | "cancelled";
 
@@ -626,6 +651,7 @@ export interface Worker {
   branch: string;
   status: WorkerStatus;
   runner: string;
+  agentId: string | null;
   epoch: number;
   progress: number;
   waitingFor: WaitingFor | null;
@@ -636,6 +662,8 @@ export interface Worker {
   completedAt: string | null;
   error: string | null;
   errorCode: string | null;
+  heartbeatAt: string | null;
+  leaseExpiresAt: string | null;
   createdAt: string;
   updatedAt: string;
 }
