@@ -1,9 +1,291 @@
-// Not here yet.
+// What the agents cost: per day, account, workspace and task, against the period before and today's budgets.
 // @ts-check
 
+import { ApiError } from "../app/api.js";
+import { allowed } from "../app/store.js";
 import { h } from "../app/vdom.js";
+import { createChart } from "../parts/chart.js";
+import { icon } from "../parts/icons.js";
+import { accountName, empty, head, workspaceName } from "../parts/pieces.js";
+import { budgets, running, runningCost, spendFilters, sums, topTasks } from "../parts/spending.js";
+import { createTitles } from "../parts/titles.js";
+import { barsOf, before, csv, daysOf, periodOf, seriesOf, total } from "../text/spending.js";
+import { date, dayOfMonth } from "../text/words.js";
+
+/**
+ * @typedef {import("../app/main.js").App} App
+ * @typedef {import("../text/spending.js").Spend} Spend
+ * @typedef {import("../text/spending.js").Period} Period
+ * @typedef {import("../text/spending.js").Owner} Owner
+ * @typedef {import("../parts/spending.js").Asked} Asked
+ * @typedef {{days: Spend[], before: number, accounts: Spend[], workspaces: Spend[], tasks: Spend[]}} Read
+ */
+
+const GENTLY = 5000; // Milliseconds from one reading to the next, whatever happens.
+const MOST = 10_000;
+const TOP = 10;
 
 /** @type {import("../app/router.js").PageMaker} */
-export function page(app, params) {
-  return { title: () => "spend", view: () => h("h1", null, "spend ", params["id"]) };
+export function page(app) {
+  const titles = createTitles(app);
+  const chart = createChart(app.redraw);
+  /** @type {Read | null} */
+  let read = null;
+  /** @type {ApiError | null} */
+  let refusal = null;
+  let wanted = "";
+  let reading = new AbortController();
+  let waiting = 0;
+
+  /** What the address asks for. @returns {Asked} */
+  function asked() {
+    const query = app.query();
+    return {
+      period: periodOf(query, Date.now()),
+      owner: query.by === "workspace" ? "workspaceId" : "accountId",
+      accountId: query.account,
+      workspaceId: query.workspace,
+    };
+  }
+
+  /** @param {Asked} what */
+  async function load(what) {
+    reading.abort();
+    reading = new AbortController();
+    const { signal } = reading;
+    try {
+      const found = await readAll(app, what, signal);
+      if (signal.aborted) return;
+      read = found;
+      refusal = null;
+    } catch (error) {
+      if (signal.aborted) return;
+      if (!(error instanceof ApiError)) throw error;
+      refusal = error;
+    }
+    app.redraw();
+  }
+
+  function again() {
+    void load(asked());
+  }
+
+  /** Read again, but not more often than is good for a page that stays open. */
+  function soon() {
+    waiting ||= setTimeout(() => {
+      waiting = 0;
+      again();
+    }, GENTLY);
+  }
+
+  /** Save all figures of the period as a file. @param {Asked} what */
+  async function save(what) {
+    const rows = await app.act(() => spent(app, what, what.period, "day,account,workspace,task"));
+    if (rows)
+      download(
+        csv(exported(app, rows)),
+        `buildd-spend-${what.period.since}-${what.period.until}.csv`,
+      );
+  }
+
+  function view() {
+    const what = asked();
+    const key = JSON.stringify(what);
+    if (key !== wanted) {
+      wanted = key;
+      queueMicrotask(() => load(what));
+    }
+    return [
+      head(
+        "Spend",
+        h(
+          "button",
+          { type: "button", disabled: !read, onclick: () => save(what) },
+          icon("down"),
+          "Export as CSV",
+        ),
+      ),
+      spendFilters(app, what),
+      refusal && trouble(refusal, again),
+      read
+        ? content(app, what, read)
+        : !refusal && h("p", { class: "loading", role: "status" }, "Loading…"),
+    ];
+  }
+
+  /** @param {App} app @param {Asked} what @param {Read} found */
+  function content(app, what, found) {
+    const sum = total(found.days);
+    if (sum === 0 && found.before === 0 && runningCost(app) === 0) return nothing(app, what);
+    return [
+      sums(app, what.period, { now: sum, before: found.before, attempts: found.accounts }),
+      sum > 0 ? days(app, what, found.days) : nothingIn(app, what),
+      h(
+        "div",
+        { class: "spend-tables" },
+        budgets(app, "account", found.accounts),
+        budgets(app, "workspace", found.workspaces),
+        topTasks(app, titles, found.tasks),
+        running(app, titles),
+      ),
+    ];
+  }
+
+  /** @param {App} app @param {Asked} what @param {Spend[]} rows */
+  function days(app, { period, owner }, rows) {
+    const series = seriesOf(rows, owner);
+    const bars = barsOf(rows, daysOf(period), owner, series);
+    const name = (/** @type {{id: string}} */ each) => nameOf(app, owner, each.id);
+    return h(
+      "section",
+      { class: "panel", "aria-labelledby": "per-day" },
+      h("h2", { id: "per-day" }, "Per day"),
+      chart.view({
+        label: "Spend per day",
+        whole: told(period),
+        bars,
+        series,
+        name,
+        open: (day) => app.setQuery({ since: day, until: day, days: null }),
+      }),
+    );
+  }
+
+  return {
+    title: () => "Spend",
+    view,
+    /** @param {import("../types.js").Event} event */
+    hear(event) {
+      if (event.type === "worker:cost") soon();
+    },
+    reset: again,
+    close() {
+      clearTimeout(waiting);
+      reading.abort();
+    },
+  };
+}
+
+/** @param {App} app @param {Asked} what @param {AbortSignal} signal @returns {Promise<Read>} */
+async function readAll(app, what, signal) {
+  const { period, owner } = what;
+  const by = (/** @type {string} */ names, limit = MOST) =>
+    spent(app, what, period, names, limit, signal);
+  const [days, earlier, accounts, workspaces, tasks] = await Promise.all([
+    by(owner === "accountId" ? "day,account" : "day,workspace"),
+    spent(app, what, before(period), "day", MOST, signal),
+    by("account"),
+    by("workspace"),
+    by("task", TOP),
+    allowed(app.api.all("/accounts")).then((all) => app.store.accounts.putAll(all)),
+    app.api.all("/workspaces").then((all) => app.store.workspaces.putAll(all)),
+  ]);
+  return { days, before: total(earlier), accounts, workspaces, tasks };
+}
+
+/**
+ * @param {App} app
+ * @param {Asked} what
+ * @param {Period} period
+ * @param {string} by
+ * @param {number} [limit]
+ * @param {AbortSignal} [signal]
+ * @returns {Promise<Spend[]>}
+ */
+function spent(
+  app,
+  { accountId, workspaceId },
+  { since, until },
+  by,
+  limit = MOST,
+  signal = undefined,
+) {
+  return app.api.get("/spend", { since, until, by, accountId, workspaceId, limit }, signal);
+}
+
+/** @param {App} app @param {Owner} owner @param {string} id */
+function nameOf(app, owner, id) {
+  if (id === "other") return "all others";
+  return owner === "accountId" ? accountName(app, id) : workspaceName(app, id);
+}
+
+/** A period in words. @param {Period} period */
+function told({ since, until }) {
+  return since === until ? date(since, "UTC") : `${dayOfMonth(since)} – ${date(until, "UTC")}`;
+}
+
+/** @param {App} app @param {Spend[]} rows */
+function exported(app, rows) {
+  const heads = [
+    "day",
+    "account",
+    "account id",
+    "workspace",
+    "workspace id",
+    "task id",
+    "cost in USD",
+    "attempts",
+  ];
+  const byDay = rows.toSorted((a, b) => ((a.day ?? "") < (b.day ?? "") ? -1 : 1));
+  return [
+    heads,
+    ...byDay.map(({ day, accountId, workspaceId, taskId, costUsd, attempts }) => [
+      day,
+      app.store.accounts.get(accountId)?.name,
+      accountId,
+      app.store.workspaces.get(workspaceId)?.name,
+      workspaceId,
+      taskId,
+      Number(costUsd),
+      attempts,
+    ]),
+  ];
+}
+
+/** @param {string} text @param {string} name */
+function download(text, name) {
+  const address = URL.createObjectURL(new Blob([text], { type: "text/csv;charset=utf-8" }));
+  Object.assign(document.createElement("a"), { href: address, download: name }).click();
+  setTimeout(() => URL.revokeObjectURL(address), 60_000);
+}
+
+/** @param {ApiError} error @param {() => void} again */
+function trouble(error, again) {
+  return h(
+    "div",
+    { class: "notice error", role: "alert", key: "trouble" },
+    h("p", null, "The spending could not be read: ", error.message),
+    h("button", { type: "button", onclick: again }, "Try again"),
+  );
+}
+
+/** @param {App} app @param {Asked} what */
+function nothing(app, what) {
+  if (!isWidest(what)) return nothingIn(app, what);
+  return empty(app, {
+    title: "Nothing spent yet",
+    text: "Agents report what their models cost while they work. Let one take the tasks that wait:",
+    command: `buildd-agent --workspace=${app.store.workspaces.newest()[0]?.id ?? "ws_…"}`,
+  });
+}
+
+/** @param {Asked} what */
+function isWidest({ accountId, workspaceId, period }) {
+  return !accountId && !workspaceId && period.days === 90;
+}
+
+/** @param {App} app @param {Asked} what */
+function nothingIn(app, what) {
+  const widest = { days: "90", since: null, until: null, account: null, workspace: null };
+  return h(
+    "div",
+    { class: "empty", key: "nothing" },
+    h("h2", null, "Nothing spent in this period"),
+    !isWidest(what) &&
+      h(
+        "button",
+        { type: "button", onclick: () => app.setQuery(widest) },
+        "Show the last 90 days of all",
+      ),
+  );
 }
