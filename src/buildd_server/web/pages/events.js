@@ -46,9 +46,6 @@ export function page(app) {
 
   /** @param {Event} event @returns {Row} */
   function row(event) {
-    const title = event.data.title;
-    if (event.taskId && typeof title === "string" && event.type.startsWith("task:"))
-      titles.learn(event.taskId, title);
     return { key: `${event.seq} ${event.type}`, event, line: told(event) };
   }
 

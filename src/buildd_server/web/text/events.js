@@ -50,7 +50,7 @@ export function toneOf(type) {
 const SUMMARIES = {
   // The title stands beside the line already.
   "task:created": ({ runnerPreference: route, requiredCapabilities: needs }) =>
-    joined([route && `for ${route}`, needs?.length && `needs ${needs.join(", ")}`]),
+    joined([route && `for ${route}`, needs?.length > 0 && `needs ${needs.join(", ")}`]),
   "task:updated": (data) => (data.deleted ? "deleted" : moved(data)),
   "task:cancelled": moved,
   "worker:status": moved,
@@ -88,6 +88,7 @@ export function told({ type, data }) {
 
 /** From one state to another. @param {Record<string, any>} data */
 function moved({ previousStatus, status }) {
+  if (status && status === previousStatus) return `${status}, edited`;
   return joined([previousStatus, status], " → ");
 }
 
