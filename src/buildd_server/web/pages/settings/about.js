@@ -1,0 +1,117 @@
+// About this server and its reader: which version, who one is here, what one may, and a way out.
+// @ts-check
+
+import { h } from "../../app/vdom.js";
+import { when } from "../../parts/pieces.js";
+import { chip } from "../../parts/states.js";
+import { spentOf, workersOf } from "../fleet/accounts.js";
+
+/**
+ * @typedef {import("../../app/main.js").App} App
+ * @typedef {import("../../types.js").Account} Account
+ */
+
+/** @type {Record<string, string>} */
+const MEANINGS = {
+  read: "look at things, and listen to events",
+  create: "put tasks in, and steer them",
+  claim: "take up tasks, and report on them",
+  admin: "administer accounts, keys, workspaces and pools",
+};
+
+/** @param {App} app */
+export function createAbout(app) {
+  let version = "";
+  /** @type {Account | null} */
+  let account = null;
+
+  async function read() {
+    const [document, me] = await Promise.all([
+      app.act(() => app.api.get("/openapi.json")),
+      app.admin ? null : app.act(() => app.api.get("/accounts/me")),
+    ]);
+    version = document?.info.version ?? version;
+    account = me ?? account;
+    app.redraw();
+  }
+
+  function who() {
+    const session = /** @type {any} */ (app.session);
+    return h(
+      "section",
+      { class: "part", "aria-labelledby": "who" },
+      h("h2", { id: "who" }, "You"),
+      h(
+        "dl",
+        { class: "facts" },
+        fact("Here as", app.admin ? "an administrator" : (account?.name ?? "an account")),
+        account && fact("Type", chip(account.type)),
+        account && fact("Workers", workersOf(account)),
+        account && fact("Spent today", spentOf(account)),
+        fact("May", scopes(session.scopes)),
+        session.keyId && fact("Key", h("code", null, session.keyId)),
+        fact(
+          "Logged in",
+          session.expiresAt
+            ? ["ends ", when(session.expiresAt)]
+            : "local mode: nobody is asked for a key on this machine",
+        ),
+      ),
+      session.expiresAt && h("button", { type: "button", onclick: app.signOut }, "Log out"),
+      !app.admin && account && workspaces(app),
+      !app.admin &&
+        h(
+          "p",
+          { class: "soft" },
+          "Keys, grants, pools and hooks decide what others may do, so only administrators see them here.",
+        ),
+    );
+  }
+
+  return {
+    read,
+    view: () => [
+      who(),
+      h(
+        "section",
+        { class: "part", "aria-labelledby": "server" },
+        h("h2", { id: "server" }, "Server"),
+        h(
+          "dl",
+          { class: "facts" },
+          fact("Version", version ? `buildd ${version}` : "…"),
+          fact("Address", h("code", null, location.origin)),
+          fact("API", h("a", { href: "/api/docs" }, "how programs use it")),
+        ),
+      ),
+    ],
+  };
+}
+
+/** @param {App} app */
+function workspaces(app) {
+  const seen = app.store.workspaces.newest();
+  return h(
+    "p",
+    null,
+    seen.length ? "Workspaces that you may see: " : "No workspace is granted to this account yet.",
+    seen.map(({ id, name }, index) => [
+      index > 0 && ", ",
+      h("a", { key: id, href: `/workspaces/${id}` }, name),
+    ]),
+  );
+}
+
+/** @param {string[]} names */
+function scopes(names) {
+  return h(
+    "ul",
+    { class: "scopes" },
+    names.map((name) => h("li", { key: name }, chip(name), " ", MEANINGS[name] ?? "")),
+  );
+}
+
+/** @param {string} name @param {import("../../app/vdom.js").Child} value */
+function fact(name, value) {
+  return h("div", { key: name }, h("dt", null, name), h("dd", null, value));
+}
