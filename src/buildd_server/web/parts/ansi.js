@@ -3,9 +3,10 @@
 
 import { h } from "../app/vdom.js";
 import { ansi } from "../text/ansi.js";
-import { chunked } from "../text/diff-chunks.js";
 
 /** @typedef {import("../text/ansi-line.js").Span} Span */
+
+const PART = 200; // Lines that are laid out together.
 
 /** A line of a terminal. @param {Span[]} spans */
 export function ansiLine(spans) {
@@ -23,7 +24,10 @@ export function ansiLine(spans) {
  * @param {string} [label]
  */
 export function ansiView(text, label = "Output") {
-  const parts = chunked(ansi(text.replace(/\n$/, "")).lines, 200);
+  const { lines } = ansi(text.replace(/\n$/, ""));
+  const parts = Array.from({ length: Math.ceil(lines.length / PART) }, (_, at) =>
+    lines.slice(at * PART, (at + 1) * PART),
+  );
   return h(
     "pre",
     { class: "ansi", tabindex: "0", "aria-label": label },

@@ -52,7 +52,9 @@ export function createArtifact(app, artifact, alive) {
   }
 
   async function read() {
-    const text = artifact.content ?? (await app.act(async () => (await app.api.send("GET", `/artifacts/${id}/content`)).text()));
+    // To read a long one takes a while: what is around it stands first.
+    await new Promise((resolve) => setTimeout(resolve));
+    const text = artifact.content ?? (await app.act(download));
     failed = text === undefined;
     if (text === undefined) return;
     if (kind === "diff") diff = createDiff(app, { ...artifact, content: text }, comments);
@@ -60,10 +62,14 @@ export function createArtifact(app, artifact, alive) {
     app.redraw();
   }
 
+  async function download() {
+    return (await app.api.send("GET", `/artifacts/${id}/content`)).text();
+  }
+
   function plainBody() {
     if (kind === "image") return picture();
     if (kind === "link") return link(artifact.content ?? "");
-    if (kind === "file") return download();
+    if (kind === "file") return file();
     return h("p", { class: "unsaid" }, "It came without any content.");
   }
 
@@ -75,7 +81,7 @@ export function createArtifact(app, artifact, alive) {
     );
   }
 
-  function download() {
+  function file() {
     return h(
       "p",
       { class: "download" },

@@ -215,8 +215,10 @@ export function createComments(app, artifactId, alive) {
     get version() {
       return version;
     },
-    /** @param {string} key */
-    isOpen: (key) => drafts.has(key),
+    /** The lines under which a form is open. */
+    get openAt() {
+      return [...drafts.keys()].map(Number).filter((start) => !Number.isNaN(start));
+    },
     /**
      * Comments that stand in one place, and the form for another one there.
      * @param {Comment[]} comments

@@ -1,29 +1,25 @@
-// A diff to read and to comment on: files to fold, one column or two, and of a long one only what is
-// near the part that is seen. As long as nothing about it changes, drawing it again costs nothing.
+// A diff to read and to comment on: files to fold, in one column or two. As long as nothing about it
+// changes, drawing it again costs nothing.
 // @ts-check
 
 import { h } from "../app/vdom.js";
-import { between, chunked, itemsOf, linesOf } from "../text/diff-chunks.js";
+import { between, chunksOf, itemsOf, linesOf } from "../text/diff-chunks.js";
 import { parseDiff, select } from "../text/diff.js";
 import { place } from "../text/remarks.js";
-import { visible } from "../text/visible.js";
-import { count, plural } from "../text/words.js";
+import { plural } from "../text/words.js";
+import { diffBar, fileHead, withoutLines } from "./diffhead.js";
 import { itemView, lineId } from "./difflines.js";
-import { icon } from "./icons.js";
+import { createWindow } from "./diffwindow.js";
 
 /**
  * @typedef {import("../text/diff-lines.js").File} File
- * @typedef {import("../text/diff-chunks.js").Item} Item
  * @typedef {import("../app/vdom.js").VElement} VElement
- * @typedef {{items: Item[], starts: number[], near: boolean, height: number, lines: VElement[] | null,
- *   node: VElement | null}} Chunk `lines` are made when it is first drawn
+ * @typedef {import("./diffwindow.js").Pane} Pane
  */
 
 const WIDE = 960; // Pixels from which there is room for two columns.
-const NEAR = "1500px 0px";
-const AT_FIRST = 3; // Chunks that are drawn without waiting for what is seen.
+const AT_ONCE = 1; // Chunks that are drawn without waiting for what is seen.
 const LONG = 4_000; // Lines from which a diff is drawn only in part.
-const REST = 40; // Milliseconds between chunks that are drawn ahead.
 const MINUTE = 60_000;
 const LAYOUT = "diff-layout";
 
@@ -34,21 +30,20 @@ const LAYOUT = "diff-layout";
  */
 export function createDiff(app, artifact, comments) {
   const files = parseDiff(artifact.content ?? "");
+  const chunks = new Map(files.map((file) => [file, chunksOf(file)]));
   const total = files.flatMap(({ hunks }) => hunks).reduce((sum, { lines }) => sum + lines.length, 0);
   const commentable = app.may("create") ? artifact.id : null;
+  const window = createWindow(changed, total > LONG);
   /** @type {Set<File>} */
   const folded = new Set();
   /** @type {Map<File, Element>} */
   const heads = new Map();
-  /** @type {{split: boolean, chunks: Map<File, Chunk[]>}} */
-  let laidOut = { split: false, chunks: new Map() };
-  /** @type {WeakMap<Element, Chunk>} */
-  const standing = new WeakMap();
-  const watch = new IntersectionObserver(look, { rootMargin: NEAR });
+  let split = false;
+  let panes = laidOut();
   let placed = { version: -1, at: place(files, []) };
   let wide = false;
   let version = 0;
-  let ahead = 0;
+  let lastOpened = -1;
   let drawn = { stamp: "", node: /** @type {VElement | null} */ (null) };
 
   function changed() {
@@ -56,56 +51,16 @@ export function createDiff(app, artifact, comments) {
     app.redraw();
   }
 
-  function isSplit() {
-    return wide && localStorage.getItem(LAYOUT) === "split";
-  }
-
-  /** @param {IntersectionObserverEntry[]} entries */
-  function look(entries) {
-    for (const { target, isIntersecting, boundingClientRect } of entries) {
-      const chunk = standing.get(target);
-      if (chunk === undefined || boundingClientRect.height === 0) continue;
-      if (isIntersecting) near(chunk);
-      else if (total > LONG && chunk.near && !target.contains(document.activeElement))
-        Object.assign(chunk, { near: false, height: boundingClientRect.height, node: null });
-    }
-    changed();
-    drawAhead();
-  }
-
-  /** @param {Chunk} chunk */
-  function near(chunk) {
-    if (!chunk.near) Object.assign(chunk, { near: true, node: null });
-  }
-
-  /** What is not long is drawn to its end little by little, so that the browser's search finds all. */
-  function drawAhead() {
-    if (total > LONG || ahead) return;
-    ahead = setTimeout(() => {
-      ahead = 0;
-      const next = [...laidOut.chunks.values()].flat().find((chunk) => !chunk.near);
-      if (next === undefined) return;
-      near(next);
-      changed();
-      drawAhead();
-    }, REST);
-  }
-
-  /** @param {File} file @returns {Chunk[]} */
-  function chunksOf(file) {
-    const known = laidOut.chunks.get(file);
-    if (known) return known;
-    const before = [...laidOut.chunks.values()].flat().length;
-    const chunks = chunked(itemsOf(file, laidOut.split)).map((items, at) => ({
-      items,
-      starts: items.flatMap(linesOf).map(({ start }) => start),
-      near: before + at < AT_FIRST,
-      height: 0,
-      lines: null,
-      node: null,
-    }));
-    laidOut.chunks.set(file, chunks);
-    return chunks;
+  /** @returns {Map<File, Pane[]>} */
+  function laidOut() {
+    let at = 0;
+    const blank = { height: 0, lines: null, node: null };
+    return new Map(
+      files.map((file) => [
+        file,
+        (chunks.get(file) ?? []).map((chunk) => ({ ...blank, chunk, split, near: at++ < AT_ONCE })),
+      ]),
+    );
   }
 
   function placement() {
@@ -114,96 +69,56 @@ export function createDiff(app, artifact, comments) {
     return placed.at;
   }
 
-  /** @param {Chunk} chunk */
-  function chunkView(chunk) {
-    const { lines } = placement();
-    const spoken = chunk.starts.filter((start) => lines.has(start) || comments.isOpen(String(start)));
-    if (spoken.length > 0) {
-      chunk.node = null;
-      return box(chunk, withThreads(chunk, new Set(spoken)));
+  /** @param {Pane} pane @param {number[]} spoken where lines with comments start */
+  function paneView(pane, spoken) {
+    const { from, to } = pane.chunk;
+    const here = spoken.filter((start) => start >= from && start <= to);
+    if (here.length > 0) {
+      Object.assign(pane, { near: true, node: null });
+      return window.box(pane, withThreads(pane, new Set(here)));
     }
-    chunk.node ??= box(chunk, chunk.near ? linesDrawn(chunk) : []);
-    return chunk.node;
+    pane.node ??= window.box(pane, pane.near && linesDrawn(pane));
+    return pane.node;
   }
 
-  /** @param {Chunk} chunk @param {import("../app/vdom.js").Child} inside */
-  function box(chunk, inside) {
-    const size = chunk.height ? `${chunk.height}px` : `calc(var(--line-height) * ${chunk.items.length})`;
-    const empty = Array.isArray(inside) && inside.length === 0;
-    return h(
-      "div",
-      {
-        class: "chunk",
-        key: chunk.starts[0],
-        style: empty ? { "block-size": size } : {},
-        ref(/** @type {Element} */ element) {
-          standing.set(element, chunk);
-          watch.observe(element);
-          return () => watch.unobserve(element);
-        },
-      },
-      inside,
-    );
+  /** @param {Pane} pane */
+  function linesDrawn(pane) {
+    const items = itemsOf(pane.chunk, pane.split);
+    const first = items.findIndex(({ kind }) => kind !== "hunk");
+    pane.lines ??= items.map((item, at) => itemView(item, commentable, at === first));
+    return pane.lines;
   }
 
-  /** @param {Chunk} chunk */
-  function linesDrawn(chunk) {
-    chunk.lines ??= chunk.items.map((item, at) => itemView(item, commentable, at === firstLine(chunk)));
-    return chunk.lines;
-  }
-
-  /** @param {Chunk} chunk @param {Set<number>} spoken */
-  function withThreads(chunk, spoken) {
+  /** @param {Pane} pane @param {Set<number>} spoken */
+  function withThreads(pane, spoken) {
     const { lines } = placement();
-    const views = linesDrawn(chunk);
-    return chunk.items.flatMap((item, at) => [
+    const views = linesDrawn(pane);
+    return itemsOf(pane.chunk, pane.split).flatMap((item, at) => [
       views[at],
       ...linesOf(item)
         .filter(({ start }) => spoken.has(start))
-        .map(({ start }) =>
-          comments.thread(lines.get(start) ?? [], String(start), { opener: lineId(artifact.id, start) }),
-        ),
+        .map(({ start }) => thread(start, lines.get(start) ?? [])),
     ]);
   }
 
-  /** @param {File} file */
-  function fileView(file) {
-    const open = !folded.has(file);
-    return h(
-      "section",
-      { class: "file", key: file.headers[0]?.start ?? file.hunks[0]?.lines[0]?.start ?? 0 },
-      fileHead(file, open),
-      open && [
-        h("div", { class: "lines" }, chunksOf(file).map(chunkView)),
-        file.hunks.length === 0 && h("p", { class: "unsaid" }, emptyFile(file)),
-        comments.thread(placement().files.get(file) ?? [], `file-${file.path}`, { quoting: true }),
-      ],
-    );
+  /** @param {number} start @param {import("./comments.js").Comment[]} said */
+  function thread(start, said) {
+    return comments.thread(said, String(start), { opener: lineId(artifact.id, start) });
   }
 
-  /** @param {File} file @param {boolean} open */
-  function fileHead(file, open) {
-    if (file.status === "plain" && file.path === "") return null;
+  /** @param {File} file @param {number} at @param {number[]} spoken */
+  function fileView(file, at, spoken) {
+    const open = !folded.has(file);
+    const stray = placement().files.get(file) ?? [];
     return h(
-      "header",
-      {
-        class: "file-head",
-        ref(/** @type {Element} */ element) {
-          heads.set(file, element);
-        },
-      },
-      h(
-        "h4",
-        null,
-        h(
-          "button",
-          { type: "button", class: "quiet", "aria-expanded": String(open), onclick: () => fold(file) },
-          icon("down"),
-          h("span", { class: "path" }, h("bdi", null, visible(file.path))),
-        ),
-      ),
-      whatHappened(file).map((word) => h("span", { class: "chip", title: word, key: word }, word)),
-      file.added + file.removed > 0 && counts(file),
+      "section",
+      { class: "file", key: at },
+      fileHead(file, open, () => fold(file), (element) => void heads.set(file, element)),
+      open && [
+        h("div", { class: "lines" }, panes.get(file)?.map((pane) => paneView(pane, spoken))),
+        file.hunks.length === 0 && h("p", { class: "unsaid" }, withoutLines(file)),
+        comments.thread(stray, `file-${at}`, { quoting: true }),
+      ],
     );
   }
 
@@ -214,9 +129,9 @@ export function createDiff(app, artifact, comments) {
   }
 
   function foldAll() {
-    const all = folded.size < files.length;
+    const unfold = folded.size === files.length;
     folded.clear();
-    if (all) for (const file of files) folded.add(file);
+    if (!unfold) for (const file of files) folded.add(file);
     changed();
   }
 
@@ -227,96 +142,53 @@ export function createDiff(app, artifact, comments) {
     heads.get(file)?.closest("section")?.scrollIntoView();
   }
 
-  /** @param {string} layout */
+  /** @param {"unified" | "split"} layout */
   function choose(layout) {
     localStorage.setItem(LAYOUT, layout);
     changed();
   }
 
-  /** @param {MouseEvent} event */
+  function isSplit() {
+    return wide && localStorage.getItem(LAYOUT) === "split";
+  }
+
+  /** Begin a comment on a line, or on all since the last one. @param {MouseEvent} event */
   function onclick(event) {
     const button = /** @type {Element} */ (event.target).closest("button[data-start]");
     if (!(button instanceof HTMLElement)) return;
     const end = Number(button.dataset["start"]);
-    const from = event.shiftKey ? lastOpened : end;
-    const lines = between(files, from, end);
+    const lines = between(files, event.shiftKey ? lastOpened : end, end);
     const last = lines.at(-1);
     if (last === undefined) return;
     lastOpened = end;
     const what = lines.length === 1 ? `line ${last.after ?? last.before}` : plural(lines.length, "line");
     comments.open(String(last.start), { selection: select(lines), label: `Comment on ${what}` });
   }
-  let lastOpened = -1;
-
-  function toolbar() {
-    const named = files.filter(({ path }) => path !== "");
-    const sum = named.reduce(
-      (all, { added, removed }) => ({ added: all.added + added, removed: all.removed + removed }),
-      { added: 0, removed: 0 },
-    );
-    return h(
-      "div",
-      { class: "diff-bar" },
-      h(
-        "details",
-        { class: "file-list" },
-        h("summary", null, plural(named.length, "file"), " changed ", counts(sum)),
-        h("ul", null, named.map((file, at) => h("li", { key: at }, link(file)))),
-      ),
-      h(
-        "div",
-        { class: "actions" },
-        named.length > 1 &&
-          h("button", { type: "button", class: "quiet", onclick: foldAll }, folded.size < files.length ? "Fold all" : "Unfold all"),
-        wide && layouts(),
-      ),
-    );
-  }
-
-  /** @param {File} file */
-  function link(file) {
-    return h(
-      "button",
-      { type: "button", class: "quiet", onclick: () => jump(file) },
-      h("bdi", { class: "path" }, visible(file.path)),
-      counts(file),
-    );
-  }
-
-  function layouts() {
-    return h(
-      "div",
-      { class: "choice", role: "group", "aria-label": "Layout of the diff" },
-      [["unified", "Unified"], ["split", "Side by side"]].map(([layout = "", name]) =>
-        h(
-          "button",
-          { type: "button", key: layout, "aria-pressed": String((layout === "split") === isSplit()), onclick: () => choose(layout) },
-          name,
-        ),
-      ),
-    );
-  }
 
   /** @param {HTMLElement} element */
   function ref(element) {
     const size = new ResizeObserver(() => {
       const now = element.clientWidth >= WIDE;
-      if (now !== wide) {
-        wide = now;
-        changed();
-      }
+      if (now !== wide) changed();
+      wide = now;
     });
     size.observe(element);
     return () => size.disconnect();
   }
 
   function whole() {
-    if (laidOut.split !== isSplit()) laidOut = { split: isSplit(), chunks: new Map() };
+    if (split !== isSplit()) {
+      split = isSplit();
+      panes = laidOut();
+    }
+    window.admit();
+    window.drawAhead(() => [...panes.values()].flat().find((pane) => !pane.near));
+    const spoken = [...placement().lines.keys(), ...comments.openAt];
     return h(
       "div",
-      { class: ["diff", laidOut.split && "split"], onclick, onkeydown: walk, ref },
-      toolbar(),
-      files.map(fileView),
+      { class: ["diff", split && "split"], onclick, onkeydown: walk, ref },
+      diffBar(files, { jump, fold: foldAll, folded: folded.size === files.length, split, choose: wide ? choose : null }),
+      files.map((file, at) => fileView(file, at, spoken)),
       comments.whole(placement().rest, "this diff"),
     );
   }
@@ -328,16 +200,8 @@ export function createDiff(app, artifact, comments) {
       if (drawn.node === null || drawn.stamp !== stamp) drawn = { stamp, node: whole() };
       return drawn.node;
     },
-    close() {
-      watch.disconnect();
-      clearTimeout(ahead);
-    },
+    close: window.close,
   };
-}
-
-/** @param {Chunk} chunk */
-function firstLine(chunk) {
-  return chunk.items.findIndex(({ kind }) => kind !== "hunk");
 }
 
 /** The arrows go from line to line. @param {KeyboardEvent} event */
@@ -350,31 +214,4 @@ function walk(event) {
   if (!(next instanceof HTMLElement)) return;
   event.preventDefault();
   next.focus();
-}
-
-/** @param {{added: number, removed: number}} of */
-function counts({ added, removed }) {
-  return h(
-    "span",
-    { class: "counts figure" },
-    h("span", { class: "plus" }, `+${count(added)}`),
-    " ",
-    h("span", { class: "minus" }, `−${count(removed)}`),
-  );
-}
-
-/** @param {File} file */
-function whatHappened({ status, oldPath, oldMode, newMode, binary }) {
-  const moved = status === "renamed" || status === "copied";
-  return [
-    moved && oldPath ? `${status} from ${visible(oldPath)}` : status !== "modified" && status !== "plain" && status,
-    binary && "binary",
-    oldMode && newMode && oldMode !== newMode && `mode ${visible(oldMode)} → ${visible(newMode)}`,
-  ].filter((word) => typeof word === "string");
-}
-
-/** @param {File} file */
-function emptyFile({ binary, status }) {
-  if (binary) return "A binary file: there is nothing to read.";
-  return status === "added" || status === "deleted" ? "The file is empty." : "No line has changed.";
 }

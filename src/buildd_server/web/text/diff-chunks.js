@@ -7,7 +7,6 @@ import { visible } from "./visible.js";
 
 /** @typedef {import("./diff-lines.js").Line} Line */
 /** @typedef {import("./diff-lines.js").File} File */
-/** @typedef {import("./diff-lines.js").Hunk} Hunk */
 /** @typedef {import("./diff-pairs.js").Piece} Piece */
 
 /**
@@ -17,46 +16,91 @@ import { visible } from "./visible.js";
  * @typedef {Head | One | Two} Item
  */
 
-export const CHUNK = 100;
+/**
+ * Some lines of a hunk that follow each other, and where they stand in the content.
+ *
+ * @typedef {{header: Line | null, lines: Line[], from: number, to: number}} Chunk
+ */
+
+const SIZE = 50; // Lines from which a chunk ends where it may.
+const MOST = 400; // Lines at which it ends anyway.
 const LONGEST = 2_000; // Characters of a line that are shown: more is nothing that people read.
 
 /**
+ * Cut a file into chunks, between the old and the new of one change only if it is enormous.
+ *
  * @param {File} file
- * @param {boolean} split old beside new
- * @returns {Item[]}
+ * @returns {Chunk[]}
  */
-export function itemsOf(file, split) {
-  return file.hunks.flatMap((hunk) => {
-    /** @type {Item[]} */
-    const items = hunk.header ? [{ kind: "hunk", line: hunk.header }] : [];
-    if (hunk.header === null || !split) return items.concat(oneColumn(hunk));
-    return items.concat(sideBySide(hunk).map((row) => ({ kind: "row", ...row })));
+export function chunksOf(file) {
+  return file.hunks.flatMap(({ header, lines }) => {
+    const starts = [0, ...cuts(lines)];
+    return starts.map((start, at) =>
+      chunk(at === 0 ? header : null, lines.slice(start, starts[at + 1])),
+    );
   });
 }
 
-/**
- * @param {Hunk} hunk
- * @returns {One[]}
- */
-function oneColumn(hunk) {
-  /** @type {Map<Line, Line | null>} */
-  const beside = new Map();
-  for (const { before, after } of sideBySide(hunk)) {
-    if (before === after || before === null || after === null) continue;
-    beside.set(before, after).set(after, before);
-  }
-  return hunk.lines.map((line) => ({ kind: "line", line, beside: beside.get(line) ?? null }));
+/** @param {Line[]} lines */
+function cuts(lines) {
+  /** @type {number[]} */
+  const found = [];
+  let start = 0;
+  let replaces = false;
+  lines.forEach(({ kind }, at) => {
+    const before = lines[at - 1]?.kind ?? "context";
+    if (kind !== "added" && before !== "removed") replaces = false;
+    const free = kind !== "note" && !replaces;
+    if (at - start >= (free ? SIZE : MOST)) found.push((start = at));
+    if (kind === "removed") replaces = true;
+  });
+  return found;
+}
+
+/** @param {Line | null} header @param {Line[]} lines @returns {Chunk} */
+function chunk(header, lines) {
+  const from = (header ?? lines[0])?.start ?? 0;
+  return { header, lines, from, to: (lines.at(-1) ?? header)?.end ?? from };
 }
 
 /**
- * @template T
- * @param {T[]} items
- * @param {number} [size]
- * @returns {T[][]}
+ * How many rows a chunk has, or nearly so, without the work of pairing its lines.
+ *
+ * @param {Chunk} chunk
+ * @param {boolean} split
  */
-export function chunked(items, size = CHUNK) {
-  const count = Math.ceil(items.length / size);
-  return Array.from({ length: count }, (_, at) => items.slice(at * size, (at + 1) * size));
+export function rowsOf({ header, lines }, split) {
+  const removed = split ? lines.filter(({ kind }) => kind === "removed").length : 0;
+  const added = split ? lines.filter(({ kind }) => kind === "added").length : 0;
+  return Number(header !== null) + lines.length - Math.min(removed, added);
+}
+
+/**
+ * @param {Chunk} chunk
+ * @param {boolean} split old beside new
+ * @returns {Item[]}
+ */
+export function itemsOf({ header, lines }, split) {
+  /** @type {Item[]} */
+  const items = header ? [{ kind: "hunk", line: header }] : [];
+  const rows = sideBySide({ header, section: "", lines });
+  if (!split || lines[0]?.kind === "plain") return items.concat(oneColumn(lines, rows));
+  return items.concat(rows.map((row) => ({ kind: "row", ...row })));
+}
+
+/**
+ * @param {Line[]} lines
+ * @param {import("./diff-pairs.js").Row[]} rows
+ * @returns {One[]}
+ */
+function oneColumn(lines, rows) {
+  /** @type {Map<Line, Line>} */
+  const beside = new Map();
+  for (const { before, after } of rows) {
+    if (before === after || before === null || after === null) continue;
+    beside.set(before, after).set(after, before);
+  }
+  return lines.map((line) => ({ kind: "line", line, beside: beside.get(line) ?? null }));
 }
 
 /** The lines that an item shows, each once. @param {Item} item @returns {Line[]} */
