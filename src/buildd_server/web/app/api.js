@@ -2,7 +2,8 @@
 // @ts-check
 
 /**
- * @typedef {{query?: Record<string, unknown>, body?: unknown, ifMatch?: string, signal?: AbortSignal}} Options
+ * @typedef {{query?: Record<string, unknown>, body?: unknown, ifMatch?: string,
+ *   idempotencyKey?: string, signal?: AbortSignal}} Options
  * @typedef {{items: any[], next: string | null}} Page
  */
 
@@ -40,6 +41,7 @@ export function createApi(loggedOut) {
       headers: {
         ...(options.body === undefined ? {} : { "content-type": "application/json" }),
         ...(options.ifMatch ? { "if-match": options.ifMatch } : {}),
+        ...(options.idempotencyKey ? { "idempotency-key": options.idempotencyKey } : {}),
       },
       ...(options.signal ? { signal: options.signal } : {}),
     });
@@ -66,9 +68,9 @@ export function createApi(loggedOut) {
       const tag = (response.headers.get("etag") ?? "").replace(/^W\//, "");
       return { thing: await response.json(), tag };
     },
-    /** @param {string} path @param {unknown} [body] */
-    async post(path, body = {}) {
-      return (await send("POST", path, { body })).json();
+    /** @param {string} path @param {unknown} [body] @param {string} [idempotencyKey] makes it safe to send twice */
+    async post(path, body = {}, idempotencyKey = "") {
+      return (await send("POST", path, { body, idempotencyKey })).json();
     },
     /** @param {string} path @param {unknown} body @param {string} [ifMatch] */
     async patch(path, body, ifMatch) {
@@ -132,7 +134,10 @@ async function reached(url, init) {
     return await fetch(url, { ...init, credentials: "same-origin", redirect: "error" });
   } catch (error) {
     if (init.signal?.aborted) throw error;
-    throw new ApiError(0, { code: "unreachable", detail: "The server cannot be reached just now." });
+    throw new ApiError(0, {
+      code: "unreachable",
+      detail: "The server cannot be reached just now.",
+    });
   }
 }
 

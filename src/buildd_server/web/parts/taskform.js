@@ -19,7 +19,7 @@ const LAST = "buildd-workspace";
  * @returns {Promise<Task | null>} the task, if one was made
  */
 export async function openTaskForm(app, workspace = "") {
-  const dependencies = createPicker(app);
+  const dependencies = createPicker(app, chosenWorkspace);
   const keyOf = createKeys();
   /** @type {Task | null} */
   let made = null;
@@ -31,7 +31,7 @@ export async function openTaskForm(app, workspace = "") {
     action: "Create task",
     async send(values) {
       const body = taskOf(values, dependencies.picked());
-      return app.api.post("/tasks", { ...body, idempotencyKey: keyOf(JSON.stringify(body)) });
+      return app.api.post("/tasks", body, keyOf(JSON.stringify(body)));
     },
     done(/** @type {Task} */ task) {
       made = task;
@@ -55,18 +55,18 @@ function fields(app, workspace) {
   const chosen =
     [workspace, remembered()].find((each) => known.has(each)) ?? workspaces[0]?.id ?? "";
   return [
-    {
-      name: "workspaceId",
-      label: "Workspace",
-      value: chosen,
-      options: workspaces.map(({ id, name }) => [id, name]),
-    },
     { name: "title", label: "Title", required: true, focus: true },
     {
       name: "description",
       label: "Description",
       rows: 5,
       hint: "Markdown. What there is to do, and how one sees that it is done.",
+    },
+    {
+      name: "workspaceId",
+      label: "Workspace",
+      value: chosen,
+      options: workspaces.map(({ id, name }) => [id, name]),
     },
     {
       name: "runnerPreference",
@@ -170,6 +170,12 @@ function random() {
   return Array.from(crypto.getRandomValues(new Uint32Array(4)), (each) => each.toString(36)).join(
     "-",
   );
+}
+
+/** What the form says now. */
+function chosenWorkspace() {
+  const field = document.getElementById("field-workspaceId");
+  return field instanceof HTMLSelectElement ? field.value : "";
 }
 
 /** Those that other tasks and pools name. @param {App} app */

@@ -13,8 +13,11 @@ import { badge } from "./states.js";
 const SHOWN = 6;
 const PAUSE = 250; // Milliseconds after the last key.
 
-/** @param {App} app */
-export function createPicker(app) {
+/**
+ * @param {App} app
+ * @param {() => string} workspace the one in which to look: a task waits for tasks of its own only
+ */
+export function createPicker(app, workspace) {
   /** @type {Task[]} */
   let picked = [];
   /** @type {Task[]} */
@@ -33,7 +36,9 @@ export function createPicker(app) {
   async function search() {
     const asked = text.trim();
     const read = asked
-      ? await app.act(() => app.api.get("/tasks", { text: asked, limit: 20 }))
+      ? await app.act(() =>
+          app.api.get("/tasks", { text: asked, workspaceId: workspace(), limit: 20 }),
+        )
       : [];
     if (asked !== text.trim()) return;
     found = read ?? [];
