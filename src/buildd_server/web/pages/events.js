@@ -3,7 +3,6 @@
 
 import { recent } from "../app/history.js";
 import { h } from "../app/vdom.js";
-import { eventDetail, eventFilters, taskLink, typesOf } from "../parts/feed.js";
 import { icon } from "../parts/icons.js";
 import { accountName, empty, head, workspaceName } from "../parts/pieces.js";
 import { createTitles } from "../parts/titles.js";
@@ -11,6 +10,7 @@ import { createVirtual } from "../parts/virtual.js";
 import { instant, told, toneOf, wants } from "../text/events.js";
 import { createRing } from "../text/ring.js";
 import { exact, plural } from "../text/words.js";
+import { eventDetail, eventFilters, taskLink, typesOf } from "./events/parts.js";
 
 /**
  * @typedef {import("../app/main.js").App} App

@@ -2,28 +2,26 @@
 // @ts-check
 
 import { ApiError } from "../app/api.js";
-import { allowed } from "../app/store.js";
 import { h } from "../app/vdom.js";
 import { createChart } from "../parts/chart.js";
 import { icon } from "../parts/icons.js";
 import { accountName, empty, head, workspaceName } from "../parts/pieces.js";
-import { budgets, running, runningCost, spendFilters, sums, topTasks } from "../parts/spending.js";
 import { createTitles } from "../parts/titles.js";
-import { barsOf, before, csv, daysOf, periodOf, seriesOf, total } from "../text/spending.js";
+import { barsOf, csv, daysOf, periodOf, seriesOf, total } from "../text/spending.js";
 import { date, dayOfMonth } from "../text/words.js";
+import { download, exported, readAll, readByDay } from "./spend/read.js";
+import { budgets, running, runningCost, spendFilters, sums, topTasks } from "./spend/tables.js";
 
 /**
  * @typedef {import("../app/main.js").App} App
  * @typedef {import("../text/spending.js").Spend} Spend
  * @typedef {import("../text/spending.js").Period} Period
  * @typedef {import("../text/spending.js").Owner} Owner
- * @typedef {import("../parts/spending.js").Asked} Asked
- * @typedef {{days: Spend[], before: number, accounts: Spend[], workspaces: Spend[], tasks: Spend[]}} Read
+ * @typedef {import("./spend/read.js").Asked} Asked
+ * @typedef {import("./spend/read.js").Read} Read
  */
 
 const GENTLY = 5000; // Milliseconds from one reading to the next, whatever happens.
-const MOST = 10_000;
-const TOP = 10;
 
 /** @type {import("../app/router.js").PageMaker} */
 export function page(app) {
@@ -80,7 +78,7 @@ export function page(app) {
 
   /** Save all figures of the period as a file. @param {Asked} what */
   async function save(what) {
-    const rows = await app.act(() => spent(app, what, what.period, "day,account,workspace,task"));
+    const rows = await app.act(() => readByDay(app, what, "day,account,workspace,task"));
     if (rows)
       download(
         csv(exported(app, rows)),
@@ -166,43 +164,6 @@ export function page(app) {
   };
 }
 
-/** @param {App} app @param {Asked} what @param {AbortSignal} signal @returns {Promise<Read>} */
-async function readAll(app, what, signal) {
-  const { period, owner } = what;
-  const by = (/** @type {string} */ names, limit = MOST) =>
-    spent(app, what, period, names, limit, signal);
-  const [days, earlier, accounts, workspaces, tasks] = await Promise.all([
-    by(owner === "accountId" ? "day,account" : "day,workspace"),
-    spent(app, what, before(period), "day", MOST, signal),
-    by("account"),
-    by("workspace"),
-    by("task", TOP),
-    allowed(app.api.all("/accounts")).then((all) => app.store.accounts.putAll(all)),
-    app.api.all("/workspaces").then((all) => app.store.workspaces.putAll(all)),
-  ]);
-  return { days, before: total(earlier), accounts, workspaces, tasks };
-}
-
-/**
- * @param {App} app
- * @param {Asked} what
- * @param {Period} period
- * @param {string} by
- * @param {number} [limit]
- * @param {AbortSignal} [signal]
- * @returns {Promise<Spend[]>}
- */
-function spent(
-  app,
-  { accountId, workspaceId },
-  { since, until },
-  by,
-  limit = MOST,
-  signal = undefined,
-) {
-  return app.api.get("/spend", { since, until, by, accountId, workspaceId, limit }, signal);
-}
-
 /** @param {App} app @param {Owner} owner @param {string} id */
 function nameOf(app, owner, id) {
   if (id === "other") return "all others";
@@ -212,41 +173,6 @@ function nameOf(app, owner, id) {
 /** A period in words. @param {Period} period */
 function told({ since, until }) {
   return since === until ? date(since, "UTC") : `${dayOfMonth(since)} – ${date(until, "UTC")}`;
-}
-
-/** @param {App} app @param {Spend[]} rows */
-function exported(app, rows) {
-  const heads = [
-    "day",
-    "account",
-    "account id",
-    "workspace",
-    "workspace id",
-    "task id",
-    "cost in USD",
-    "attempts",
-  ];
-  const byDay = rows.toSorted((a, b) => ((a.day ?? "") < (b.day ?? "") ? -1 : 1));
-  return [
-    heads,
-    ...byDay.map(({ day, accountId, workspaceId, taskId, costUsd, attempts }) => [
-      day,
-      app.store.accounts.get(accountId)?.name,
-      accountId,
-      app.store.workspaces.get(workspaceId)?.name,
-      workspaceId,
-      taskId,
-      Number(costUsd),
-      attempts,
-    ]),
-  ];
-}
-
-/** @param {string} text @param {string} name */
-function download(text, name) {
-  const address = URL.createObjectURL(new Blob([text], { type: "text/csv;charset=utf-8" }));
-  Object.assign(document.createElement("a"), { href: address, download: name }).click();
-  setTimeout(() => URL.revokeObjectURL(address), 60_000);
 }
 
 /** @param {ApiError} error @param {() => void} again */

@@ -17,7 +17,7 @@ import { table } from "./pieces.js";
 const HEIGHT = 220;
 const TOP = 8;
 const BOTTOM = 24;
-const LEFT = 52;
+const LEFT = 60;
 const LABEL = 64; // Pixels that a day's name takes.
 const WIDEST = 48;
 
@@ -112,7 +112,11 @@ export function createChart(redraw) {
       "g",
       { key: `tick ${tick}`, "aria-hidden": "true" },
       h("line", { x1: LEFT, x2: width, y1: at, y2: at, class: "chart-line" }),
-      h("text", { x: LEFT - 8, y: at + 4, "text-anchor": "end", class: "chart-text" }, money(tick)),
+      h(
+        "text",
+        { x: LEFT - 8, y: at + 4, "text-anchor": "end", class: "chart-text" },
+        money(tick).replace(/\.00$/, ""),
+      ),
     );
   }
 

@@ -184,6 +184,29 @@ export function ticksOf(highest, steps = 4) {
 }
 
 /**
+ * All of a period by its days, however many: what is asked answers up to `most` rows, the newest day
+ * first. A day that is cut off is asked for again; one that alone has more rows is told by its dearest.
+ *
+ * @param {(period: Period) => Promise<Spend[]>} ask
+ * @param {Period} period
+ * @param {number} most
+ */
+export async function everyDay(ask, { since, until }, most) {
+  /** @type {Spend[]} */
+  const rows = [];
+  let last = until;
+  while (since <= last) {
+    const found = await ask({ since, until: last });
+    const oldest = found.at(-1)?.day;
+    if (found.length < most || !oldest) return rows.concat(found);
+    const alone = found[0]?.day === oldest;
+    rows.push(...(alone ? found : found.filter(({ day }) => day !== oldest)));
+    last = alone ? plus(oldest, -1) : oldest;
+  }
+  return rows;
+}
+
+/**
  * How much more or less than before, as a share; null where nothing was spent before.
  *
  * @param {number} now

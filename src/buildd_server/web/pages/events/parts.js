@@ -1,18 +1,18 @@
 // Around the feed: which events are shown, and all that one of them holds.
 // @ts-check
 
-import { h } from "../app/vdom.js";
-import { TYPES, toneOf } from "../text/events.js";
-import { visible } from "../text/visible.js";
-import { exact } from "../text/words.js";
-import { icon } from "./icons.js";
-import { accountName, shortId, workspaceName } from "./pieces.js";
+import { h } from "../../app/vdom.js";
+import { icon } from "../../parts/icons.js";
+import { accountName, shortId, workspaceName } from "../../parts/pieces.js";
+import { TYPES, toneOf } from "../../text/events.js";
+import { visible } from "../../text/visible.js";
+import { exact } from "../../text/words.js";
 
 /**
- * @typedef {import("../app/main.js").App} App
- * @typedef {import("../app/vdom.js").Child} Child
- * @typedef {import("../types.js").Event} Event
- * @typedef {ReturnType<typeof import("./titles.js").createTitles>} Titles
+ * @typedef {import("../../app/main.js").App} App
+ * @typedef {import("../../app/vdom.js").Child} Child
+ * @typedef {import("../../types.js").Event} Event
+ * @typedef {ReturnType<typeof import("../../parts/titles.js").createTitles>} Titles
  */
 
 /** The types that an address names. @param {string | undefined} text */

@@ -1,21 +1,26 @@
 // The tables and figures around the chart of spending: filters, sums, budgets of today, tasks, what runs now.
 // @ts-check
 
-import { h } from "../app/vdom.js";
-import { byOwner, change, MOST_DAYS, total } from "../text/spending.js";
-import { count, money, percent, plural } from "../text/words.js";
-import { accountName, budgetBar, dollars, shortId, table, workspaceName } from "./pieces.js";
-import { badge } from "./states.js";
+import { h } from "../../app/vdom.js";
+import {
+  accountName,
+  budgetBar,
+  dollars,
+  shortId,
+  table,
+  workspaceName,
+} from "../../parts/pieces.js";
+import { badge } from "../../parts/states.js";
+import { byOwner, change, MOST_DAYS, total } from "../../text/spending.js";
+import { count, money, percent, plural } from "../../text/words.js";
 
 /**
- * @typedef {import("../app/main.js").App} App
- * @typedef {import("../app/vdom.js").Child} Child
- * @typedef {import("../text/spending.js").Spend} Spend
- * @typedef {import("../text/spending.js").Period} Period
- * @typedef {import("../text/spending.js").Owner} Owner
- * @typedef {ReturnType<typeof import("./titles.js").createTitles>} Titles
- * @typedef {{period: Period & {days: number | null}, owner: Owner, accountId: string | undefined,
- *   workspaceId: string | undefined}} Asked
+ * @typedef {import("../../app/main.js").App} App
+ * @typedef {import("../../app/vdom.js").Child} Child
+ * @typedef {import("../../text/spending.js").Spend} Spend
+ * @typedef {import("../../text/spending.js").Period} Period
+ * @typedef {ReturnType<typeof import("../../parts/titles.js").createTitles>} Titles
+ * @typedef {import("./read.js").Asked} Asked
  */
 
 const RUNNING = 10;
