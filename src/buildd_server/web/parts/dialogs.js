@@ -12,9 +12,10 @@ import { copyable } from "./pieces.js";
  * @typedef {import("./forms.js").Field} Field
  * @typedef {Record<string, string>} Values
  * @typedef {{fields: Field[], action: string, send: (values: Values) => Promise<any>,
- *   extra?: Child, danger?: boolean}} Asked
+ *   extra?: Child, more?: {label: string, fields: Field[]}, danger?: boolean}} Asked
  * @typedef {{title: string, path: string, fields: (thing: any) => Field[],
- *   body: (values: Values) => Record<string, unknown>, extra?: (thing: any) => Child}} Change
+ *   body: (values: Values) => Record<string, unknown>, extra?: (thing: any) => Child,
+ *   more?: (thing: any) => {label: string, fields: Field[]}}} Change
  */
 
 /**
@@ -48,13 +49,14 @@ export async function ask(app, title, asked) {
  * @param {App} app
  * @param {Change} change
  */
-export async function edit(app, { title, path, fields, body, extra }) {
+export async function edit(app, { title, path, fields, body, extra, more }) {
   const read = await app.act(() => app.api.tagged(path));
   if (read === undefined) return undefined;
   const { thing, tag } = read;
   return ask(app, title, {
     fields: fields(thing),
     extra: extra?.(thing),
+    ...(more ? { more: more(thing) } : {}),
     action: "Save",
     async send(values) {
       const changed = differing(thing, body(values));

@@ -130,6 +130,7 @@ async function changed(app, account) {
     title: `Edit ${account.name}`,
     path: `/accounts/${account.id}`,
     fields: (read) => [nameField(read.name), ...limitFields(read)],
+    more: moreLimits,
     body: (values) => ({ name: values.name, ...limits(values) }),
   });
   if (answer) app.store.accounts.put(answer);
@@ -145,6 +146,7 @@ export async function newAccount(app) {
       nameField(),
       ...limitFields({ maxConcurrentWorkers: 3, maxCostPerDay: 50 }),
     ],
+    more: moreLimits({}),
     extra:
       workspaces.length > 0 &&
       boxes(
@@ -224,8 +226,7 @@ function nameField(value = "") {
 }
 
 /** @param {Partial<Account>} account @returns {Field[]} */
-function limitFields(account) {
-  const optional = { type: "number", min: 0, step: "any", placeholder: "no limit" };
+function limitFields({ maxConcurrentWorkers, maxCostPerDay }) {
   return [
     {
       name: "maxConcurrentWorkers",
@@ -233,46 +234,58 @@ function limitFields(account) {
       type: "number",
       min: 1,
       required: true,
-      value: account.maxConcurrentWorkers ?? null,
+      value: maxConcurrentWorkers ?? null,
     },
     {
       name: "maxCostPerDay",
       label: "Dollars per day",
       hint: "A day ends at midnight, UTC.",
-      ...optional,
+      type: "number",
+      min: 0,
+      step: "any",
       required: true,
-      value: account.maxCostPerDay ?? null,
+      value: maxCostPerDay ?? null,
     },
+  ];
+}
+
+/** @param {Partial<Account>} account */
+function moreLimits({ maxCostPerTask, maxTasksPerRun, maxCostPerRun, githubId }) {
+  /** @type {Omit<Field, "name" | "label">} */
+  const dollarsField = { type: "number", min: 0, step: "any", placeholder: "no limit" };
+  /** @type {Field[]} */
+  const fields = [
     {
       name: "maxCostPerTask",
       label: "Dollars set aside for an attempt",
       hint: "Where the task has no limit of its own.",
-      ...optional,
+      ...dollarsField,
       placeholder: "none",
-      value: account.maxCostPerTask ?? null,
+      value: maxCostPerTask ?? null,
     },
     {
       name: "maxTasksPerRun",
       label: "Tasks of one run",
-      ...optional,
+      type: "number",
       min: 1,
-      step: "1",
-      value: account.maxTasksPerRun ?? null,
+      placeholder: "no limit",
+      value: maxTasksPerRun ?? null,
     },
     {
       name: "maxCostPerRun",
       label: "Dollars of one run",
-      ...optional,
-      value: account.maxCostPerRun ?? null,
+      ...dollarsField,
+      value: maxCostPerRun ?? null,
     },
     {
       name: "githubId",
       label: "Repository",
       hint: "Of an account of type action: whose Actions it stands for.",
       placeholder: "owner/repository",
-      value: account.githubId ?? null,
+      value: githubId ?? null,
     },
   ];
+  return { label: "More limits, and GitHub", fields };
 }
 
 /** @param {Record<string, string>} values */

@@ -78,7 +78,7 @@ function poolView(app, fleet, pool) {
         when(pool.retryAt),
         ".",
       ),
-    launches.length > 0 && launchesView(app, pool, launches),
+    launches.length > 0 && launchesView(app, fleet, pool, launches),
   );
 }
 
@@ -170,17 +170,17 @@ function leftoverCells({ launchId, externalId, url, known }) {
   ];
 }
 
-/** @param {App} app @param {Pool} pool @param {Launch[]} launches */
-function launchesView(app, pool, launches) {
+/** @param {App} app @param {Fleet} fleet @param {Pool} pool @param {Launch[]} launches */
+function launchesView(app, fleet, pool, launches) {
   return table(
     `Open launches of ${pool.name}`,
     ["Launch", "Status", "For", "What its runner saw", "Since", null],
-    launches.map((each) => ({ key: each.id, cells: launchCells(app, each) })),
+    launches.map((each) => ({ key: each.id, cells: launchCells(app, fleet, each) })),
   );
 }
 
-/** @param {App} app @param {Launch} launch */
-function launchCells(app, launch) {
+/** @param {App} app @param {Fleet} fleet @param {Launch} launch */
+function launchCells(app, fleet, launch) {
   const { id, url, externalId, status, taskId, detail, unknownSince, stopReason, createdAt } =
     launch;
   const name = externalId ?? shortId(id);
@@ -193,7 +193,7 @@ function launchCells(app, launch) {
       ? h(
           "a",
           { class: "task-link", href: `/tasks/${taskId}` },
-          app.store.tasks.get(taskId)?.title ?? shortId(taskId),
+          fleet.titles.of(taskId) ?? shortId(taskId),
         )
       : h("span", { class: "soft" }, "whatever comes"),
     unknownSince

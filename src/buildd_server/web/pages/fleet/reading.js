@@ -4,6 +4,7 @@
 
 import { ApiError } from "../../app/api.js";
 import { allowed } from "../../app/store.js";
+import { createTitles } from "../../parts/titles.js";
 
 /**
  * @typedef {import("../../app/main.js").App} App
@@ -12,8 +13,7 @@ import { allowed } from "../../app/store.js";
  */
 
 const EVERY = 10_000;
-const SOON = 500;
-const AT_ONCE = 100;
+const SOON = 1000;
 
 /** @param {App} app */
 export function createFleet(app) {
@@ -21,19 +21,17 @@ export function createFleet(app) {
     /** @type {Agent[]} */
     agents: [],
     loaded: false,
+    titles: createTitles(app),
     now: () => Date.now() + ahead,
     /** @param {import("../../types.js").Event} event */
     hear({ type }) {
-      if (type === "launch:updated" || type === "account:updated") soon();
-      else if (type === "worker:status") void titles();
+      if (type === "launch:updated") soon();
     },
     read: () => read().catch(ignored),
     close,
   };
   let ahead = 0; // Milliseconds: ages are told by the server's clock, not by that of this machine.
   let waiting = 0;
-  /** @type {Set<string>} */
-  const asked = new Set();
   const rounds = setInterval(() => document.hidden || fleet.read(), EVERY);
   const looked = () => document.hidden || fleet.read();
   document.addEventListener("visibilitychange", looked);
@@ -65,20 +63,6 @@ export function createFleet(app) {
     replace(store.launches, launches);
     fleet.loaded = true;
     app.redraw();
-    await titles();
-  }
-
-  /** The tasks that are worked on, whose titles are shown. Each is asked for once. */
-  async function titles() {
-    const { api, store } = app;
-    const wanted = [...store.live(), ...store.launches.newest()].map(({ taskId }) => taskId ?? "");
-    const ids = [...new Set(wanted)].filter((id) => id && !store.tasks.get(id) && !asked.has(id));
-    for (let start = 0; start < ids.length; start += AT_ONCE) {
-      const some = ids.slice(start, start + AT_ONCE);
-      for (const id of some) asked.add(id);
-      store.tasks.putAll(await api.get("/tasks", { ids: some.join(","), limit: AT_ONCE }));
-    }
-    if (ids.length) app.redraw();
   }
 
   function soon() {

@@ -23,7 +23,7 @@ export function createWorkers(app, fleet) {
 
   /** @param {Worker} worker */
   function cells(worker) {
-    const title = app.store.tasks.get(worker.taskId)?.title ?? worker.name;
+    const title = fleet.titles.of(worker.taskId) ?? worker.name;
     return [
       h("a", { class: "task-link", href: `/tasks/${worker.taskId}` }, title),
       badge(worker.status),

@@ -185,7 +185,7 @@ export function createKeys(app) {
         "div",
         { class: "named" },
         h("b", { title: key.id }, nameOf(key)),
-        key.replacedBy && h("span", { class: "faint" }, `now ${shortId(key.replacedBy)}`),
+        key.replacedBy && h("span", { class: "faint" }, `replaced by ${shortId(key.replacedBy)}`),
       ),
       h(
         "div",

@@ -2,19 +2,17 @@
 // @ts-check
 
 import { h } from "../../app/vdom.js";
-import { ask, edit, json, lines, number } from "../../parts/dialogs.js";
+import { ask, edit } from "../../parts/dialogs.js";
 import { accountName, copyable, empty, table, workspaceName } from "../../parts/pieces.js";
 import { chip } from "../../parts/states.js";
 import { poolHealth } from "../fleet/health.js";
-import { RUNNERS, runnerOf } from "./runners.js";
+import { accountField, body, chosenRunner, fields, moreFields, pluginField } from "./poolform.js";
+import { runnerOf } from "./runners.js";
 
 /**
  * @typedef {import("../../app/main.js").App} App
  * @typedef {import("../../types.js").Pool} Pool
- * @typedef {import("../../parts/forms.js").Field} Field
  */
-
-const OTHER = "other";
 
 /** @param {App} app */
 export function createPools(app) {
@@ -36,8 +34,9 @@ export function createPools(app) {
       fields: [
         ...(runner ? [] : [pluginField()]),
         accountField(app),
-        ...fields(app, runner, { config: runnerOf(runner).config, maximum: 1 }),
+        ...fields(runner, { config: runnerOf(runner).config }),
       ],
+      more: moreFields(app, {}),
       action: "Make pool",
       send: (values) =>
         app.api.post("/pools", {
@@ -65,7 +64,8 @@ export function createPools(app) {
     await edit(app, {
       title: `Edit ${pool.name}`,
       path: `/pools/${pool.id}`,
-      fields: (thing) => fields(app, pool.runner, thing),
+      fields: (thing) => fields(pool.runner, thing),
+      more: (thing) => moreFields(app, thing),
       body,
     });
     await read();
@@ -168,151 +168,5 @@ export function createPools(app) {
             ]
           : list(),
       ),
-  };
-}
-
-/** Where agents are to live; "" for a plugin's runner. @param {App} app @returns {Promise<string | undefined>} */
-function chosenRunner(app) {
-  return ask(app, "New pool", {
-    fields: [
-      {
-        name: "runner",
-        label: "Where are its agents to live?",
-        options: [
-          ...Object.entries(RUNNERS).map(
-            ([name, { about }]) => /** @type {[string, string]} */ ([name, `${name}: ${about}`]),
-          ),
-          [OTHER, "another runner, of a plugin"],
-        ],
-        focus: true,
-      },
-    ],
-    action: "Go on",
-    send: async ({ runner }) => (runner === OTHER ? "" : runner),
-  });
-}
-
-/** @returns {Field} */
-function pluginField() {
-  return {
-    name: "runner",
-    label: "Runner",
-    hint: "As `buildd plugins list` names it.",
-    required: true,
-  };
-}
-
-/** @param {App} app @returns {Field} */
-function accountField(app) {
-  return {
-    name: "accountId",
-    label: "Account",
-    hint: "Whose agents they are: its grants, limits and budget hold.",
-    options: app.store.accounts.newest().map(({ id, name }) => [id, name]),
-  };
-}
-
-/**
- * @param {App} app
- * @param {string} runner
- * @param {Partial<Pool>} pool
- * @returns {Field[]}
- */
-function fields(app, runner, pool) {
-  const { hint, passEnv } = runnerOf(runner);
-  return [
-    { name: "name", label: "Name", required: true, placeholder: "fleet", value: pool.name ?? null },
-    {
-      name: "config",
-      label: `Settings of ${runner || "the runner"}, as JSON`,
-      hint,
-      rows: 7,
-      value: JSON.stringify(pool.config, null, 2),
-    },
-    {
-      name: "maximum",
-      label: "Launches at once, at most",
-      type: "number",
-      min: 1,
-      required: true,
-      value: pool.maximum ?? 1,
-    },
-    {
-      name: "minimum",
-      label: "Idle agents kept ready",
-      hint: "With 0, an agent is started when a task waits.",
-      type: "number",
-      min: 0,
-      required: true,
-      value: pool.minimum ?? 0,
-    },
-    {
-      name: "workspaceId",
-      label: "Workspace",
-      options: [
-        ["", "all that its account may claim in"],
-        ...app.store.workspaces
-          .newest()
-          .map(({ id, name }) => /** @type {[string, string]} */ ([id, `${name} only`])),
-      ],
-      value: pool.workspaceId ?? "",
-    },
-    {
-      name: "capabilities",
-      label: "What its agents can do, one in a line",
-      rows: 2,
-      placeholder: "gpu",
-      value: pool.capabilities?.join("\n") ?? null,
-    },
-    {
-      name: "arguments",
-      label: "Further arguments of buildd-agent, one in a line",
-      rows: 2,
-      placeholder: "--executor=claude",
-      value: pool.arguments?.join("\n") ?? null,
-    },
-    ...(passEnv ? [passEnvField(pool)] : []),
-    {
-      name: "server",
-      label: "This server, as its agents reach it",
-      placeholder: location.origin,
-      value: pool.server ?? null,
-    },
-    {
-      name: "startTimeoutSeconds",
-      label: "Seconds until it must have taken work",
-      type: "number",
-      min: 30,
-      required: true,
-      value: pool.startTimeoutSeconds ?? 600,
-    },
-  ];
-}
-
-/** @param {Partial<Pool>} pool @returns {Field} */
-function passEnvField({ passEnv }) {
-  return {
-    name: "passEnv",
-    label: "Variables of the server that its agents are given, one name in a line",
-    hint: "Names only: the values stay with the server, and go privately.",
-    rows: 2,
-    placeholder: "ANTHROPIC_API_KEY",
-    value: passEnv?.join("\n") ?? null,
-  };
-}
-
-/** @param {Record<string, string>} values */
-function body(values) {
-  return {
-    name: values.name,
-    config: json("config", values.config),
-    workspaceId: values.workspaceId || null,
-    capabilities: lines(values.capabilities),
-    arguments: lines(values.arguments),
-    passEnv: lines(values.passEnv),
-    minimum: number(values.minimum),
-    maximum: number(values.maximum),
-    startTimeoutSeconds: number(values.startTimeoutSeconds),
-    server: values.server?.trim() || null,
   };
 }
