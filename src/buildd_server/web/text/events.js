@@ -52,7 +52,7 @@ const SUMMARIES = {
   "task:created": ({ runnerPreference: route, requiredCapabilities: needs }) =>
     joined([route && `for ${route}`, needs?.length > 0 && `needs ${needs.join(", ")}`]),
   "task:updated": (data) => (data.deleted ? "deleted" : moved(data)),
-  "task:cancelled": moved,
+  "task:cancelled": ({ previousStatus }) => moved({ previousStatus, status: "cancelled" }),
   "worker:status": moved,
   "worker:progress": ({ progress, turns }) =>
     joined([
