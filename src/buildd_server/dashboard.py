@@ -164,7 +164,11 @@ def _read(directory: Traversable, above: str = "") -> Iterator[tuple[str, bytes]
 
 def _page(template: str, base: str, served: Mapping[str, str]) -> str:
     """The page, whose browser asks for all of the core at once and not as it meets each import."""
-    core = [path for path in served if re.fullmatch(r"app/[^/]+\.js", path)]
+    core = [
+        path
+        for path in served
+        if re.fullmatch(r"app/[^/]+\.js", path) and f"%assets%/{path}" not in template
+    ]
     lines = [f'    <link rel="modulepreload" href="{base}/{escape(path)}">\n' for path in core]
     return template.replace("%assets%", base).replace("  </head>", f"{''.join(lines)}  </head>")
 

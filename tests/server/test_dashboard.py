@@ -57,9 +57,11 @@ def test_a_page_runs_nothing_but_our_own_files(visitor: httpx2.Client) -> None:
 
 
 def test_all_that_a_page_names_is_there(visitor: httpx2.Client) -> None:
-    named = set(LINK.findall(visitor.get("/").text))
+    links = LINK.findall(visitor.get("/").text)
+    named = set(links)
     assert MAIN in named
     assert {f"{ASSETS}{dashboard().digest}/{path}" for path in SERVED if path[:4] == "app/"} < named
+    assert len(links) == len(named)
     for address in named:
         assert visitor.get(address).status_code == 200, address
 
