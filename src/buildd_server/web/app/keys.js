@@ -19,6 +19,8 @@ const OTHERS = /** @type {const} */ ([
   ["j, k", "Next or previous task"],
   ["h, l", "Column to the left or right"],
   ["Enter", "Open it"],
+  ["a, m", "On a task: answer it, or write to its agent"],
+  ["[, ]", "On a task: the attempt before or after"],
   ["?", "These keys"],
 ]);
 const SEQUENCE = 1500; // Milliseconds between g and the key of a page.

@@ -1,0 +1,163 @@
+// What is known of a task besides its story: where it belongs, what it may cost, what it is about, what came of it.
+// @ts-check
+
+import { h } from "../../app/vdom.js";
+import { icon } from "../../parts/icons.js";
+import { markdownView } from "../../parts/markdown.js";
+import { accountName, budgetBar, dollars, when, workspaceName } from "../../parts/pieces.js";
+import { badge, chip } from "../../parts/states.js";
+import { visible } from "../../text/visible.js";
+import { exact } from "../../text/words.js";
+
+/**
+ * @typedef {import("../../app/main.js").App} App
+ * @typedef {import("../../app/vdom.js").Child} Child
+ * @typedef {import("../../types.js").Task} Task
+ * @typedef {import("../../types.js").Worker} Worker
+ */
+
+/** @type {Record<string, string>} */
+const ROUTES = {
+  any: "any account",
+  user: "people's machines",
+  service: "services",
+  action: "GitHub Actions",
+};
+
+/**
+ * @param {App} app
+ * @param {Task} task
+ * @param {Worker | undefined} worker the newest attempt
+ */
+export function facts(app, task, worker) {
+  return h(
+    "dl",
+    { class: "task-facts" },
+    fact(
+      "Workspace",
+      h("a", { href: `/workspaces/${task.workspaceId}` }, workspaceName(app, task.workspaceId)),
+    ),
+    fact("Route", ROUTES[task.runnerPreference] ?? task.runnerPreference),
+    task.claimedBy && fact("Account", accountName(app, task.claimedBy)),
+    fact("Cost", costs(task)),
+    fact("Attempt", `${task.attempt} of ${task.maxAttempts}`),
+    task.priority !== 0 && fact("Priority", String(task.priority)),
+    task.requiredCapabilities.length > 0 &&
+      fact(
+        "Needs",
+        task.requiredCapabilities.map((each) => chip(each)),
+      ),
+    task.trust !== "internal" &&
+      fact("Written by", task.trust === "public" ? "anybody" : "a collaborator"),
+    task.notBefore &&
+      Date.parse(task.notBefore) > Date.now() &&
+      fact(
+        "Not before",
+        h("time", { datetime: task.notBefore, title: exact(task.notBefore) }, when(task.notBefore)),
+      ),
+    worker?.branch && fact("Branch", h("code", null, visible(worker.branch))),
+    task.externalUrl &&
+      fact(
+        "From",
+        h(
+          "a",
+          { href: task.externalUrl, target: "_blank", rel: "noopener noreferrer" },
+          visible(task.externalId ?? task.externalUrl),
+        ),
+      ),
+    fact("Created", when(task.createdAt)),
+    fact("Changed", when(task.updatedAt)),
+  );
+}
+
+/** @param {string} name @param {Child} value */
+function fact(name, value) {
+  return h("div", { key: name }, h("dt", null, name), h("dd", null, value));
+}
+
+/** @param {Task} task @returns {Child} */
+function costs({ costUsd, maxCost }) {
+  if (maxCost === null) return dollars(costUsd);
+  const spent = maxCost > 0 ? costUsd / maxCost : 1;
+  const tone = spent >= 1 ? "bad" : spent >= 0.8 ? "ask" : "busy";
+  return [
+    dollars(costUsd),
+    " of ",
+    dollars(maxCost),
+    budgetBar({ spent, reserved: 0, label: "Spent", tone }),
+  ];
+}
+
+/** What it waits for. @param {{id: string, task: Task | undefined}[]} parents */
+export function dependencies(parents) {
+  if (parents.length === 0) return null;
+  return h(
+    "section",
+    { class: "depends" },
+    h("h2", null, "Depends on"),
+    h(
+      "ul",
+      null,
+      parents.map(({ id, task }) =>
+        h(
+          "li",
+          { key: id },
+          task ? badge(task.status) : icon("link"),
+          h("a", { href: `/tasks/${id}`, dir: "auto" }, task ? visible(task.title) : id),
+        ),
+      ),
+    ),
+  );
+}
+
+/** Texts are parsed once, not with every frame. */
+export function createTexts() {
+  /** @type {Map<string, {of: unknown, view: Child}>} */
+  const made = new Map();
+
+  /** @template T @param {string} name @param {T} of @param {(of: T) => Child} draw */
+  function once(name, of, draw) {
+    const known = made.get(name);
+    if (known && (known.of === of || JSON.stringify(known.of) === JSON.stringify(of)))
+      return known.view;
+    const view = draw(of);
+    made.set(name, { of, view });
+    return view;
+  }
+
+  return {
+    /** @param {Task} task */
+    view: ({ description, result, error, context, status }) => [
+      result !== null && part("Result", once("result", result, json), "good"),
+      error &&
+        status !== "completed" &&
+        part("Error", h("p", { class: "plain-text", dir: "auto" }, visible(error)), "bad"),
+      description &&
+        part(
+          "Description",
+          h("div", { class: "description", dir: "auto" }, once("text", description, markdownView)),
+        ),
+      Object.keys(context).length > 0 && folded("Context", once("context", context, json)),
+    ],
+  };
+}
+
+/** @param {string} name @param {Child} content @param {string} [tone] */
+function part(name, content, tone = "calm") {
+  return h(
+    "section",
+    { key: name, class: ["task-part", `tone-${tone}`] },
+    h("h2", null, name),
+    content,
+  );
+}
+
+/** @param {string} name @param {Child} content */
+function folded(name, content) {
+  return h("details", { key: name, class: "task-part" }, h("summary", null, name), content);
+}
+
+/** @param {unknown} value */
+function json(value) {
+  return h("pre", { class: "task-json", tabindex: "0" }, visible(JSON.stringify(value, null, 2)));
+}
