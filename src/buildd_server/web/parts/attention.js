@@ -35,6 +35,14 @@ export function createAttention(app) {
     await app.act(doing);
     busy.delete(id);
     app.redraw();
+    requestAnimationFrame(() => requestAnimationFrame(goOn));
+  }
+
+  /** What was answered is gone, and the focus with it: on to what is next. */
+  function goOn() {
+    if (document.activeElement !== document.body) return;
+    const next = document.querySelector(".attention-title") ?? document.querySelector("#main");
+    if (next instanceof HTMLElement) next.focus({ preventScroll: true });
   }
 
   /** @param {Worker} worker @param {string} content */
@@ -79,7 +87,7 @@ export function createAttention(app) {
               title: each,
               onclick: () => answer(worker, each),
             },
-            h("span", { class: "cut" }, each),
+            h("span", { class: ["cut", budget && "verb"] }, each),
           ),
         ),
         !budget && freely(worker, options.length > 0),

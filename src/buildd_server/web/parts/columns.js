@@ -51,7 +51,12 @@ export function accepts({ workspace, route, account, text }) {
     (!workspace || task.workspaceId === workspace) &&
     (!route || task.runnerPreference === route) &&
     (!account || task.claimedBy === account) &&
-    (!wanted || task.title.toLowerCase().includes(wanted));
+    (!wanted || finds(task, wanted, text));
+}
+
+/** In the title, in capitals or not; or an id as a whole. @param {Task} task @param {string} wanted @param {string} text */
+function finds({ id, externalId, title }, wanted, text) {
+  return title.toLowerCase().includes(wanted) || id === text || externalId === text;
 }
 
 /** Which column a task stands in. @param {string} status */

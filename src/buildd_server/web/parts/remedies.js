@@ -1,6 +1,7 @@
 // What keeps a task waiting, as a sentence, and the command that changes it.
 // @ts-check
 
+import { visible } from "../text/visible.js";
 import { money } from "../text/words.js";
 
 /**
@@ -80,7 +81,7 @@ export function agentCommand(task) {
 
 /** @param {Task} task */
 function offers({ requiredCapabilities }) {
-  return requiredCapabilities.map((each) => ` --capability ${quoted(each)}`).join("");
+  return requiredCapabilities.map((each) => ` --capability ${quoted(visible(each))}`).join("");
 }
 
 /** For a shell: capabilities are other people's words. @param {string} word */
