@@ -1,5 +1,5 @@
-// @ts-check
 // What people read in place of numbers and ISO dates.
+// @ts-check
 
 import assert from "node:assert/strict";
 import { test } from "node:test";

@@ -1,4 +1,3 @@
-// @ts-check
 // Reads the Markdown that agents write, as data: text stays text, no image is fetched and no
 // markup of HTML has an effect. The time is linear in the text, the nesting is bounded.
 //
@@ -6,6 +5,7 @@
 // images that use them (`[a]`, `[a][b]`), HTML blocks and inline HTML (shown as text), most named
 // entities, relative links, titles of links, all but leading tabs, nesting beyond 16, and some
 // lazy lines; of GitHub's: bare `www.` and mail addresses, and `~one~` tilde.
+// @ts-check
 
 import { parseInline } from "./markdown-inline.js";
 import {
@@ -183,7 +183,8 @@ function continuation() {
     saw(line) {
       const opened = openFence(line);
       const closed = fence !== null && closesFence(fence, line);
-      open = fence === null && !isBlank(line) && !isLeaf(line) && !isRule(line);
+      const said = listMarker(line)?.rest ?? line;
+      open = fence === null && !isBlank(said) && !isLeaf(said) && !isRule(line);
       fence = fence === null ? opened : closed ? null : fence;
     },
     /** @param {string} line */
