@@ -30,7 +30,7 @@ export function ansiView(text, label = "Output") {
   );
   return h(
     "pre",
-    { class: "ansi", tabindex: "0", "aria-label": label },
+    { class: "ansi", tabindex: "0", role: "group", "aria-label": label },
     parts.map((lines) =>
       h(
         "div",

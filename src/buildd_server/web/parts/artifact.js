@@ -1,8 +1,8 @@
 // One artifact: its head, and inside what people came for, by its type.
 // @ts-check
 
-import { h } from "../app/vdom.js";
 import { address } from "../app/api.js";
+import { h } from "../app/vdom.js";
 import { kindOf, sizeOf, TYPES } from "../text/artifact-kinds.js";
 import { safeLink } from "../text/links.js";
 import { visible } from "../text/visible.js";
@@ -99,7 +99,13 @@ export function createArtifact(app, artifact, alive) {
       h(
         "h3",
         null,
-        h("button", { type: "button", class: "quiet", "aria-expanded": String(isOpen), onclick: toggle }, icon("down"), icon(sign), h("bdi", null, name)),
+        h(
+          "button",
+          { type: "button", class: "quiet", "aria-expanded": String(isOpen), onclick: toggle },
+          icon("down"),
+          icon(sign),
+          h("bdi", null, name),
+        ),
       ),
       h(
         "p",
@@ -150,7 +156,13 @@ export function createArtifact(app, artifact, alive) {
 /** A link whose host cannot be mistaken. @param {string} written */
 function link(written) {
   const href = safeLink(written);
-  if (href === null) return h("p", { class: "unsaid" }, "Not an address that is safe to follow: ", h("code", null, visible(written)));
+  if (href === null)
+    return h(
+      "p",
+      { class: "unsaid" },
+      "Not an address that is safe to follow: ",
+      h("code", null, visible(written)),
+    );
   return h(
     "p",
     { class: "outward" },
@@ -168,6 +180,6 @@ function metadata({ metadata, digest }) {
     "details",
     { class: "metadata" },
     h("summary", null, "Details"),
-    h("pre", { tabindex: "0" }, visible(JSON.stringify(all, null, 2))),
+    h("pre", { tabindex: "0", role: "group", "aria-label": "Details" }, visible(JSON.stringify(all, null, 2))),
   );
 }

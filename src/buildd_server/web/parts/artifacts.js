@@ -28,9 +28,16 @@ export function createArtifacts(app, workers) {
   /** @param {import("../types.js").Artifact[]} artifacts */
   function put(artifacts) {
     for (const each of artifacts)
-      if (!parts.has(each.id)) parts.set(each.id, createArtifact(app, each, () => isAlive(each.workerId)));
+      if (!parts.has(each.id))
+        parts.set(
+          each.id,
+          createArtifact(app, each, () => isAlive(each.workerId)),
+        );
     const all = [...parts.values()].map(({ artifact }) => artifact);
-    const order = newestFirst(all, workers.map(({ id }) => id));
+    const order = newestFirst(
+      all,
+      workers.map(({ id }) => id),
+    );
     const open = openAtFirst(order);
     // What somebody looks at must not fold by itself because something new has come.
     for (const id of open) if (!chosen.has(id)) chosen.set(id, true);
@@ -70,7 +77,14 @@ export function createArtifacts(app, workers) {
     },
     view() {
       if (shown.length > 0) return h("div", { class: "artifacts" }, shown.map(partView));
-      return loaded && h("p", { class: "unsaid" }, "No artifact yet: plans, diffs and files of the agent appear here.");
+      return (
+        loaded &&
+        h(
+          "p",
+          { class: "unsaid" },
+          "No artifact yet: plans, diffs and files of the agent appear here.",
+        )
+      );
     },
     /** @param {import("../types.js").Event} event */
     hear(event) {

@@ -84,7 +84,9 @@ export function createComments(app, artifactId, alive) {
   }
 
   function told() {
-    return alive() ? "Sent: the running agent receives it" : "Comment kept; no agent runs to read it";
+    return alive()
+      ? "Sent: the running agent receives it"
+      : "Comment kept; no agent runs to read it";
   }
 
   /** @param {Comment} comment */
@@ -152,7 +154,11 @@ export function createComments(app, artifactId, alive) {
       "span",
       { class: "comment-actions" },
       mine(comment) &&
-        h("button", { type: "button", class: "quiet", onclick: () => open(comment.id, change) }, "Edit"),
+        h(
+          "button",
+          { type: "button", class: "quiet", onclick: () => open(comment.id, change) },
+          "Edit",
+        ),
       h(
         "button",
         { type: "button", class: "quiet", onclick: () => void resolve(comment) },
@@ -176,9 +182,17 @@ export function createComments(app, artifactId, alive) {
       h(
         "footer",
         null,
-        h("small", { class: "faint" }, alive() ? "The running agent receives it." : "The attempt is over: no agent receives it."),
+        h(
+          "small",
+          { class: "faint" },
+          alive() ? "The running agent receives it." : "The attempt is over: no agent receives it.",
+        ),
         h("button", { type: "button", class: "quiet", onclick: () => discard(key) }, "Cancel"),
-        h("button", { type: "submit", class: "primary", disabled: draft.busy }, draft.comment ? "Save" : "Comment"),
+        h(
+          "button",
+          { type: "submit", class: "primary", disabled: draft.busy },
+          draft.comment ? "Save" : "Comment",
+        ),
       ),
     );
   }
@@ -245,7 +259,11 @@ export function createComments(app, artifactId, alive) {
         { class: "artifact-foot" },
         this.thread(comments, WHOLE, { quoting: true, opener }),
         writes &&
-          h("button", { type: "button", class: "quiet", id: opener, onclick: () => open(WHOLE, { label }) }, label),
+          h(
+            "button",
+            { type: "button", class: "quiet", id: opener, onclick: () => open(WHOLE, { label }) },
+            label,
+          ),
       );
     },
     /** @param {import("../types.js").Event} event */

@@ -8,7 +8,10 @@ import { icon } from "./icons.js";
 
 /** @typedef {import("../text/diff-lines.js").File} File */
 
-const LAYOUTS = /** @type {const} */ ([["unified", "Unified"], ["split", "Side by side"]]);
+const LAYOUTS = /** @type {const} */ ([
+  ["unified", "Unified"],
+  ["split", "Side by side"],
+]);
 
 /**
  * @param {File[]} files
@@ -17,7 +20,8 @@ const LAYOUTS = /** @type {const} */ ([["unified", "Unified"], ["split", "Side b
  */
 export function diffBar(files, { jump, fold, folded, split, choose }) {
   const named = files.filter(({ path }) => path !== "");
-  const sum = (/** @type {"added" | "removed"} */ what) => named.reduce((all, each) => all + each[what], 0);
+  const sum = (/** @type {"added" | "removed"} */ what) =>
+    named.reduce((all, each) => all + each[what], 0);
   const total = { added: sum("added"), removed: sum("removed") };
   return h(
     "div",
@@ -26,13 +30,21 @@ export function diffBar(files, { jump, fold, folded, split, choose }) {
       "details",
       { class: "file-list" },
       h("summary", null, plural(named.length, "file"), " changed ", counts(total)),
-      h("ul", null, named.map((file, at) => h("li", { key: at }, fileLink(file, jump)))),
+      h(
+        "ul",
+        null,
+        named.map((file, at) => h("li", { key: at }, fileLink(file, jump))),
+      ),
     ),
     h(
       "div",
       { class: "actions" },
       named.length > 1 &&
-        h("button", { type: "button", class: "quiet", onclick: fold }, folded ? "Unfold all" : "Fold all"),
+        h(
+          "button",
+          { type: "button", class: "quiet", onclick: fold },
+          folded ? "Unfold all" : "Fold all",
+        ),
       choose && layouts(split, choose),
     ),
   );
@@ -55,7 +67,11 @@ function layouts(split, choose) {
     { class: "choice", role: "group", "aria-label": "Layout of the diff" },
     LAYOUTS.map(([layout, name]) => {
       const pressed = String((layout === "split") === split);
-      return h("button", { type: "button", key: layout, "aria-pressed": pressed, onclick: () => choose(layout) }, name);
+      return h(
+        "button",
+        { type: "button", key: layout, "aria-pressed": pressed, onclick: () => choose(layout) },
+        name,
+      );
     }),
   );
 }

@@ -22,7 +22,11 @@ const SAID = { added: "added, ", removed: "removed, " };
  */
 export function itemView(item, id, first) {
   if (item.kind === "hunk")
-    return h("div", { class: "line hunk", key: item.line.start }, h("code", null, visible(item.line.text)));
+    return h(
+      "div",
+      { class: "line hunk", key: item.line.start },
+      h("code", null, visible(item.line.text)),
+    );
   if (item.kind === "line") return lineView(item.line, item.beside, id, first);
   const { before, after } = item;
   const key = `${before?.start ?? ""}-${after?.start ?? ""}`;
@@ -55,7 +59,12 @@ function lineView(line, beside, id, first) {
 function half(line, beside, side, id, first) {
   if (line === null) return h("div", { class: "half void" });
   const opens = line !== beside || side === "after" ? id : null;
-  return h("div", { class: ["half", line.kind] }, numbered(line, [line[side]], opens, first), code(line, beside));
+  return h(
+    "div",
+    { class: ["half", line.kind] },
+    numbered(line, [line[side]], opens, first),
+    code(line, beside),
+  );
 }
 
 /** @param {Line} line @param {(number | null)[]} numbers @param {string | null} id @param {boolean} first */

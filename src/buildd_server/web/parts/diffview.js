@@ -3,8 +3,8 @@
 // @ts-check
 
 import { h } from "../app/vdom.js";
-import { between, chunksOf, itemsOf, linesOf } from "../text/diff-chunks.js";
 import { parseDiff, select } from "../text/diff.js";
+import { between, chunksOf, itemsOf, linesOf } from "../text/diff-chunks.js";
 import { place } from "../text/remarks.js";
 import { plural } from "../text/words.js";
 import { diffBar, fileHead, withoutLines } from "./diffhead.js";
@@ -31,7 +31,9 @@ const LAYOUT = "diff-layout";
 export function createDiff(app, artifact, comments) {
   const files = parseDiff(artifact.content ?? "");
   const chunks = new Map(files.map((file) => [file, chunksOf(file)]));
-  const total = files.flatMap(({ hunks }) => hunks).reduce((sum, { lines }) => sum + lines.length, 0);
+  const total = files
+    .flatMap(({ hunks }) => hunks)
+    .reduce((sum, { lines }) => sum + lines.length, 0);
   const commentable = app.may("create") ? artifact.id : null;
   const window = createWindow(changed, total > LONG);
   /** @type {Set<File>} */
@@ -113,9 +115,18 @@ export function createDiff(app, artifact, comments) {
     return h(
       "section",
       { class: "file", key: at },
-      fileHead(file, open, () => fold(file), (element) => void heads.set(file, element)),
+      fileHead(
+        file,
+        open,
+        () => fold(file),
+        (element) => void heads.set(file, element),
+      ),
       open && [
-        h("div", { class: "lines" }, panes.get(file)?.map((pane) => paneView(pane, spoken))),
+        h(
+          "div",
+          { class: "lines" },
+          panes.get(file)?.map((pane) => paneView(pane, spoken)),
+        ),
         file.hunks.length === 0 && h("p", { class: "unsaid" }, withoutLines(file)),
         comments.thread(stray, `file-${at}`, { quoting: true }),
       ],
@@ -161,7 +172,8 @@ export function createDiff(app, artifact, comments) {
     const last = lines.at(-1);
     if (last === undefined) return;
     lastOpened = end;
-    const what = lines.length === 1 ? `line ${last.after ?? last.before}` : plural(lines.length, "line");
+    const what =
+      lines.length === 1 ? `line ${last.after ?? last.before}` : plural(lines.length, "line");
     comments.open(String(last.start), { selection: select(lines), label: `Comment on ${what}` });
   }
 
@@ -187,7 +199,13 @@ export function createDiff(app, artifact, comments) {
     return h(
       "div",
       { class: ["diff", split && "split"], onclick, onkeydown: walk, ref },
-      diffBar(files, { jump, fold: foldAll, folded: folded.size === files.length, split, choose: wide ? choose : null }),
+      diffBar(files, {
+        jump,
+        fold: foldAll,
+        folded: folded.size === files.length,
+        split,
+        choose: wide ? choose : null,
+      }),
       files.map((file, at) => fileView(file, at, spoken)),
       comments.whole(placement().rest, "this diff"),
     );
@@ -209,7 +227,9 @@ function walk(event) {
   const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
   const here = /** @type {Element} */ (event.target);
   if (step === undefined || !here.matches("button[data-start]")) return;
-  const all = [.../** @type {Element} */ (event.currentTarget).querySelectorAll("button[data-start]")];
+  const all = [
+    .../** @type {Element} */ (event.currentTarget).querySelectorAll("button[data-start]"),
+  ];
   const next = all[all.indexOf(here) + step];
   if (!(next instanceof HTMLElement)) return;
   event.preventDefault();

@@ -55,7 +55,8 @@ export function createWindow(changed, long) {
   return {
     /** Let the next few in: to be called with each frame. */
     admit() {
-      for (const pane of coming.splice(0, WITH_A_FRAME)) Object.assign(pane, { near: true, node: null });
+      for (const pane of coming.splice(0, WITH_A_FRAME))
+        Object.assign(pane, { near: true, node: null });
       if (coming.length > 0) requestAnimationFrame(changed);
     },
     /**

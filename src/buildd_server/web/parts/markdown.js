@@ -27,7 +27,11 @@ export function markdownView(text) {
 function block(of) {
   switch (of.type) {
     case "heading":
-      return h(`h${Math.min(6, of.level + BELOW)}`, { class: `heading-${of.level}` }, inlines(of.content));
+      return h(
+        `h${Math.min(6, of.level + BELOW)}`,
+        { class: `heading-${of.level}` },
+        inlines(of.content),
+      );
     case "paragraph":
       return h("p", null, inlines(of.content));
     case "code":
@@ -49,8 +53,16 @@ function list({ ordered, start, tight, items }) {
     h(
       "li",
       done === null ? null : { class: "task" },
-      done !== null && h("input", { type: "checkbox", checked: done, disabled: true, "aria-label": done ? "done" : "to do" }),
-      blocks.map((each) => (tight && each.type === "paragraph" ? inlines(each.content) : block(each))),
+      done !== null &&
+        h("input", {
+          type: "checkbox",
+          checked: done,
+          disabled: true,
+          "aria-label": done ? "done" : "to do",
+        }),
+      blocks.map((each) =>
+        tight && each.type === "paragraph" ? inlines(each.content) : block(each),
+      ),
     ),
   );
   return ordered ? h("ol", start === 1 ? null : { start }, inside) : h("ul", null, inside);
@@ -59,11 +71,26 @@ function list({ ordered, start, tight, items }) {
 /** @param {Extract<Block, {type: "table"}>} of */
 function table({ align, head, rows }) {
   const row = (/** @type {Inline[][]} */ cells, /** @type {string} */ tag) =>
-    h("tr", null, align.map((side, at) => h(tag, side ? { class: `align-${side}` } : null, inlines(cells[at] ?? []))));
+    h(
+      "tr",
+      null,
+      align.map((side, at) =>
+        h(tag, side ? { class: `align-${side}` } : null, inlines(cells[at] ?? [])),
+      ),
+    );
   return h(
     "div",
-    { class: "wide", role: "region", "aria-label": "Table", tabindex: "0" },
-    h("table", null, h("thead", null, row(head, "th")), h("tbody", null, rows.map((cells) => row(cells, "td")))),
+    { class: "wide", role: "group", "aria-label": "Table", tabindex: "0" },
+    h(
+      "table",
+      null,
+      h("thead", null, row(head, "th")),
+      h(
+        "tbody",
+        null,
+        rows.map((cells) => row(cells, "td")),
+      ),
+    ),
   );
 }
 
@@ -72,10 +99,20 @@ function codeBlock(text, language) {
   return h(
     "div",
     { class: "code-block" },
-    h("pre", { tabindex: "0", "aria-label": language ? `Code, ${language}` : "Code" }, h("code", null, text)),
+    h(
+      "pre",
+      { tabindex: "0", role: "group", "aria-label": language ? `Code, ${language}` : "Code" },
+      h("code", null, text),
+    ),
     h(
       "button",
-      { type: "button", class: "quiet", "aria-label": "Copy the code", title: "Copy", onclick: (/** @type {MouseEvent} */ event) => void copy(event, text) },
+      {
+        type: "button",
+        class: "quiet",
+        "aria-label": "Copy the code",
+        title: "Copy",
+        onclick: (/** @type {MouseEvent} */ event) => void copy(event, text),
+      },
       icon("copy"),
       icon("check"),
     ),

@@ -1,6 +1,6 @@
-// @ts-check
 // Lays a file of a diff out as items to draw, in one column or two, and cuts them into chunks: of a
 // long diff only the chunks near what is seen are drawn.
+// @ts-check
 
 import { sideBySide, wordDiff } from "./diff-pairs.js";
 import { visible } from "./visible.js";
@@ -51,7 +51,10 @@ function cuts(lines) {
     const before = lines[at - 1]?.kind ?? "context";
     if (kind !== "added" && before !== "removed") replaces = false;
     const free = kind !== "note" && !replaces;
-    if (at - start >= (free ? SIZE : MOST)) found.push((start = at));
+    if (at - start >= (free ? SIZE : MOST)) {
+      start = at;
+      found.push(at);
+    }
     if (kind === "removed") replaces = true;
   });
   return found;
