@@ -50,7 +50,7 @@ export function createStore(api, changed) {
     questions: () => store.live().filter((each) => each.waitingFor !== null),
     /** Tasks that wait for a person to vouch for their text. */
     approvals: () => store.tasks.newest().filter(needsApproval),
-    load,
+    load: () => overtaken(load),
   };
   const stale = {
     /** @type {Set<string>} */
@@ -59,7 +59,9 @@ export function createStore(api, changed) {
     accounts: false,
     workspaces: false,
   };
-  const again = debounced(read);
+  /** @type {Set<Event[]>} what is heard while something is read */
+  const hearing = new Set();
+  const again = debounced(() => overtaken(read));
   let held = { version: -1, map: /** @type {Map<string, Worker>} */ (new Map()) };
 
   function holders() {
@@ -69,6 +71,23 @@ export function createStore(api, changed) {
         map: new Map(store.live().map((each) => [each.taskId, each])),
       };
     return held.map;
+  }
+
+  /**
+   * Read something, and apply again what was heard meanwhile: an answer may be older than an event.
+   * @param {() => Promise<void>} reading
+   */
+  async function overtaken(reading) {
+    /** @type {Event[]} */
+    const heard = [];
+    hearing.add(heard);
+    try {
+      await reading();
+    } finally {
+      hearing.delete(heard);
+    }
+    for (const event of heard) take(event);
+    if (heard.length > 0) changed();
   }
 
   /** Read what every page needs: at the start, and when events were missed. */
@@ -89,6 +108,13 @@ export function createStore(api, changed) {
 
   /** @param {Event} event */
   function apply(event) {
+    for (const each of hearing) each.push(event);
+    take(event);
+    changed();
+  }
+
+  /** @param {Event} event */
+  function take(event) {
     const { type, data } = event;
     if (type.startsWith("task:")) taskEvent(event);
     else if (type.startsWith("worker:")) workerEvent(event);
@@ -99,7 +125,6 @@ export function createStore(api, changed) {
       store.launches.amend(launch.launchId, { status: launch.status, detail: launch.detail });
     }
     if (stale.accounts || stale.workspaces) again.soon();
-    changed();
   }
 
   /** @param {Event} event */
