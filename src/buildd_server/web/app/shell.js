@@ -1,9 +1,9 @@
 // What stands around every page: where one can go, whether the feed lives, who needs a person.
 // @ts-check
 
-import { PAGES, helped } from "./keys.js";
-import { h } from "./vdom.js";
 import { icon } from "../parts/icons.js";
+import { helped, PAGES } from "./keys.js";
+import { h } from "./vdom.js";
 
 /**
  * @typedef {import("./main.js").App} App
@@ -37,7 +37,12 @@ function side(app) {
   return h(
     "header",
     { class: "side" },
-    h("a", { class: "brand", href: "/", "aria-label": "buildd" }, icon("mark"), h("b", null, "buildd")),
+    h(
+      "a",
+      { class: "brand", href: "/", "aria-label": "buildd" },
+      icon("mark"),
+      h("b", null, "buildd"),
+    ),
     h(
       "nav",
       { "aria-label": "Pages" },
@@ -48,21 +53,46 @@ function side(app) {
           { key: path, href: path, "aria-current": here ? "page" : null, title: `g ${key}` },
           icon(name.toLowerCase()),
           h("span", null, name),
-          path === "/" && waiting > 0 && h("b", { class: "count", title: "wait for a person" }, waiting),
+          path === "/" &&
+            waiting > 0 &&
+            h("b", { class: "count", title: "wait for a person" }, waiting),
         );
       }),
     ),
     h(
-      "footer",
+      "div",
       { class: "side-foot" },
       h("p", { class: ["feed", app.status], role: "status" }, FEED[app.status]),
       h(
         "div",
         { class: "side-actions" },
-        h("button", { class: "quiet", title: "Light or dark", "aria-label": themeLabel(), onclick: () => nextTheme(app) }, icon(theme())),
-        h("button", { class: "quiet", title: "Keys (?)", "aria-label": "Keys", onclick: () => helped(app) }, icon("keyboard")),
-        h("a", { class: "quiet button", href: "/api/docs", title: "The API", "aria-label": "The API" }, icon("book")),
-        app.session?.scopes && hasSession(app) && h("button", { class: "quiet", title: "Log out", "aria-label": "Log out", onclick: app.signOut }, icon("leave")),
+        h(
+          "button",
+          {
+            class: "quiet",
+            title: "Light or dark",
+            "aria-label": themeLabel(),
+            onclick: () => nextTheme(app),
+          },
+          icon(theme()),
+        ),
+        h(
+          "button",
+          { class: "quiet", title: "Keys (?)", "aria-label": "Keys", onclick: () => helped(app) },
+          icon("keyboard"),
+        ),
+        h(
+          "a",
+          { class: "quiet button", href: "/api/docs", title: "The API", "aria-label": "The API" },
+          icon("book"),
+        ),
+        app.session?.scopes &&
+          hasSession(app) &&
+          h(
+            "button",
+            { class: "quiet", title: "Log out", "aria-label": "Log out", onclick: app.signOut },
+            icon("leave"),
+          ),
       ),
     ),
   );

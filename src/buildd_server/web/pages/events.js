@@ -32,8 +32,7 @@ export function page(app) {
   let list = newList();
   let paused = false;
   let reading = true;
-  let came = 0;
-  /** @type {{rows: Row[], came: number} | null} what is shown while nothing may move */
+  /** @type {Row[] | null} what is shown while nothing may move */
   let held = null;
   /** @type {Row | null} */
   let opened = null;
@@ -52,7 +51,6 @@ export function page(app) {
   /** @param {Event} event */
   function hear(event) {
     ring.push(row(event));
-    came += 1;
     app.redraw();
   }
 
@@ -70,22 +68,36 @@ export function page(app) {
 
   /** The rows to show, found anew only when there are others or others are wanted. */
   function rows() {
-    const still = paused || !list.following;
-    held = still ? (held ?? { rows: ring.list(), came }) : null;
-    const all = held?.rows ?? ring.list();
-    const { types, workspace, task, q } = app.query();
-    const by = JSON.stringify([types, workspace, task, q]);
-    if (filtered.of !== all || filtered.by !== by) {
-      const wanted = { types: typesOf(types), workspace, task, text: (q ?? "").toLowerCase() };
-      filtered = { of: all, by, rows: all.filter(({ event, line }) => wants(event, line, wanted)) };
-    }
+    held = paused || !list.following ? (held ?? ring.list()) : null;
+    const all = held ?? ring.list();
+    const by = location.search;
+    if (filtered.of !== all || filtered.by !== by) filtered = { of: all, by, rows: wanted(all) };
     return filtered.rows;
+  }
+
+  /** Those that pass the filters. @param {Row[]} all */
+  function wanted(all) {
+    const { types, workspace, task, q } = app.query();
+    const filter = { types: typesOf(types), workspace, task, text: (q ?? "").toLowerCase() };
+    return all.filter(({ event, line }) => wants(event, line, filter));
+  }
+
+  /** How many have come since nothing moves. */
+  function more() {
+    const last = held?.at(-1)?.event.seq;
+    if (last === undefined) return 0;
+    return wanted(ring.list().filter(({ event }) => event.seq > last)).length;
   }
 
   function go() {
     paused = false;
     list.toEnd();
     app.redraw();
+  }
+
+  function goOn() {
+    go();
+    focusOn(".feed-list");
   }
 
   function pause() {
@@ -103,7 +115,7 @@ export function page(app) {
 
   function view() {
     const shown = rows();
-    const more = held ? came - held.came : 0;
+    const coming = more();
     return [
       head(
         "Events",
@@ -119,14 +131,14 @@ export function page(app) {
         "div",
         { class: ["feed-frame", opened && "opened"] },
         shown.length === 0 ? nothing() : listed(shown),
-        more > 0 &&
+        coming > 0 &&
           h(
             "button",
-            { type: "button", class: "feed-more primary", key: "more", onclick: go },
+            { type: "button", class: "feed-more primary", key: "more", onclick: goOn },
             icon("down"),
-            `${plural(more, "new event")}`,
+            `${plural(coming, "new event")}`,
           ),
-        opened && eventDetail(app, titles, opened.event, () => show(null)),
+        opened && eventDetail(app, titles, opened.event, close),
       ),
     ];
   }
@@ -181,6 +193,12 @@ export function page(app) {
     );
   }
 
+  /** The focus goes back to where it came from. */
+  function close() {
+    focusOn('.feed-time[aria-expanded="true"]', ".feed-list");
+    show(null);
+  }
+
   /** @param {Row | null} each */
   function show(each) {
     opened = each;
@@ -210,4 +228,10 @@ export function page(app) {
     },
     view,
   };
+}
+
+/** Give the focus to the first that there is. @param {...string} selectors */
+function focusOn(...selectors) {
+  const found = selectors.map((each) => document.querySelector(each)).find(Boolean);
+  if (found instanceof HTMLElement) found.focus();
 }
