@@ -11,6 +11,8 @@ export class Collection {
     this.version = 0;
     /** @type {{version: number, list: T[]}} */
     this._newest = { version: -1, list: [] };
+    /** @type {string[] | null} The ids, newest first, until one comes or goes. */
+    this._order = null;
   }
 
   /** @param {string | null | undefined} id */
@@ -20,6 +22,7 @@ export class Collection {
 
   /** @param {T} entity */
   put(entity) {
+    if (!this.byId.has(entity.id)) this._order = null;
     this.byId.set(entity.id, entity);
     this.version += 1;
     return entity;
@@ -45,18 +48,22 @@ export class Collection {
 
   /** @param {string | null | undefined} id */
   remove(id) {
-    if (id && this.byId.delete(id)) this.version += 1;
+    if (!id || !this.byId.delete(id)) return;
+    this._order = null;
+    this.version += 1;
   }
 
   clear() {
     this.byId.clear();
+    this._order = null;
     this.version += 1;
   }
 
   /** All, newest first: ids grow with time. */
   newest() {
     if (this._newest.version !== this.version) {
-      const list = [...this.byId.values()].sort((a, b) => (a.id < b.id ? 1 : -1));
+      this._order ??= [...this.byId.keys()].sort((a, b) => (a < b ? 1 : -1));
+      const list = this._order.map((id) => /** @type {T} */ (this.byId.get(id)));
       this._newest = { version: this.version, list };
     }
     return this._newest.list;

@@ -19,6 +19,7 @@ import { count } from "../text/words.js";
  * @typedef {import("../types.js").Task} Task
  */
 
+const ACCOUNT = ['buildd accounts create "My laptop"', "buildd accounts grant acc_… ws_…"];
 const CARD = 7; // A card and the space below it, in rem.
 
 /** @type {ReturnType<typeof createBoard> | null} The board as its reader left it. */
@@ -191,9 +192,15 @@ function noTask(app, create) {
 function noAgent(app, lanes, none) {
   const task = lanes.groups()[0]?.[0];
   if (!task) return h("p", null, none);
+  const account = app.admin && app.store.accounts.byId.size === 0;
   return empty(app, {
     title: none,
-    text: "Start an agent with the key of an account:",
-    command: `BUILDD_API_KEY=… buildd-agent --workspace=${task.workspaceId}`,
+    text: account
+      ? "Agents work with the key of an account. Make one, and start an agent with its key:"
+      : "If no agent runs yet, start one with the key of an account:",
+    command: [
+      ...(account ? ACCOUNT.map((each) => each.replace("ws_…", task.workspaceId)) : []),
+      `BUILDD_API_KEY=… buildd-agent --workspace=${task.workspaceId}`,
+    ],
   });
 }

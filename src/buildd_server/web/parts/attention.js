@@ -3,10 +3,12 @@
 // @ts-check
 
 import { h } from "../app/vdom.js";
+import { relative } from "../text/words.js";
 import { openApproval } from "./approval.js";
 import { accepts } from "./columns.js";
 import { icon } from "./icons.js";
 import { markdownView } from "./markdown.js";
+import { createMemo } from "./memo.js";
 import { accountName, when, workspaceName } from "./pieces.js";
 
 /**
@@ -21,6 +23,7 @@ const USUAL = { confirmation: ["Yes", "No"] };
 
 /** @param {App} app */
 export function createAttention(app) {
+  const memo = createMemo();
   /** @type {Set<string>} */
   const busy = new Set();
   /** @type {Set<string>} */
@@ -63,17 +66,29 @@ export function createAttention(app) {
 
   /** @param {Worker} worker */
   function question(worker) {
+    const task = taskOf(worker);
+    const state = [busy.has(worker.id), writing.has(worker.id)];
+    const parts = [worker, task?.title, ...names(worker), ...state, ago(worker.updatedAt)];
+    return memo(worker.id, parts, () => questionView(worker, task));
+  }
+
+  /** @param {Worker} worker */
+  function names({ workspaceId, accountId }) {
+    return [workspaceName(app, workspaceId), accountName(app, accountId)];
+  }
+
+  /** @param {Worker} worker @param {Task | undefined} task */
+  function questionView(worker, task) {
     const { waitingFor } = worker;
     const budget = waitingFor?.code === "budget_exhausted";
     const options = waitingFor?.options ?? USUAL[waitingFor?.type ?? ""] ?? [];
-    const task = taskOf(worker);
     return item({
       key: worker.id,
       sign: budget ? "coin" : "ask",
       word: budget ? "Budget used up" : "Asks",
       href: `/tasks/${worker.taskId}`,
       title: task?.title ?? worker.name,
-      facts: [workspaceName(app, worker.workspaceId), accountName(app, worker.accountId)],
+      facts: names(worker),
       at: worker.updatedAt,
       text: waitingFor?.prompt ?? "",
       actions: [
@@ -137,6 +152,12 @@ export function createAttention(app) {
 
   /** @param {Task} task */
   function approval(task) {
+    const parts = [task, workspaceName(app, task.workspaceId), ago(task.createdAt)];
+    return memo(task.id, parts, () => approvalView(task));
+  }
+
+  /** @param {Task} task */
+  function approvalView(task) {
     return item({
       key: task.id,
       sign: "shield",
@@ -187,6 +208,11 @@ export function createAttention(app) {
       );
     },
   };
+}
+
+/** @param {string} at */
+function ago(at) {
+  return relative(at, Date.now());
 }
 
 /** A question's task, or what its worker knows of it. @param {Worker} worker @param {Task | undefined} task */

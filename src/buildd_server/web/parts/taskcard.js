@@ -5,6 +5,7 @@ import { needsApproval } from "../app/store.js";
 import { h } from "../app/vdom.js";
 import { money, relative } from "../text/words.js";
 import { icon } from "./icons.js";
+import { createMemo } from "./memo.js";
 import { accountName, bar, when, workspaceName } from "./pieces.js";
 import { badge, chip, tone } from "./states.js";
 import { openWhy } from "./why.js";
@@ -26,20 +27,14 @@ const CHIPS = 2; // Capabilities that are named before the rest is counted.
  * @param {Focus} focus is told where the keyboard is
  */
 export function createCards(app, focus) {
-  /** @type {Map<string, {parts: unknown[], node: VElement}>} */
-  let kept = new Map();
+  const memo = createMemo();
 
   /** @param {Task} task */
   return (task) => {
     const worker = app.store.workerOf(task.id);
     const names = [workspaceName(app, task.workspaceId), accountOf(app, task, worker)];
-    const parts = [task, worker, ...names, relative(since(task), Date.now()), app.may("create")];
-    const known = kept.get(task.id);
-    if (known?.parts.every((each, index) => each === parts[index])) return known.node;
-    if (kept.size > 1000) kept = new Map();
-    const node = card(app, task, worker, focus);
-    kept.set(task.id, { parts, node });
-    return node;
+    const parts = [task, worker, ...names, relative(since(task), Date.now())];
+    return memo(task.id, parts, () => card(app, task, worker, focus));
   };
 }
 
