@@ -64,8 +64,8 @@ export function page(app, params) {
       "div",
       { class: "task", "data-tab": shown },
       header(app, task, actions.view(task, live())),
-      facts(app, task, record.workers.at(-1)),
       question.view(live()),
+      facts(app, task, record.workers.at(-1)),
       tabs(app, shown, artifacts?.count ?? 0),
       h(
         "div",

@@ -103,9 +103,9 @@ export function createRows(redraw, { estimate, near }) {
     for (const child of shown.children) {
       const row = rows[index];
       const { height } = child.getBoundingClientRect();
-      if (row && height && Math.abs(row.height - height) > 0.01) {
+      if (row && height) {
+        if (Math.abs((row.height || estimate(row)) - height) > 0.01) dirty = true;
         row.height = height;
-        dirty = true;
       }
       index += 1;
     }

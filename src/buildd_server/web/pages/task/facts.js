@@ -55,7 +55,6 @@ export function facts(app, task, worker) {
         "Not before",
         h("time", { datetime: task.notBefore, title: exact(task.notBefore) }, when(task.notBefore)),
       ),
-    worker?.branch && fact("Branch", h("code", null, visible(worker.branch))),
     task.externalUrl &&
       fact(
         "From",
@@ -67,6 +66,7 @@ export function facts(app, task, worker) {
       ),
     fact("Created", when(task.createdAt)),
     fact("Changed", when(task.updatedAt)),
+    worker?.branch && fact("Branch", h("code", null, visible(worker.branch))),
   );
 }
 
@@ -131,7 +131,11 @@ export function createTexts() {
       result !== null && part("Result", once("result", result, json), "good"),
       error &&
         status !== "completed" &&
-        part("Error", h("p", { class: "plain-text", dir: "auto" }, visible(error)), "bad"),
+        part(
+          status === "pending" ? "Last error" : "Error",
+          h("p", { class: "plain-text", dir: "auto" }, visible(error)),
+          "bad",
+        ),
       description &&
         part(
           "Description",
