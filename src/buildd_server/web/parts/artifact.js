@@ -7,11 +7,11 @@ import { kindOf, sizeOf, TYPES } from "../text/artifact-kinds.js";
 import { safeLink } from "../text/links.js";
 import { visible } from "../text/visible.js";
 import { bytes } from "../text/words.js";
-import { ansiView } from "./ansi.js";
+import { ansiBox, ansiParts } from "./ansi.js";
 import { createComments } from "./comments.js";
 import { createDiff } from "./diffview.js";
 import { icon } from "./icons.js";
-import { markdownView } from "./markdown.js";
+import { markdownParts } from "./markdown.js";
 import { when } from "./pieces.js";
 
 /**
@@ -39,6 +39,10 @@ export function createArtifact(app, artifact, alive) {
   let diff = null;
   /** @type {Child} */
   let body = null;
+  /** @type {Iterator<import("../app/vdom.js").VElement> | null} what is left of a long text */
+  let grow = null;
+  /** @type {import("../app/vdom.js").VElement[]} */
+  const grown = [];
   let opened = false;
   let failed = false;
 
@@ -58,8 +62,21 @@ export function createArtifact(app, artifact, alive) {
     failed = text === undefined;
     if (text === undefined) return;
     if (kind === "diff") diff = createDiff(app, { ...artifact, content: text }, comments);
-    else body = kind === "markdown" ? markdownView(text) : ansiView(text, name);
+    else grow = kind === "markdown" ? markdownParts(text) : ansiParts(text.replace(/\n$/, ""));
     app.redraw();
+  }
+
+  /** A text, of which each frame draws a part more. */
+  function prose() {
+    const next = grow?.next();
+    if (next?.done) grow = null;
+    else if (next) {
+      grown.push(next.value);
+      requestAnimationFrame(app.redraw);
+    }
+    return kind === "text"
+      ? ansiBox([...grown], name)
+      : h("div", { class: "markdown" }, [...grown]);
   }
 
   async function download() {
@@ -122,7 +139,7 @@ export function createArtifact(app, artifact, alive) {
     return h(
       "div",
       { class: `artifact-body ${kind}`, key: "body" },
-      diff ? diff.view() : body,
+      diff ? diff.view() : kind !== "diff" && (body ?? prose()),
       failed && h("p", { class: "unsaid" }, "It could not be read: fold it and open it again."),
       metadata(artifact),
       !diff && comments.whole(comments.list.toReversed(), `this ${word.toLowerCase()}`),
@@ -180,6 +197,10 @@ function metadata({ metadata, digest }) {
     "details",
     { class: "metadata" },
     h("summary", null, "Details"),
-    h("pre", { tabindex: "0", role: "group", "aria-label": "Details" }, visible(JSON.stringify(all, null, 2))),
+    h(
+      "pre",
+      { tabindex: "0", role: "group", "aria-label": "Details" },
+      visible(JSON.stringify(all, null, 2)),
+    ),
   );
 }

@@ -12,7 +12,9 @@ import { icon } from "./icons.js";
  * @typedef {import("../text/markdown-inline.js").Inline} Inline
  */
 
-const BELOW = 3; // The page's title, its section and the artifact have headings above these.
+const FIRST = 4; // The page's title, its section and the artifact have headings above these.
+const LAST = 6;
+const PART = 60; // Blocks that are laid out together.
 const SHOWN_FOR = 2000;
 
 /**
@@ -20,18 +22,39 @@ const SHOWN_FOR = 2000;
  * @param {string} text
  */
 export function markdownView(text) {
-  return h("div", { class: "markdown" }, parseMarkdown(text).map(block));
+  return h("div", { class: "markdown" }, [...markdownParts(text)]);
+}
+
+/**
+ * What stands in it, in parts, each made when it is asked for. Its headings follow ours without a
+ * gap, whichever levels their author has used.
+ * @param {string} text
+ */
+export function* markdownParts(text) {
+  const blocks = parseMarkdown(text);
+  const used = blocks.flatMap((each) => (each.type === "heading" ? [each.level] : []));
+  const levels = [...new Set(used)].sort();
+  const drawn = (/** @type {Block} */ each) =>
+    each.type === "heading" ? heading(each, FIRST + levels.indexOf(each.level)) : block(each);
+  for (let from = 0; from < blocks.length; from += PART)
+    yield h(
+      "div",
+      { class: "markdown-part", key: from },
+      blocks.slice(from, from + PART).map(drawn),
+    );
+}
+
+/** @param {Extract<Block, {type: "heading"}>} of @param {number} level */
+function heading(of, level) {
+  const tag = `h${Math.min(LAST, level)}`;
+  return h(tag, { class: `heading-${of.level}` }, inlines(of.content));
 }
 
 /** @param {Block} of @returns {Child} */
 function block(of) {
   switch (of.type) {
     case "heading":
-      return h(
-        `h${Math.min(6, of.level + BELOW)}`,
-        { class: `heading-${of.level}` },
-        inlines(of.content),
-      );
+      return heading(of, LAST); // Within a quote or a list: of no outline.
     case "paragraph":
       return h("p", null, inlines(of.content));
     case "code":
