@@ -90,7 +90,13 @@ export function copyable(app, text, label = "Copy") {
     h("code", { tabindex: "0" }, text),
     h(
       "button",
-      { type: "button", class: "quiet", "aria-label": label, title: label, onclick: () => copied(app, text) },
+      {
+        type: "button",
+        class: "quiet",
+        "aria-label": label,
+        title: label,
+        onclick: () => copied(app, text),
+      },
       icon("copy"),
     ),
   );
@@ -119,13 +125,38 @@ export function table(label, heads, rows) {
     h(
       "table",
       null,
-      h("thead", null, h("tr", null, heads.map((head) => h("th", { scope: "col" }, head ?? h("span", { class: "unseen" }, "Actions"))))),
-      h("tbody", null, rows.map(({ key, cells }) => h("tr", { key }, cells.map((cell) => h("td", null, cell))))),
+      h(
+        "thead",
+        null,
+        h(
+          "tr",
+          null,
+          heads.map((head) =>
+            h("th", { scope: "col" }, head ?? h("span", { class: "unseen" }, "Actions")),
+          ),
+        ),
+      ),
+      h(
+        "tbody",
+        null,
+        rows.map(({ key, cells }) =>
+          h(
+            "tr",
+            { key },
+            cells.map((cell, column) => h("td", { "data-head": heads[column] }, cell)),
+          ),
+        ),
+      ),
     ),
   );
 }
 
 /** The head of a page. @param {string} title @param {...Child} actions */
 export function head(title, ...actions) {
-  return h("header", { class: "page-head" }, h("h1", null, title), h("div", { class: "actions" }, actions));
+  return h(
+    "header",
+    { class: "page-head" },
+    h("h1", null, title),
+    h("div", { class: "actions" }, actions),
+  );
 }

@@ -24,8 +24,8 @@ export function accountsView(app) {
   const accounts = app.store.accounts.newest();
   return h(
     "section",
-    { class: "part", "aria-labelledby": "accounts" },
-    h("h2", { id: "accounts" }, "Accounts"),
+    { class: "part" },
+    h("h2", null, "Accounts"),
     accounts.length
       ? table(
           "Accounts",

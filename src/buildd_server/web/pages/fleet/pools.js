@@ -22,8 +22,8 @@ export function poolsView(app, fleet) {
   const pools = app.store.pools.newest();
   return h(
     "section",
-    { class: "part", "aria-labelledby": "pools" },
-    h("h2", { id: "pools" }, "Pools"),
+    { class: "part" },
+    h("h2", null, "Pools"),
     pools.length
       ? grouped(pools, ({ runner }) => runner).map(([runner, some]) =>
           h(

@@ -45,8 +45,8 @@ export function createWorkers(app, fleet) {
     const workers = app.store.live();
     return h(
       "section",
-      { class: "part", "aria-labelledby": "workers" },
-      h("h2", { id: "workers" }, "Live workers ", h("span", { class: "tally" }, workers.length)),
+      { class: "part" },
+      h("h2", null, "Live workers ", h("span", { class: "tally" }, workers.length)),
       workers.length
         ? table(
             "Live workers",
@@ -119,8 +119,8 @@ export function agentsView(app, fleet) {
   const workers = app.store.live();
   return h(
     "section",
-    { class: "part", "aria-labelledby": "agents" },
-    h("h2", { id: "agents" }, "Agents ", h("span", { class: "tally" }, fleet.agents.length)),
+    { class: "part" },
+    h("h2", null, "Agents ", h("span", { class: "tally" }, fleet.agents.length)),
     fleet.agents.length
       ? table(
           "Agents",

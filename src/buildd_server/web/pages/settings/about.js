@@ -39,8 +39,8 @@ export function createAbout(app) {
     const session = /** @type {any} */ (app.session);
     return h(
       "section",
-      { class: "part", "aria-labelledby": "who" },
-      h("h2", { id: "who" }, "You"),
+      { class: "part" },
+      h("h2", null, "You"),
       h(
         "dl",
         { class: "facts" },
@@ -74,8 +74,8 @@ export function createAbout(app) {
       who(),
       h(
         "section",
-        { class: "part", "aria-labelledby": "server" },
-        h("h2", { id: "server" }, "Server"),
+        { class: "part" },
+        h("h2", null, "Server"),
         h(
           "dl",
           { class: "facts" },

@@ -96,11 +96,11 @@ export function createDeliveries(app) {
       hook &&
       h(
         "section",
-        { class: "part", "aria-labelledby": "deliveries", key: hook.id },
+        { class: "part", key: hook.id },
         h(
           "header",
           { class: "part-head" },
-          h("h2", { id: "deliveries" }, `Deliveries to ${hostOf(hook.url)}`),
+          h("h2", null, `Deliveries to ${hostOf(hook.url)}`),
           h("button", { type: "button", onclick: hide }, "Hide"),
         ),
         list.length

@@ -100,8 +100,8 @@ export function createGrants(app) {
     const accounts = app.store.accounts.newest();
     return h(
       "section",
-      { class: "part", "aria-labelledby": "grants" },
-      h("h2", { id: "grants" }, "Grants"),
+      { class: "part" },
+      h("h2", null, "Grants"),
       accounts.length
         ? table(
             "Grants",
@@ -140,6 +140,20 @@ export function createGrants(app) {
   }
 
   function matrixView() {
+    return h(
+      "section",
+      { class: "part" },
+      h("h2", null, "Grants"),
+      h(
+        "p",
+        { class: "soft" },
+        "What each account may do in each workspace. What it holds where it may no longer work, it may still finish.",
+      ),
+      matrix(),
+    );
+  }
+
+  function matrix() {
     const accounts = app.store.accounts.newest();
     const workspaces = app.store.workspaces.newest();
     if (accounts.length === 0) return noAccount(app);

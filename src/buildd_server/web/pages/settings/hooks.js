@@ -148,11 +148,11 @@ export function createHooks(app) {
     view: () => [
       h(
         "section",
-        { class: "part", "aria-labelledby": "hooks" },
+        { class: "part" },
         h(
           "header",
           { class: "part-head" },
-          h("h2", { id: "hooks" }, "Hooks"),
+          h("h2", null, "Hooks"),
           app.may("admin") && button("New hook", create),
         ),
         hooks?.length

@@ -211,13 +211,13 @@ export function createKeys(app) {
     ];
   }
 
-  /** @param {string} path @param {string} none */
-  function list(path, none) {
+  /** @param {string} path @param {string} whose @param {string} none */
+  function list(path, whose, none) {
     const keys = lists.get(path);
     if (keys === undefined) return null;
     if (keys.length === 0) return h("p", { class: "soft" }, none);
     return table(
-      "Keys",
+      `Keys of ${whose}`,
       ["Key", "Good for", "State", "Last used", "Made", null],
       keys.map((each) => ({ key: each.id, cells: cells(path, each) })),
     );
@@ -232,7 +232,7 @@ export function createKeys(app) {
         copyable(app, "buildd accounts create 'My laptop' --type user"),
       ];
     if (!asked.has(path)) queueMicrotask(() => load(path));
-    return list(path, "This account has no key that the database knows.");
+    return list(path, shownAccount.name, "This account has no key that the database knows.");
   }
 
   function accountChoice() {
@@ -253,25 +253,26 @@ export function createKeys(app) {
     view: () => [
       h(
         "section",
-        { class: "part", "aria-labelledby": "admin-keys" },
+        { class: "part" },
         h(
           "header",
           { class: "part-head" },
-          h("h2", { id: "admin-keys" }, "Administrators' keys"),
+          h("h2", null, "Administrators' keys"),
           administers && newKey(() => create("/admin-keys", "an administrator")),
         ),
         list(
           "/admin-keys",
+          "administrators",
           "None in the database. One that stands in BUILDD_ADMIN_KEY is not listed.",
         ),
       ),
       h(
         "section",
-        { class: "part", "aria-labelledby": "account-keys" },
+        { class: "part" },
         h(
           "header",
           { class: "part-head" },
-          h("h2", { id: "account-keys" }, "Keys of accounts"),
+          h("h2", null, "Keys of accounts"),
           account() &&
             h(
               "div",

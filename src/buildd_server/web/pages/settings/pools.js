@@ -148,11 +148,11 @@ export function createPools(app) {
     view: () =>
       h(
         "section",
-        { class: "part", "aria-labelledby": "pools" },
+        { class: "part" },
         h(
           "header",
           { class: "part-head" },
-          h("h2", { id: "pools" }, "Pools"),
+          h("h2", null, "Pools"),
           app.may("admin") &&
             app.store.accounts.byId.size > 0 &&
             h("button", { type: "button", onclick: create }, "New pool"),

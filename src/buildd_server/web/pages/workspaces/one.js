@@ -99,11 +99,11 @@ function memoryView(app, workspace, administers) {
   const size = Object.keys(workspace.memory).length;
   return h(
     "section",
-    { class: "part", "aria-labelledby": "memory" },
+    { class: "part" },
     h(
       "header",
       { class: "part-head" },
-      h("h2", { id: "memory" }, "Memory"),
+      h("h2", null, "Memory"),
       administers &&
         h("button", { type: "button", onclick: () => changeMemory(app, workspace) }, "Edit memory"),
     ),

@@ -123,11 +123,11 @@ export function createSchedules(app, workspaceId) {
     view: () =>
       h(
         "section",
-        { class: "part", "aria-labelledby": "schedules" },
+        { class: "part" },
         h(
           "header",
           { class: "part-head" },
-          h("h2", { id: "schedules" }, "Schedules"),
+          h("h2", null, "Schedules"),
           app.may("create") && h("button", { type: "button", onclick: create }, "New schedule"),
         ),
         schedules?.length

@@ -155,11 +155,11 @@ export function createSources(app, workspaceId) {
     view: () =>
       h(
         "section",
-        { class: "part", "aria-labelledby": "sources" },
+        { class: "part" },
         h(
           "header",
           { class: "part-head" },
-          h("h2", { id: "sources" }, "Sources"),
+          h("h2", null, "Sources"),
           app.may("admin") && button("New source", create),
         ),
         sources?.length
