@@ -33,7 +33,8 @@ export function page(app) {
   let refusal = null;
   let wanted = "";
   let reading = new AbortController();
-  let waiting = 0;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  let waiting;
 
   /** What the address asks for. @returns {Asked} */
   function asked() {
@@ -70,8 +71,8 @@ export function page(app) {
 
   /** Read again, but not more often than is good for a page that stays open. */
   function soon() {
-    waiting ||= setTimeout(() => {
-      waiting = 0;
+    waiting ??= setTimeout(() => {
+      waiting = undefined;
       again();
     }, GENTLY);
   }
