@@ -41,7 +41,7 @@ PUBLIC = """
     Malformed Message NewAccount NewHook NewKey NewLease NotAuthenticated NotClaimable NotConfigured
     NotFound Order OutcomeUnknown Pool PoolCheck PoolWhy PreconditionFailed PullRequest QuestionType
     RateLimited Reason ReasonCode Refusal Reported Role RunnerPreference Schedule Scope Selection Source
-    SourceSecret Task TaskCounts TaskStatus TooLarge Trust Unavailable Unreachable WaitingFor Why Worker
+    SourceSecret Spend Task TaskCounts TaskStatus TooLarge Trust Unavailable Unreachable WaitingFor Why Worker
     WorkerStatus Workspace WrongState __version__ agent connect connect_async etag_of
 """
 

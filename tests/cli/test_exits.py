@@ -47,7 +47,7 @@ def test_every_code_has_a_meaning() -> None:
             "No such command 'lst'. Did you mean 'list'? (see 'buildd tasks --help')",
         ),
         (["tasks", "show"], "Missing argument 'TASK_ID' (see 'buildd tasks show --help')"),
-        (["tasks", "list", "--x"], "No such option '--x' (see 'buildd tasks list --help')"),
+        (["tasks", "list", "--zzz"], "No such option '--zzz' (see 'buildd tasks list --help')"),
         (
             ["tasks", "list", "--api-key", "buildd_x"],
             (

@@ -97,6 +97,15 @@ def test_tasks_are_found_and_counted(bd: Client, crew: Crew) -> None:
     assert bd.tasks.count(text="TWO").pending == 1
 
 
+def test_spending(bd: Client, crew: Crew) -> None:
+    task = bd.tasks.create(workspace_id=crew[0].id, title="Costs something")
+    [claimed] = bd.with_key(crew[1].api_key).workers.claim(task_id=task.id).workers
+    lease = bd.with_key(claimed.lease.token)
+    lease.workers.heartbeat(id=claimed.id, cost_usd=Decimal("0.25"))
+    [spent] = bd.spend.list(by=["task", "account"], task_id=task.id)
+    assert (spent.task_id, spent.account_id, spent.cost_usd) == (task.id, crew[1].id, 0.25)
+
+
 def test_sources(bd: Client, crew: Crew) -> None:
     workspace, _ = crew
     config = {"repository": "acme/shop"}

@@ -1,13 +1,18 @@
-"""What people look at: tasks as they look for them, and how many there are."""
+"""What people look at: tasks as they look for them, how many there are, and what was spent."""
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Any
 
 from buildd import operations as ops
 from buildd.broker._context import Context, handles, model
-from buildd.models import Task, TaskCounts
+from buildd.budget import budget_day
+from buildd.models import Spend, Task, TaskCounts
 from buildd.store.sql import tasks as sql
+from buildd.store.sql.spending import spending
+
+_DAYS = 30
 
 
 @handles(ops.ListTasks)
@@ -35,6 +40,24 @@ def count_tasks(ctx: Context, op: ops.CountTasks) -> TaskCounts:
     people = ctx.tx.first(sql.people_wanted(filters), viewer=ctx.viewer, **chosen)
     assert people
     return TaskCounts(**counts, **people._asdict())
+
+
+@handles(ops.ListSpend)
+def list_spend(ctx: Context, op: ops.ListSpend) -> list[Spend]:
+    """Sums of the ledger; none where nothing was spent."""
+    until = op.until or budget_day(ctx.tx.now)
+    since = op.since or date.fromordinal(max(1, until.toordinal() - _DAYS + 1))
+    rows = ctx.tx.all(
+        spending(frozenset(op.by)),
+        viewer=ctx.viewer,
+        since=since,
+        until=until,
+        workspace=op.workspace_id,
+        account=op.account_id,
+        task=op.task_id,
+        limit=op.limit,
+    )
+    return [model(Spend, row) for row in rows if row.attempts]
 
 
 def _chosen(op: ops.TaskFilter) -> dict[str, Any]:

@@ -32,6 +32,7 @@ COMMANDS = {
     "pools": "Where agents are started when there is work for them.",
     "schedules": "Tasks that come again.",
     "sources": "Where tasks come from.",
+    "spend": "What was spent, by day, account, workspace or task.",
     "tasks": "The work.",
     "version": "Show the version of buildd.",
     "workers": "The attempts at tasks.",

@@ -248,6 +248,12 @@ class AsyncMessages(AsyncResource):
     attached = AsyncDownloading(ops.DownloadAttachment)
 
 
+class AsyncSpend(AsyncResource):
+    """What was spent."""
+
+    list = AsyncVerb(ops.ListSpend)
+
+
 class AsyncAudit(AsyncResource):
     """Who did what."""
 
@@ -272,6 +278,7 @@ class AsyncClient:
         self.artifacts = AsyncArtifacts(self)
         self.comments = AsyncComments(self)
         self.messages = AsyncMessages(self)
+        self.spend = AsyncSpend(self)
         self.audit = AsyncAudit(self)
 
     async def send(self, operation: Operation[R]) -> R:
@@ -345,5 +352,6 @@ def resources() -> dict[str, type[Any]]:
         "artifacts": AsyncArtifacts,
         "comments": AsyncComments,
         "messages": AsyncMessages,
+        "spend": AsyncSpend,
         "audit": AsyncAudit,
     }

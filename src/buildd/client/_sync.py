@@ -246,6 +246,12 @@ class Messages(Resource):
     attached = Downloading(ops.DownloadAttachment)
 
 
+class Spend(Resource):
+    """What was spent."""
+
+    list = Verb(ops.ListSpend)
+
+
 class Audit(Resource):
     """Who did what."""
 
@@ -270,6 +276,7 @@ class Client:
         self.artifacts = Artifacts(self)
         self.comments = Comments(self)
         self.messages = Messages(self)
+        self.spend = Spend(self)
         self.audit = Audit(self)
 
     def send(self, operation: Operation[R]) -> R:
@@ -343,5 +350,6 @@ def resources() -> dict[str, type[Any]]:
         "artifacts": Artifacts,
         "comments": Comments,
         "messages": Messages,
+        "spend": Spend,
         "audit": Audit,
     }

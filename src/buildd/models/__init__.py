@@ -21,6 +21,7 @@ from buildd.models.records import (
     Selection,
 )
 from buildd.models.schedules import Schedule
+from buildd.models.spending import Spend
 from buildd.models.tasks import Task, TaskCounts
 from buildd.models.workers import (
     AccountWhy,
@@ -85,6 +86,7 @@ __all__ = [
     "Selection",
     "Source",
     "SourceSecret",
+    "Spend",
     "Task",
     "TaskCounts",
     "WaitingFor",

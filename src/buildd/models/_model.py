@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from math import isfinite
 from typing import Annotated, Any
@@ -29,6 +29,7 @@ from buildd.filenames import LONGEST, has_control
 MAX_INT = 2**31 - 1
 MAX_JSON_DEPTH = 32
 _WORD = r"[a-z0-9][a-z0-9!#$&^_.+-]*"
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _MIME_TYPE = re.compile(f"{_WORD}/{_WORD}")
 
 
@@ -89,6 +90,12 @@ def _moment(value: Any) -> Any:
     if isinstance(value, (int, float)) or (isinstance(value, str) and "-" not in value[1:]):
         raise ValueError("must be an ISO 8601 time such as 2026-01-31T08:00:00Z")
     return value
+
+
+def _day(value: Any) -> Any:
+    if type(value) is date or (isinstance(value, str) and _DAY.fullmatch(value)):
+        return value
+    raise ValueError("must be a date such as 2026-01-31")
 
 
 def _said(text: str) -> str:
@@ -212,3 +219,6 @@ JsonAny = Annotated[JsonValue, AfterValidator(_storable_json)]
 
 Time = Annotated[AwareDatetime, BeforeValidator(_moment), AfterValidator(_utc)]
 """A moment in UTC; ISO 8601 in JSON."""
+
+Day = Annotated[date, BeforeValidator(_day)]
+"""A day in UTC; `2026-01-31` in JSON."""

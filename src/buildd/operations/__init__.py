@@ -89,6 +89,7 @@ from buildd.operations.schedules import (
     ListSchedules,
     UpdateSchedule,
 )
+from buildd.operations.spending import ListSpend
 from buildd.operations.tasks import (
     ApproveTask,
     BatchedTask,
@@ -231,6 +232,7 @@ OPERATIONS: tuple[type[Operation[Any]], ...] = (
     UpdateComment,
     CreateMessage,
     ListMessages,
+    ListSpend,
     ListAuditEntries,
 )
 """In the order the documentation shows them. A literal path stands before one with a field in its place."""
@@ -314,6 +316,7 @@ __all__ = [
     "ListPools",
     "ListSchedules",
     "ListSources",
+    "ListSpend",
     "ListTasks",
     "ListWorkers",
     "ListWorkspaces",

@@ -16,16 +16,19 @@ def _digits(value: Any) -> Any:
     return value
 
 
+WholeNumber = Annotated[int, BeforeValidator(_digits)]
+
+
 class Paged(BaseModel, defer_build=True):
     """The two fields that every list takes."""
 
-    limit: Annotated[int, Field(ge=1, le=MAX_PAGE), BeforeValidator(_digits)] = 50
+    limit: Annotated[WholeNumber, Field(ge=1, le=MAX_PAGE)] = 50
     cursor: Annotated[str, Field(pattern=r"^[a-z]+_[0-9a-z]{26}$")] | None = None
     """The last id of the page before: what follows is older."""
 
 
 def _names(value: Any) -> Any:
-    return value.split(",") if isinstance(value, str) else value
+    return [each for each in value.split(",") if each] if isinstance(value, str) else value
 
 
 Separated = BeforeValidator(_names), PlainSerializer(",".join, when_used="json")

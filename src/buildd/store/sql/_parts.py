@@ -12,7 +12,7 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 
-from buildd.store.columns import Moment
+from buildd.store.columns import Moment, Money
 from buildd.store.statement import Statement
 from buildd.store.tables import budget_day, grant
 
@@ -53,6 +53,12 @@ def with_today(query: sa.Select[Any], owner: sa.Table) -> sa.Select[Any]:
 
 SPENT_TODAY = of_today(budget_day.c.spent).label("spent_today")
 RESERVED_TODAY = of_today(budget_day.c.reserved).label("reserved_today")
+
+
+def total(column: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
+    """A sum of money; Postgres would add whole numbers up to a decimal one."""
+    found = sa.func.coalesce(sa.func.sum(column), sa.literal_column("0"))
+    return sa.type_coerce(sa.cast(found, sa.BigInteger), Money())
 
 
 def page(query: sa.Select[Any], key: sa.ColumnElement[str], *, few: bool = False) -> Statement:

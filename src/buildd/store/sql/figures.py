@@ -9,7 +9,8 @@ from sqlalchemy import bindparam
 
 from buildd.models import ReasonCode
 from buildd.states import DONE_WITH, HOLDING, OPEN_DELIVERY, OPEN_LAUNCH, DeliveryStatus
-from buildd.store.columns import Moment, Money, among
+from buildd.store.columns import Moment, among
+from buildd.store.sql._parts import total
 from buildd.store.sql.claims import CLAIMABLE
 from buildd.store.statement import Statement
 from buildd.store.tables import (
@@ -98,19 +99,13 @@ HOOKS = Statement(
 )
 
 
-def _sum(column: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
-    # Postgres adds whole numbers up to a decimal one.
-    total = sa.cast(sa.func.coalesce(sa.func.sum(column), _ZERO), sa.BigInteger)
-    return sa.type_coerce(total, Money())
-
-
-SPENT = Statement(sa.select(_sum(account.c.total_cost).label("dollars")))
+SPENT = Statement(sa.select(total(account.c.total_cost).label("dollars")))
 
 
 def _of_today(column: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
     day = bindparam("day", type_=sa.Date())
     of_one = sa.select(column).where(budget_day.c.owner_id == account.c.id, budget_day.c.day == day)
-    return _sum(of_one.correlate(account).scalar_subquery())
+    return total(of_one.correlate(account).scalar_subquery())
 
 
 # One look per account, because what workspaces have spent is the same money, and days gone are many.

@@ -86,7 +86,10 @@ class LedgerRow(SQLModel, table=True):
     """One movement of money, never changed: what `budget_day` and the totals add up to."""
 
     __tablename__ = "ledger"
-    __table_args__ = (sa.Index("ledger_of_account", "account_id", "day"),)
+    __table_args__ = (
+        sa.Index("ledger_of_account", "account_id", "day"),
+        sa.Index("ledger_of_day", "day"),
+    )
 
     id: str = Field(primary_key=True)
     at: datetime = Field(sa_type=Moment)

@@ -169,6 +169,7 @@ CALLS: dict[type[Operation[Any]], Call] = {
     ops.TestHook: lambda it: ops.TestHook(id=it.hook),
     ops.ListDeliveries: lambda it: ops.ListDeliveries(hook_id=it.hook),
     ops.Redeliver: lambda it: ops.Redeliver(hook_id=it.hook, id=it.delivery),
+    ops.ListSpend: lambda _: ops.ListSpend(),
     ops.ListAuditEntries: lambda _: ops.ListAuditEntries(),
     ops.CreateArtifact: lambda it: ops.CreateArtifact(worker_id=it.worker, type=ArtifactType.DIFF),
     ops.OpenPullRequest: lambda it: ops.OpenPullRequest(id=it.worker, title="Mine"),
@@ -183,11 +184,8 @@ CALLS: dict[type[Operation[Any]], Call] = {
 """Each operation as it would be sent about those things."""
 
 LISTS: set[type[Operation[Any]]] = {
-    ops.ListAgents,
-    ops.ListWorkspaces,
-    ops.ListTasks,
-    ops.ListSchedules,
-    ops.ListWorkers,
+    *(ops.ListAgents, ops.ListSchedules, ops.ListSpend),
+    *(ops.ListTasks, ops.ListWorkers, ops.ListWorkspaces),
 }
 """What anybody may ask: it shows to each what is theirs."""
 

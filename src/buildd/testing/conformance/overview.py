@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import date
 from decimal import Decimal
 
 import pytest
 
-from buildd.errors import Invalid
+from buildd.errors import Invalid, LeaseLost
 from buildd.models import QuestionType, TaskCounts
+from buildd.operations.spending import Part
 from buildd.routing import AccountType
 from buildd.states import TaskStatus, WorkerStatus
 from buildd.testing.conformance.stage import Stage, StageSuite
@@ -160,3 +162,56 @@ class OverviewSuite(StageSuite):
         workers.answer(id=asking[0].id, content="That one.")
         workers.cancel(id=dear[0].id)
         assert tasks.count().waiting_input == 0
+
+    def test_what_was_spent_adds_up(self, stage: Stage) -> None:
+        """To what the tasks cost, to the millionth of a dollar, however it is told apart."""
+        service = stage.hire(AccountType.SERVICE)
+        for agent, bills in (
+            (stage.agent, ("0.1", "0.3")),
+            (stage.bd.with_key(service.api_key), ("0.7",)),
+        ):
+            claimed, lease = stage.claim(agent, task_id=stage.task(max_cost=Decimal("0.2")).id)
+            lease.workers.start(id=claimed.id)
+            for total in bills:
+                lease.workers.heartbeat(id=claimed.id, cost_usd=Decimal(total))
+            lease.workers.fail(id=claimed.id, error="again")
+            with pytest.raises(LeaseLost):
+                lease.workers.heartbeat(
+                    id=claimed.id, cost_usd=Decimal(total) + Decimal("0.000001")
+                )
+        stage.running(max_cost=Decimal(4))
+        spend, cost = stage.bd.spend, Decimal("1.000002")
+        assert sum((task.cost_usd for task in stage.bd.tasks.list()), ZERO) == cost
+        parts: list[list[Part]] = [
+            [],
+            ["day"],
+            ["account"],
+            ["workspace", "day"],
+            ["task", "account"],
+        ]
+        for by in parts:
+            assert sum((each.cost_usd for each in spend.list(by=by)), ZERO) == cost
+        [whole] = spend.list(by=[])
+        assert (whole.attempts, whole.day, whole.task_id) == (2, None, None)
+        dear, cheap = spend.list(by=["account"])
+        assert (dear.account_id, dear.cost_usd) == (service.id, Decimal("0.700001"))
+        assert spend.list(by=["account"], limit=1) == [dear]
+        assert spend.list(by=["account"], account_id=stage.account.id) == [cheap]
+        assert spend.list(until=date(2020, 1, 31)) == spend.list(workspace_id="ws_none") == []
+
+    def test_spending_is_seen_where_one_may_read(self, stage: Stage) -> None:
+        """Of a workspace that is not theirs, an account learns nothing."""
+        claimed, lease = stage.running()
+        lease.workers.heartbeat(id=claimed.id, cost_usd=Decimal(1))
+        stranger = stage.bd.accounts.create(type=AccountType.USER, name="a stranger")
+        theirs = stage.bd.with_key(stranger.api_key).spend
+        [seen] = stage.agent.spend.list(by=["workspace"])
+        assert (seen.workspace_id, seen.cost_usd, seen.attempts) == (
+            stage.workspace.id,
+            Decimal(1),
+            1,
+        )
+        assert theirs.list() == theirs.list(by=[], workspace_id=stage.workspace.id) == []
+        for wrong in ({"by": ["hour"]}, {"since": "yesterday"}, {"until": 1}, {"limit": 0}):
+            with pytest.raises(Invalid, match=next(iter(wrong))):
+                stage.bd.spend.list(**wrong)

@@ -400,6 +400,7 @@ def _money() -> None:
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_index("ledger_of_account", "ledger", ["account_id", "day"], unique=False)
+    op.create_index("ledger_of_day", "ledger", ["day"], unique=False)
 
 
 def _tasks() -> None:
