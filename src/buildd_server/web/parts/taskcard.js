@@ -131,15 +131,17 @@ function state(app, task, worker) {
 
 /** @param {App} app @param {Task} task */
 function waiting(app, task) {
+  const approval = needsApproval(task);
+  const word = approval ? "Needs approval" : "Why is it waiting?";
   return h(
     "button",
     {
       type: "button",
-      class: ["card-why", needsApproval(task) && "asks"],
-      "aria-label": `Why is it waiting: ${task.title}`,
+      class: ["card-why", approval && "asks"],
+      "aria-label": `${word} ${task.title}`,
       onclick: () => openWhy(app, task),
     },
-    needsApproval(task) ? "needs approval" : "Why is it waiting?",
+    word,
   );
 }
 

@@ -98,7 +98,7 @@ function fields(app, workspace) {
       type: "number",
       min: 0,
       step: "any",
-      placeholder: "no limit of its own",
+      placeholder: "no limit",
       hint: "For all its attempts together.",
     },
   ];
