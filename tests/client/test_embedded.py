@@ -58,7 +58,7 @@ def test_closing_ends_what_listens(database_url: str) -> None:
     first = threading.Event()
 
     def listen() -> None:
-        for event in bd.events(0):
+        for event in bd.events(0, types=[EventType.TASK_CREATED]):
             seen.append(event.task_id)
             first.set()
 
@@ -99,7 +99,7 @@ def test_closing_ends_what_listens_on_an_event_loop(database_url: str) -> None:
         listening = anyio.Event()
 
         async def listen() -> None:
-            stream = bd.events(0)
+            stream = bd.events(0, types=[EventType.TASK_CREATED])
             await anext(stream)
             listening.set()
             async for _ in stream:

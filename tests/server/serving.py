@@ -51,14 +51,15 @@ def running(
     database: str,
     admin_key: str | None = ADMIN_KEY,
     access_log: Callable[[Exchange], None] | None = None,
+    port: int = 0,
     **more: Any,
 ) -> Iterator[Running]:
-    """A server on a database, in a thread of its own."""
+    """A server on a database, in a thread of its own; at a free port, or one that was free before."""
     with ExitStack() as held:
         broker = held.enter_context(
             closing(Broker.open(database, BrokerSettings(admin_key=admin_key)))
         )
-        (socket,) = sockets = listen("127.0.0.1", 0)
+        (socket,) = sockets = listen("127.0.0.1", port)
         held.enter_context(socket)
         started = threading.Event()
         settings = Settings(database=database, admin_key=admin_key, **{"rate_limit": 0, **more})

@@ -26,6 +26,7 @@ def create_workspace(ctx: Context, op: ops.CreateWorkspace) -> Workspace:
         "updated_at": ctx.tx.now,
     }
     ctx.tx.run(sql.INSERT_WORKSPACE, **row)
+    _announce(ctx, row["id"])
     return Workspace.model_validate(row)
 
 
@@ -59,7 +60,7 @@ def update_workspace(ctx: Context, op: ops.UpdateWorkspace) -> Workspace:
     check_match(op, Workspace, row)
     kept = {name: getattr(row, name) for name in op.changeable()}
     ctx.tx.all(sql.CHANGE_WORKSPACE, of=op.id, **{**kept, **op.changes()}, updated_at=ctx.tx.now)
-    ctx.emit(EventType.WORKSPACE_UPDATED, {}, workspace_id=op.id)
+    _announce(ctx, op.id)
     return _with_books(ctx, op.id)
 
 
@@ -69,6 +70,7 @@ def delete_workspace(ctx: Context, op: ops.DeleteWorkspace) -> ops.Deleted:
     workspace = _workspace(ctx, op.id)
     if ctx.tx.first(sql.DELETE_WORKSPACE, of=op.id) is None:
         raise WrongState(f"the workspace still has {workspace.live_workers} live workers")
+    _announce(ctx, op.id)
     return ops.Deleted(id=op.id)
 
 
@@ -127,6 +129,11 @@ def delete_source(ctx: Context, op: ops.DeleteSource) -> ops.Deleted:
     if ctx.tx.first(sql.DELETE_SOURCE, of=op.id) is None:
         raise NotFound
     return ops.Deleted(id=op.id)
+
+
+def _announce(ctx: Context, workspace_id: str) -> None:
+    """Tell the feed that a workspace is new, other than it was, or gone."""
+    ctx.emit(EventType.WORKSPACE_UPDATED, {}, workspace_id=workspace_id)
 
 
 def _workspace(ctx: Context, workspace_id: str) -> Row:
