@@ -12,7 +12,7 @@ from buildd.broker._policy import own
 from buildd.errors import Forbidden, NotFound
 from buildd.events import EventType
 from buildd.ids import Kind, new_id
-from buildd.models import Artifact, Attachment, Comment, Message, Role
+from buildd.models import Artifact, Attachment, Comment, Message, Role, Selection
 from buildd.states import LIVE, WorkerStatus
 from buildd.store import Row
 from buildd.store.sql import records as sql
@@ -79,7 +79,8 @@ def create_comment(ctx: Context, op: ops.CreateComment) -> Comment:
     _tell_comment(ctx, worker, row)
     if WorkerStatus(worker.status) in LIVE:
         about = artifact.title or artifact.type
-        say(ctx, worker, Role.USER, f"Comment on {about}: {op.content}", to_agent=True)
+        said = f"Comment on {about}: {_quoted(op.selection)}{op.content}"
+        say(ctx, worker, Role.USER, said, to_agent=True)
     return Comment.model_validate(row)
 
 
@@ -188,6 +189,12 @@ def _artifact(ctx: Context, artifact_id: str) -> Row:
     if row is None or (ctx.by_lease and row.worker_id != ctx.principal.worker_id):
         raise NotFound("there is no such artifact")
     return row
+
+
+def _quoted(selection: Selection | None) -> str:
+    """The part that a comment is about: without it an agent cannot tell which line is meant."""
+    text = selection.text[:EVENT_TEXT_LIMIT] if selection and selection.text else ""
+    return "".join(f"\n> {line}" for line in text.splitlines()) + "\n\n" if text else ""
 
 
 def _tell_comment(ctx: Context, worker: Row, row: dict[str, Any]) -> None:

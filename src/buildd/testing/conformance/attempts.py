@@ -231,10 +231,12 @@ class AttemptSuite(StageSuite):
         assert stage.bd.artifacts.list(worker_id=claimed.id) == [artifact]
         assert lease.artifacts.get(id=artifact.id) == artifact
         comment = stage.bd.comments.create(
-            artifact_id=artifact.id, content="Better so", selection=Selection(start=0, end=3)
+            artifact_id=artifact.id,
+            content="Better so",
+            selection=Selection(start=0, end=3, text="- a"),
         )
         [heard] = lease.workers.heartbeat(id=claimed.id).messages
-        assert "Better so" in (heard.content or "")
+        assert heard.content == "Comment on Fix: \n> - a\n\nBetter so"
         resolved = stage.bd.comments.update(id=comment.id, resolved=True)
         assert stage.bd.comments.list(artifact_id=artifact.id) == [resolved]
         with pytest.raises(Forbidden):
