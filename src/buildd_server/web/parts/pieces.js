@@ -160,3 +160,14 @@ export function head(title, ...actions) {
     h("div", { class: "actions" }, actions),
   );
 }
+
+/** Names, and what they stand for; a pair that is not to be shown is false. @param {([string, Child] | false | null | undefined | "")[]} pairs */
+export function facts(pairs) {
+  return h(
+    "dl",
+    { class: "facts" },
+    pairs.map(
+      (pair) => pair && h("div", { key: pair[0] }, h("dt", null, pair[0]), h("dd", null, pair[1])),
+    ),
+  );
+}

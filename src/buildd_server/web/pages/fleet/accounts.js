@@ -2,8 +2,9 @@
 // @ts-check
 
 import { h } from "../../app/vdom.js";
+import { spentToday } from "../../parts/budget.js";
 import { ask, boxes, edit, number, shownOnce, ticked } from "../../parts/dialogs.js";
-import { bar, budgetBar, copyable, dollars, empty, table } from "../../parts/pieces.js";
+import { bar, copyable, empty, table } from "../../parts/pieces.js";
 import { chip } from "../../parts/states.js";
 
 /**
@@ -51,7 +52,7 @@ function cells(app, account) {
       account.draining && h("span", { class: "badge tone-ask" }, "draining"),
     ),
     workersOf(account),
-    spentOf(account),
+    spentToday(account),
     app.admin && app.may("admin") && buttons(app, account),
   ];
 }
@@ -63,30 +64,6 @@ export function workersOf({ name, liveWorkers, maxConcurrentWorkers: most }) {
     { class: "meter" },
     h("span", { class: "figure" }, `${liveWorkers} of ${most}`),
     bar(liveWorkers / most, `Workers of ${name}`),
-  );
-}
-
-/** @param {Account} account */
-export function spentOf({ name, spentToday, reservedToday, maxCostPerDay: most }) {
-  const used = (spentToday + reservedToday) / most;
-  return h(
-    "div",
-    { class: "meter" },
-    h(
-      "span",
-      null,
-      dollars(spentToday),
-      " of ",
-      dollars(most),
-      reservedToday > 0 &&
-        h("span", { class: "faint" }, " + ", dollars(reservedToday), " reserved"),
-    ),
-    budgetBar({
-      spent: spentToday / most,
-      reserved: reservedToday / most,
-      label: `Budget of ${name}`,
-      tone: used >= 1 ? "bad" : used >= 0.8 ? "ask" : "good",
-    }),
   );
 }
 

@@ -2,9 +2,10 @@
 // @ts-check
 
 import { h } from "../../app/vdom.js";
-import { when } from "../../parts/pieces.js";
+import { spentToday } from "../../parts/budget.js";
+import { facts, when } from "../../parts/pieces.js";
 import { chip } from "../../parts/states.js";
-import { spentOf, workersOf } from "../fleet/accounts.js";
+import { workersOf } from "../fleet/accounts.js";
 
 /**
  * @typedef {import("../../app/main.js").App} App
@@ -41,22 +42,20 @@ export function createAbout(app) {
       "section",
       { class: "part" },
       h("h2", null, "You"),
-      h(
-        "dl",
-        { class: "facts" },
-        fact("Here as", app.admin ? "an administrator" : (account?.name ?? "an account")),
-        account && fact("Type", chip(account.type)),
-        account && fact("Workers", workersOf(account)),
-        account && fact("Spent today", spentOf(account)),
-        fact("May", scopes(session.scopes)),
-        session.keyId && fact("Key", h("code", null, session.keyId)),
-        fact(
+      facts([
+        ["Here as", app.admin ? "an administrator" : (account?.name ?? "an account")],
+        account && ["Type", chip(account.type)],
+        account && ["Workers", workersOf(account)],
+        account && ["Spent today", spentToday(account)],
+        ["May", scopes(session.scopes)],
+        session.keyId && ["Key", h("code", null, session.keyId)],
+        [
           "Logged in",
           session.expiresAt
             ? ["ends ", when(session.expiresAt)]
             : "local mode: nobody is asked for a key on this machine",
-        ),
-      ),
+        ],
+      ]),
       session.expiresAt && h("button", { type: "button", onclick: app.signOut }, "Log out"),
       !app.admin && account && workspaces(app),
       !app.admin &&
@@ -76,13 +75,11 @@ export function createAbout(app) {
         "section",
         { class: "part" },
         h("h2", null, "Server"),
-        h(
-          "dl",
-          { class: "facts" },
-          fact("Version", version ? `buildd ${version}` : "…"),
-          fact("Address", h("code", null, location.origin)),
-          fact("API", h("a", { href: "/api/docs" }, "how programs use it")),
-        ),
+        facts([
+          ["Version", version ? `buildd ${version}` : "…"],
+          ["Address", h("code", null, location.origin)],
+          ["API", h("a", { href: "/api/docs" }, "how programs use it")],
+        ]),
       ),
     ],
   };
@@ -109,9 +106,4 @@ function scopes(names) {
     { class: "scopes" },
     names.map((name) => h("li", { key: name }, chip(name), " ", MEANINGS[name] ?? "")),
   );
-}
-
-/** @param {string} name @param {import("../../app/vdom.js").Child} value */
-function fact(name, value) {
-  return h("div", { key: name }, h("dt", null, name), h("dd", null, value));
 }

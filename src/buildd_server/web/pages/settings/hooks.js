@@ -190,7 +190,7 @@ function state({ active, disabledReason, failingSince, lastError }) {
 
 /** @param {string} text */
 function note(text) {
-  return h("p", { class: "soft note" }, text);
+  return h("p", { class: "soft hook-note" }, text);
 }
 
 /** @param {App} app @param {NewHook} made */

@@ -2,8 +2,9 @@
 // @ts-check
 
 import { h } from "../../app/vdom.js";
+import { spentToday } from "../../parts/budget.js";
 import { icon } from "../../parts/icons.js";
-import { budgetBar, dollars, empty, head, table } from "../../parts/pieces.js";
+import { empty, head, table } from "../../parts/pieces.js";
 import { newWorkspace } from "./change.js";
 
 /**
@@ -60,7 +61,7 @@ function cells(workspace) {
     h("a", { class: "strong", href: `/workspaces/${workspace.id}` }, workspace.name),
     place(workspace),
     atWork(workspace),
-    h("div", { class: "meter" }, spent(workspace)),
+    spentToday(workspace),
   ];
 }
 
@@ -78,26 +79,4 @@ export function place({ repo, localPath }) {
 /** @param {Workspace} workspace */
 export function atWork({ liveWorkers, maxConcurrentWorkers: most }) {
   return h("span", { class: "figure" }, most === null ? liveWorkers : `${liveWorkers} of ${most}`);
-}
-
-/** @param {Workspace} workspace */
-export function spent({ name, spentToday, reservedToday, maxCostPerDay: most }) {
-  const used = most === null ? 0 : (spentToday + reservedToday) / most;
-  return [
-    h(
-      "span",
-      null,
-      dollars(spentToday),
-      most !== null && [" of ", dollars(most)],
-      reservedToday > 0 &&
-        h("span", { class: "faint" }, " + ", dollars(reservedToday), " reserved"),
-    ),
-    most !== null &&
-      budgetBar({
-        spent: spentToday / most,
-        reserved: reservedToday / most,
-        label: `Budget of ${name}`,
-        tone: used >= 1 ? "bad" : used >= 0.8 ? "ask" : "good",
-      }),
-  ];
 }

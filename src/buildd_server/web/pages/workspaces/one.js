@@ -3,10 +3,11 @@
 // @ts-check
 
 import { h } from "../../app/vdom.js";
-import { empty, head } from "../../parts/pieces.js";
+import { spentToday } from "../../parts/budget.js";
+import { empty, facts, head } from "../../parts/pieces.js";
 import { createGrants } from "../settings/grants.js";
 import { changeMemory, changeWorkspace, removeWorkspace } from "./change.js";
-import { atWork, place, spent } from "./list.js";
+import { atWork, place } from "./list.js";
 import { createSchedules } from "./schedules.js";
 import { createSources } from "./sources.js";
 
@@ -49,7 +50,7 @@ export function createOne(app, id) {
               "Delete",
             ),
         ),
-        facts(shown),
+        about(shown),
         memoryView(app, shown, administers),
         sources?.view(),
         grants?.workspaceView(id),
@@ -77,21 +78,15 @@ function missing(app) {
 }
 
 /** @param {Workspace} workspace */
-function facts(workspace) {
-  return h(
-    "dl",
-    { class: "facts" },
-    fact("Repository", place(workspace)),
-    workspace.repo && workspace.localPath && fact("Path", h("code", null, workspace.localPath)),
-    fact("At work", atWork(workspace)),
-    fact("Spent today", h("div", { class: "meter" }, spent(workspace))),
-    fact("Id", h("code", null, workspace.id)),
-  );
-}
-
-/** @param {string} name @param {import("../../app/vdom.js").Child} value */
-export function fact(name, value) {
-  return h("div", { key: name }, h("dt", null, name), h("dd", null, value));
+function about(workspace) {
+  const { id, repo, localPath } = workspace;
+  return facts([
+    ["Repository", place(workspace)],
+    repo && localPath && ["Path", h("code", null, localPath)],
+    ["At work", atWork(workspace)],
+    ["Spent today", spentToday(workspace)],
+    ["Id", h("code", null, id)],
+  ]);
 }
 
 /** @param {App} app @param {Workspace} workspace @param {boolean} administers */

@@ -4,7 +4,7 @@
 import { allowed } from "../../app/store.js";
 import { h } from "../../app/vdom.js";
 import { ask, edit, json, shownOnce } from "../../parts/dialogs.js";
-import { copyable, table, when } from "../../parts/pieces.js";
+import { copyable, facts, table, when } from "../../parts/pieces.js";
 import { chip } from "../../parts/states.js";
 
 /**
@@ -209,16 +209,11 @@ function webhookShown(app, source, told) {
     secret: told.secret,
     label: "Secret",
     more: () => [
-      h(
-        "dl",
-        { class: "facts" },
-        row(
-          "Payload URL",
-          copyable(app, told.payloadUrl ?? `${location.origin}${told.payloadPath}`),
-        ),
-        row("Content type", copyable(app, "application/json")),
-        row("Events", EVENTS),
-      ),
+      facts([
+        ["Payload URL", copyable(app, told.payloadUrl ?? `${location.origin}${told.payloadPath}`)],
+        ["Content type", copyable(app, "application/json")],
+        ["Events", EVENTS],
+      ]),
       !told.payloadUrl &&
         h(
           "p",
@@ -238,9 +233,4 @@ function webhookShown(app, source, told) {
         ),
     ],
   });
-}
-
-/** @param {string} name @param {import("../../app/vdom.js").Child} value */
-function row(name, value) {
-  return h("div", { key: name }, h("dt", null, name), h("dd", null, value));
 }
