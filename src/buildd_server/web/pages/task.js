@@ -63,8 +63,8 @@ export function page(app, params) {
     return h(
       "div",
       { class: "task", "data-tab": shown },
-      header(app, task, actions.view(task, live())),
-      question.view(live()),
+      header(app, task, record.state === "here" && actions.view(task, live())),
+      question.view(record.state === "here" ? live() : undefined),
       facts(app, task, record.workers.at(-1)),
       tabs(app, shown, artifacts?.count ?? 0),
       h(

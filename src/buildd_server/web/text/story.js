@@ -79,7 +79,16 @@ function inOrder(steps) {
         rank(a.step) - rank(b.step) ||
         a.index - b.index,
     )
-    .map(({ step }) => step);
+    .map(({ step }) => step)
+    .reduce(gathered, /** @type {Step[]} */ ([]));
+}
+
+/** One edit after the other is one thing to read. @param {Step[]} told @param {Step} step */
+function gathered(told, step) {
+  const last = told.at(-1);
+  if (step.title !== "Changed" || last?.title !== "Changed") told.push(step);
+  else told[told.length - 1] = { ...last, at: step.at };
+  return told;
 }
 
 /** At one moment, an attempt ends before the task goes on. @param {Step} step */
@@ -168,6 +177,7 @@ function ofEvent(event, records, asked) {
       asked.set(worker.id, data.waitingFor?.prompt ?? "");
       return {
         ...question(worker, index + 1, event.at, data.waitingFor?.prompt ?? ""),
+        ...ofBudget(data.waitingFor),
         key: base.key,
       };
     case "worker:status":
@@ -223,14 +233,16 @@ function ofStatus(base, { status, previousStatus, orders }, answers, asked) {
     asked.delete(base.worker.id);
     return { ...base, title: "Taken up again", tone: "busy", sign: "play" };
   }
-  if (previousStatus !== "waiting_input" || status !== "running") return null;
+  const budget = previousStatus === status && asked.has(base.worker.id);
+  const answered = previousStatus === "waiting_input" && status === "running";
+  if (!answered && !budget) return null;
   asked.delete(base.worker.id);
   const said = answers.find(
     (each) => each.workerId === base.worker.id && each.createdAt === base.at,
   );
   return {
     ...base,
-    title: "Answered",
+    title: budget ? "Allowed to go on" : "Answered",
     tone: "good",
     sign: "check",
     ...(said ? { text: said.content ?? "" } : {}),
@@ -257,4 +269,9 @@ function ofTaskEvent({ seq, type, at, data }, task) {
     return { ...base, title: "The task failed", tone: "bad", sign: "cross", ...why };
   }
   return null;
+}
+
+/** What the server itself asks. @param {import("../types.js").WaitingFor | undefined} asked */
+function ofBudget(asked) {
+  return asked?.code === "budget_exhausted" ? { title: "Budget used up", sign: "coin" } : {};
 }

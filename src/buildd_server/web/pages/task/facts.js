@@ -24,6 +24,9 @@ const ROUTES = {
   action: "GitHub Actions",
 };
 
+/** Where the error of an earlier attempt tells nothing any more. */
+const OVER_WELL = new Set(["completed", "cancelled"]);
+
 /**
  * @param {App} app
  * @param {Task} task
@@ -130,9 +133,9 @@ export function createTexts() {
     view: ({ description, result, error, context, status }) => [
       result !== null && part("Result", once("result", result, json), "good"),
       error &&
-        status !== "completed" &&
+        !OVER_WELL.has(status) &&
         part(
-          status === "pending" ? "Last error" : "Error",
+          status === "failed" ? "Error" : "Last error",
           h("p", { class: "plain-text", dir: "auto" }, visible(error)),
           "bad",
         ),

@@ -45,8 +45,10 @@ export function createReading(app, workerId) {
       again = false;
       try {
         await catchUp();
-      } catch {
-        again = !closed; // The shell tells that the server is away.
+      } catch (error) {
+        // The shell tells that the server is away; what is refused stays so.
+        const { status } = /** @type {import("../../app/api.js").ApiError} */ (error);
+        again ||= status === 0 || status >= 500;
       }
       app.redraw();
       await new Promise((resolve) => setTimeout(resolve, again ? 2 * PAUSE : PAUSE));

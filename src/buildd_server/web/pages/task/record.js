@@ -62,7 +62,9 @@ export function createRecord(app, id, changed) {
       void load();
       void readHistory(app, id, heard, leaving.signal);
     },
-    reload: () => void load(),
+    reload() {
+      if (record.state !== "deleted") void load();
+    },
     close() {
       leaving.abort();
       clearTimeout(timer);

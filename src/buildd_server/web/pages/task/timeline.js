@@ -84,17 +84,21 @@ function stepView(app, step, attempts) {
       h(
         "p",
         { class: "step-head" },
-        claimed && attempts > 1 && h("span", { class: "step-number" }, `Attempt ${step.attempt}`),
-        h("b", null, title),
-        by && h("span", { class: "soft" }, `by ${visible(by)}`),
-        claimed &&
-          h(
-            "span",
-            { class: "soft" },
-            `by ${accountName(app, claimed.accountId)} on ${visible(claimed.runner)}`,
-          ),
-        code && chip(code),
-        step.cost !== undefined && sums(step.cost, step.turns ?? 0),
+        h(
+          "span",
+          null,
+          claimed && attempts > 1 && h("span", { class: "step-number" }, `Attempt ${step.attempt}`),
+          h("b", null, title),
+          by && h("span", { class: "soft" }, `by ${visible(by)}`),
+          claimed &&
+            h(
+              "span",
+              { class: "soft" },
+              `by ${accountName(app, claimed.accountId)} on ${visible(claimed.runner)}`,
+            ),
+          code && chip(code),
+          step.cost !== undefined && sums(step.cost, step.turns ?? 0),
+        ),
         when(at),
       ),
       text &&
@@ -132,9 +136,13 @@ function live({ id, progress, costUsd, turns, status }) {
       h(
         "p",
         { class: "step-head" },
-        h("b", null, word ?? "At work"),
-        progress > 0 && h("span", { class: "soft figure" }, `${progress}%`),
-        sums(costUsd, turns),
+        h(
+          "span",
+          null,
+          h("b", null, word ?? "At work"),
+          progress > 0 && h("span", { class: "soft figure" }, `${progress}%`),
+          sums(costUsd, turns),
+        ),
       ),
     ),
   );
