@@ -179,7 +179,13 @@ def test_told_to_stop_the_task_goes_back(house: House) -> None:
 
 def test_told_to_go_on_before_it_paused_it_just_goes_on(house: House) -> None:
     _, _, claimed, lease = over_the_day(house)
+    wanted = Filter(worker_id=claimed.id, types=frozenset({EventType.WORKER_STATUS}))
+    feed = house.broker.subscribe(ADMIN, 0, wanted, lambda: None).result()
     assert house.admin(ops.AnswerWorker(id=claimed.id, content="go on")).status == "running"
+    told = {"status": "running", "previousStatus": "running"}
+    while told not in [notice.event.data for notice in feed.drain()]:
+        pass  # Whoever shows the question learns that it is answered.
+    feed.close()
     assert spend(house, claimed, lease, "12") == []
 
 

@@ -93,12 +93,22 @@ def answer(ctx: Context, worker: Row, content: str) -> Row:
     """Let it go on over the budget, or give its task back."""
     said = content.strip().lower()
     if said == GO_ON:
-        return ctx.tx.first(sql.ALLOW_OVERSPENDING, of=worker.id)
+        return _allow(ctx, worker)
     if said != STOP:
         raise Invalid.field("content", f"must be {GO_ON!r} or {STOP!r}")
     code = ErrorCode.BUDGET_EXHAUSTED.value
     ending = Ending(WorkerVerb.CANCEL, "stopped at the day's budget", code)
     return attempts.end(ctx, worker, ending, Comeback(always=True))
+
+
+def _allow(ctx: Context, worker: Row) -> Row:
+    allowed = ctx.tx.first(sql.ALLOW_OVERSPENDING, of=worker.id)
+    assert allowed is not None
+    if WorkerStatus(allowed.status) is not WorkerStatus.PAUSED:
+        # For whoever shows the question; of one that is paused they hear as it is resumed.
+        told = {"status": allowed.status, "previousStatus": worker.status}
+        ctx.emit_worker(EventType.WORKER_STATUS, allowed, **told)
+    return allowed
 
 
 def _hard_limit(ctx: Context, worker: Row, account: Row | None) -> bool:
