@@ -42,7 +42,6 @@ export function createFleet(app) {
     const told = Date.parse(response.headers.get("date") ?? "");
     // The header has whole seconds: what is less apart is no difference.
     if (Math.abs(told - Date.now()) > 2000) ahead = told - Date.now();
-    if (!app.admin) app.store.accounts.put(await app.api.get("/accounts/me"));
     await read();
   }
 
@@ -52,7 +51,7 @@ export function createFleet(app) {
     const [agents, workers, accounts, pools, launches] = await Promise.all([
       allowed(api.all("/agents")),
       api.all("/workers", { open: true }),
-      admin ? api.all("/accounts") : [],
+      admin ? api.all("/accounts") : allowed(api.get("/accounts/me").then((own) => [own])),
       admin ? api.all("/pools") : [],
       admin ? api.all("/launches", { open: true }) : [],
     ]);
