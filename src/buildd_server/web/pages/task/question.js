@@ -5,6 +5,7 @@ import { h } from "../../app/vdom.js";
 import { icon } from "../../parts/icons.js";
 import { markdownView } from "../../parts/markdown.js";
 import { accountName, when } from "../../parts/pieces.js";
+import { visible } from "../../text/visible.js";
 
 /**
  * @typedef {import("../../app/main.js").App} App
@@ -79,7 +80,7 @@ export function createQuestion(app, answered) {
               if (index === 0) first = made;
             },
           },
-          each,
+          visible(each),
         ),
         budget && BUDGET[each] && h("small", { class: "soft" }, BUDGET[each]),
       ),
