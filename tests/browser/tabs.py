@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, Page
 
-PATIENCE = 8_000
-"""Milliseconds for what is to appear: more than any machine needs."""
+PATIENCE = 60_000
+"""Milliseconds for what is to appear: more than any machine needs, however busy it is."""
 
 
 @dataclass

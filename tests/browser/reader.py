@@ -1,0 +1,61 @@
+"""What a person does on the dashboard's pages, and what they see there, in the words of the pages."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Locator, Page
+
+
+def live(page: Page) -> Page:
+    """Wait until the page says that it is live."""
+    page.get_by_role("status").get_by_text("Live", exact=True).or_(
+        page.locator(".feed.live")
+    ).first.wait_for(state="attached")
+    return page
+
+
+def create(page: Page, title: str, **fields: str) -> None:
+    """Put in a task by the board's form."""
+    page.get_by_role("button", name="New task").first.click()
+    form = page.get_by_role("dialog", name="New task")
+    form.get_by_label("Title").fill(title)
+    for label, value in fields.items():
+        form.get_by_label(label).fill(value)
+    form.get_by_role("button", name="Create task").click()
+    form.wait_for(state="detached")
+
+
+def open_task(page: Page, title: str) -> None:
+    """From the board to the task's page."""
+    page.get_by_role("listitem").get_by_role("link", name=title).first.click()
+    heading(page, title).wait_for()
+
+
+def heading(page: Page, title: str) -> Locator:
+    return page.get_by_role("heading", level=1, name=title)
+
+
+def output(page: Page) -> Locator:
+    """What the agent says and writes."""
+    return page.get_by_role("region", name="Conversation and output")
+
+
+def question(page: Page) -> Locator:
+    return page.get_by_role("region", name="A question waits for you")
+
+
+def story(page: Page) -> list[str]:
+    """The story's steps, the first one first."""
+    return page.locator("ol.story > li b").all_inner_texts()
+
+
+def status(page: Page, word: str) -> Locator:
+    """The task's badge, once it says that."""
+    return page.locator(".task-title .badge").get_by_text(word, exact=True)
+
+
+def confirm(page: Page, action: str) -> None:
+    """Yes, do it."""
+    page.get_by_role("dialog").get_by_role("button", name=action, exact=True).click()

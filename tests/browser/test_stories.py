@@ -1,0 +1,112 @@
+"""The dashboard's stories with real parts: a server, agents in processes of their own, git, and a person's browser."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from buildd.states import TaskStatus
+from tests.browser.house import FIX, HEAR, TIDY, House, house
+from tests.browser.reader import create, live, open_task, output, question, status, story
+from tests.browser.tabs import Tab, context, tab
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Locator
+
+pytestmark = pytest.mark.real
+
+ROUND = f"""
+echo "reading price.py"
+buildd agent report --progress 10 --cost 0.10 --turns 1
+printf 'tests: \\033[31m1 failed\\033[0m, \\033[1;32m3 passed\\033[0m\\n' | buildd agent say -
+answer=$(buildd agent ask "Round **up** or down?" --option up --option down)
+echo "rounding $answer"
+{FIX}
+git diff | buildd agent attach - --type diff --title "What I would do"
+{HEAR}
+{TIDY}
+git commit --quiet --all --message "Round $answer"
+buildd agent report --progress 100 --cost 0.25 --turns 4
+echo "{{\\"rounded\\": \\"$answer\\"}}" > $BUILDD_RESULT_FILE
+"""
+"""A program that asks how to round, shows what it would do, and does as it is told."""
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Iterator[House]:
+    with house(tmp_path) as made:
+        yield made
+
+
+@pytest.fixture
+def mine(browser: Browser, home: House) -> Iterator[Tab]:
+    """A person's browser, on the board of the house."""
+    with context(browser, viewport={"width": 1440, "height": 900}) as own, tab(own, home.url) as it:
+        live(it.go("/"))
+        yield it
+
+
+def test_a_task_is_made_watched_answered_read_commented_on_and_done(home: House, mine: Tab) -> None:
+    page = mine.page
+    page.evaluate("() => { window.neverLoadedAgain = true }")
+    create(page, "Round prices", Description="Nobody knows how.")
+    open_task(page, "Round prices")
+    status(page, "waiting").wait_for()
+    page.get_by_text("No agent has taken it yet").wait_for()
+
+    home.work(ROUND)
+    status(page, "running").wait_for()
+    output(page).get_by_text("reading price.py").wait_for()
+    page.locator(".step-live").get_by_text("10%").wait_for()
+    page.locator(".task-facts").get_by_text("$0.10").wait_for()
+    failed = output(page).get_by_text("1 failed", exact=True)
+    passed = output(page).get_by_text("3 passed", exact=True)
+    assert colour(failed) != colour(passed) != colour(output(page))
+
+    question(page).get_by_text("Round up or down?").wait_for()
+    assert page.title().startswith("(1) ")
+    question(page).get_by_role("button", name="up", exact=True).click()
+    question(page).wait_for(state="detached")
+    output(page).get_by_text("rounding up").wait_for()
+
+    page.get_by_role("button", name="Side by side").click()
+    before, after = page.locator(".diff .row .half").filter(has_text="return").all()[:2]
+    assert ("cents // 100", "-(-cents // 100)") == (
+        before.inner_text().split("return ")[1],
+        after.inner_text().split("return ")[1],
+    )
+    page.get_by_role("button", name="Unified").click()
+    page.get_by_role("button", name="Line 2, added, comment on it").click()
+    page.get_by_label("Comment on line 2").fill("These are amounts, not cents.")
+    page.get_by_role("button", name="Comment", exact=True).click()
+    page.get_by_text("Sent: the running agent receives it").wait_for()
+    output(page).get_by_text("These are amounts, not cents.").wait_for()
+
+    status(page, "done").wait_for()
+    page.get_by_role("heading", name="Result").wait_for()
+    page.locator(".task-json").get_by_text('"rounded": "up"').first.wait_for()
+    page.locator(".task-facts").get_by_text("$0.25").wait_for()
+    page.get_by_role("heading", name="Changes on").wait_for()
+    assert story(page) == [
+        "Created",
+        "Claimed",
+        "Started",
+        "Asked",
+        "Answered",
+        "Artifact",
+        "Comment",
+        "Artifact",
+        "Artifact",
+        "Completed",
+    ]
+    assert page.evaluate("() => window.neverLoadedAgain")
+    [task] = home.bd.tasks.list()
+    assert task.status is TaskStatus.COMPLETED
+
+
+def colour(locator: Locator) -> str:
+    found: str = locator.evaluate("(element) => getComputedStyle(element).color")
+    return found
