@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -13,6 +14,7 @@ import pytest
 
 from buildd.client import Client
 from buildd.testing.conformance.stage import Stage
+from buildd_server.dashboard import dashboard
 from tests.browser.tabs import Tab, context, tab
 from tests.server.serving import ADMIN_KEY, Running, running
 from tests.tenancy.tenants import owner
@@ -172,6 +174,23 @@ def test_a_page_that_outlived_an_upgrade_says_so_and_loads_the_new_one(
         page.wait_for_url("**/spend")
         page.get_by_role("heading", name="Spend").first.wait_for()
         opened.wrong = [each for each in opened.wrong if "spend.js" not in each]
+
+
+def test_whoever_stays_through_an_upgrade_is_told_of_it(
+    database: str, mine: BrowserContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with ExitStack() as held:
+        with running(database, admin_key=None) as server:
+            opened = held.enter_context(tab(mine, server.url))
+            page = opened.go("/")
+            feed(page, "Live")
+        feed(page, "Not live")
+        old = dashboard()
+        newer = replace(old, digest="f" * len(old.digest))
+        monkeypatch.setattr("buildd_server.dashboard.dashboard", lambda: newer)
+        with running(database, admin_key=None, port=urlsplit(server.url).port or 0):
+            page.get_by_text("There is a newer version of this page.").wait_for()
+            page.close()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -6,12 +6,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import psutil
 import pytest
 
 from buildd.states import TaskStatus
 from tests.browser.house import FIX, HEAR, TIDY, House, house
-from tests.browser.reader import create, live, open_task, output, question, status, story
+from tests.browser.reader import confirm, create, live, open_task, output, question, status, story
 from tests.browser.tabs import Tab, context, tab
+from tests.patience import until
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Locator
@@ -110,3 +112,60 @@ def test_a_task_is_made_watched_answered_read_commented_on_and_done(home: House,
 def colour(locator: Locator) -> str:
     found: str = locator.evaluate("(element) => getComputedStyle(element).color")
     return found
+
+
+def test_cancelling_ends_the_agents_process(home: House, mine: Tab) -> None:
+    page, pid = mine.page, home.gate("pid")
+    create(page, "Never ends")
+    open_task(page, "Never ends")
+    home.work(f"sleep 600 & echo $! > {pid}; wait")
+    status(page, "running").wait_for()
+    until(lambda: pid.exists() and pid.read_text().strip())
+    child = psutil.Process(int(pid.read_text()))
+    page.get_by_role("button", name="Cancel task").click()
+    confirm(page, "Cancel task")
+    status(page, "cancelled").wait_for()
+    until(lambda: not child.is_running() or child.status() == psutil.STATUS_ZOMBIE)
+    assert story(page)[-2:] == ["Stopped", "Cancelled"]
+    page.get_by_role("link", name="Board").click()
+    failed = page.get_by_role("region", name="Failed")
+    failed.get_by_role("link", name="Never ends").wait_for()
+
+
+SPEND = "buildd agent report --cost 0.20; test -e $OLD || { touch $OLD; sleep 600; }; echo went on"
+"""Spends too much, and is done with it the second time."""
+
+
+@pytest.mark.parametrize("said", ["go on", "stop"])
+def test_a_day_that_has_cost_too_much_asks_a_person(said: str, home: House, mine: Tab) -> None:
+    page = mine.page
+    home.bd.accounts.update(id=home.office.account_id, max_cost_per_day="0.15")
+    create(page, "Costs a lot")
+    home.work(f"OLD={home.gate()}; {SPEND}")
+    needs = page.get_by_role("region", name="Needs a person")
+    asked = needs.get_by_role("listitem").filter(has_text="Budget used up")
+    asked.get_by_text("The account's budget of $0.15 for today is used up. Go on?").wait_for()
+    asked.get_by_role("button", name=said).click()
+    needs.wait_for(state="detached")
+    open_task(page, "Costs a lot")
+    if said == "go on":
+        status(page, "done").wait_for()
+        output(page).get_by_text("went on").wait_for()
+        assert "Budget used up" in story(page)
+        return
+    status(page, "waiting").wait_for()
+    page.get_by_role("button", name="Why does it wait?").first.click()
+    page.get_by_text("$0.20 of $0.15 spent or set aside").wait_for()
+
+
+def test_a_task_that_has_used_up_its_budget_fails_and_is_tried_again_with_a_larger_one(
+    home: House, mine: Tab
+) -> None:
+    page = mine.page
+    create(page, "Costs a lot", **{"Budget in US dollars": "0.15"})
+    agent = home.work(f"OLD={home.gate()}; {SPEND}")
+    open_task(page, "Costs a lot")
+    status(page, "failed").wait_for()
+    page.screenshot(path="/tmp/brief/x.png")
+    print(story(page), page.locator("main").inner_text())
+    assert 0

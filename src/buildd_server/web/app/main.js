@@ -34,6 +34,8 @@ export function createApp() {
     session: null,
     /** @type {import("./stream.js").Status} */
     status: "connecting",
+    /** Whether the server has another version of these pages by now. */
+    outdated: false,
     get route() {
       return shown.route;
     },
@@ -155,6 +157,7 @@ export function createApp() {
       },
       reset: () => void reset(),
       status(status) {
+        if (app.status === "stale" && status === "live") void look();
         app.status = status;
         redraw();
       },
@@ -167,6 +170,13 @@ export function createApp() {
       return failed(error);
     }
     await show();
+  }
+
+  /** A server that was away may have come back as another version, whose files bear other names. */
+  async function look() {
+    const { ok } = await fetch(import.meta.url, { method: "HEAD", cache: "no-store" });
+    app.outdated = !ok;
+    redraw();
   }
 
   /** Events were missed: what is shown is read anew. */

@@ -113,17 +113,23 @@ function stage(app, page, failed) {
     "main",
     { id: "main", tabindex: "-1", class: `page-${app.route}`, key: app.route },
     failed && trouble(failed),
+    app.outdated && reload("There is a newer version of this page.", "Load it"),
     page ? page.view() : !failed && h("p", { class: "loading", role: "status" }, "Loading…"),
   );
 }
 
 /** @param {string} failed */
 function trouble(failed) {
+  return reload(`This page could not be loaded: ${failed}`, "Load it again", "error");
+}
+
+/** @param {string} text @param {string} action @param {string} [kind] */
+function reload(text, action, kind = "") {
   return h(
     "div",
-    { class: "notice error", role: "alert" },
-    h("p", null, "This page could not be loaded: ", failed),
-    h("button", { onclick: () => location.reload() }, "Load it again"),
+    { class: ["notice", kind], role: "alert" },
+    h("p", null, text),
+    h("button", { onclick: () => location.reload() }, action),
   );
 }
 
