@@ -5,7 +5,7 @@ from __future__ import annotations
 import ssl
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -55,14 +55,25 @@ def running(
     **more: Any,
 ) -> Iterator[Running]:
     """A server on a database, in a thread of its own; at a free port, or one that was free before."""
-    with ExitStack() as held:
-        broker = held.enter_context(
-            closing(Broker.open(database, BrokerSettings(admin_key=admin_key)))
-        )
-        (socket,) = sockets = listen("127.0.0.1", port)
-        held.enter_context(socket)
+    settings = Settings(database=database, admin_key=admin_key, **{"rate_limit": 0, **more})
+    with (
+        closing(Broker.open(database, BrokerSettings(admin_key=admin_key))) as broker,
+        serving(broker, settings, access_log, port) as made,
+    ):
+        yield made
+
+
+@contextmanager
+def serving(
+    broker: Broker,
+    settings: Settings,
+    access_log: Callable[[Exchange], None] | None = None,
+    port: int = 0,
+) -> Iterator[Running]:
+    """The same over a broker that is open already."""
+    (socket,) = sockets = listen("127.0.0.1", port)
+    with socket:
         started = threading.Event()
-        settings = Settings(database=database, admin_key=admin_key, **{"rate_limit": 0, **more})
         server = Server(create_app(broker, settings, access_log), started.set)
         port = socket.getsockname()[1]
         thread = threading.Thread(target=server.run, args=(sockets,))

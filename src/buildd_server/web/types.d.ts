@@ -565,6 +565,16 @@ export interface SourceSecret {
   rotating: boolean;
 }
 
+/** What was spent on a day, by an account, in a workspace, for a task: as far as it was asked apart. */
+export interface Spend {
+  day: string | null;
+  accountId: string | null;
+  workspaceId: string | null;
+  taskId: string | null;
+  costUsd: number;
+  attempts: number;
+}
+
 /** A piece of work, and what became of it. */
 export interface Task {
   id: string;

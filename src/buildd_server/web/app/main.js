@@ -57,7 +57,7 @@ export function createApp() {
   /** Draw again with the next frame. */
   function redraw() {
     if (document.hidden) document.title = title();
-    frame ||= requestAnimationFrame(draw);
+    if (frame === 0) frame = requestAnimationFrame(draw);
   }
 
   function draw() {

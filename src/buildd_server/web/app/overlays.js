@@ -127,7 +127,11 @@ export function createOverlays(redraw) {
           "header",
           { class: "dialog-head" },
           h("h2", null, label),
-          h("button", { type: "button", class: "quiet", "aria-label": "Close", onclick: close }, "✕"),
+          h(
+            "button",
+            { type: "button", class: "quiet", "aria-label": "Close", onclick: close },
+            "✕",
+          ),
         ),
         view(close),
       ),

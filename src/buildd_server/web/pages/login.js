@@ -3,7 +3,7 @@
 
 import { ApiError } from "../app/api.js";
 import { match } from "../app/router.js";
-import { safeAddress, h } from "../app/vdom.js";
+import { h, safeAddress } from "../app/vdom.js";
 import { createForm } from "../parts/forms.js";
 import { icon } from "../parts/icons.js";
 import { copyable } from "../parts/pieces.js";
@@ -56,7 +56,8 @@ async function logIn(key) {
   }
   if (response.ok) return;
   const problem = await response.json().catch(() => ({}));
-  if (response.status === 401) problem.detail = "No such key: it may have been revoked, or have ended.";
+  if (response.status === 401)
+    problem.detail = "No such key: it may have been revoked, or have ended.";
   throw new ApiError(response.status, problem);
 }
 

@@ -32,7 +32,8 @@ export function createComments(app, artifactId, alive) {
   const bodies = new WeakMap();
   let version = 0;
   let reading = 0;
-  let later = 0;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  let later;
 
   function changed() {
     version += 1;

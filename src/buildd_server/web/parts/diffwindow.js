@@ -25,7 +25,8 @@ export function createWindow(changed, long) {
   const standing = new WeakMap();
   /** @type {Pane[]} that are near, but not drawn yet */
   let coming = [];
-  let ahead = 0;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  let ahead;
   const watch = new IntersectionObserver(look, { rootMargin: NEAR });
 
   /** @param {IntersectionObserverEntry[]} entries */
@@ -66,7 +67,7 @@ export function createWindow(changed, long) {
     drawAhead(next) {
       if (long || ahead) return;
       ahead = setTimeout(() => {
-        ahead = 0;
+        ahead = undefined;
         const pane = next();
         if (pane === undefined) return;
         coming.push(pane);

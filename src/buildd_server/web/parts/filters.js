@@ -20,7 +20,8 @@ const ROUTES = [
 /** @param {App} app */
 export function createFilters(app) {
   let typed = filtersOf(app.query()).text;
-  let timer = 0;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  let timer;
 
   /** @param {Event} event */
   function oninput(event) {

@@ -23,7 +23,8 @@ export function createPicker(app, workspace) {
   /** @type {Task[]} */
   let found = [];
   let text = "";
-  let timer = 0;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  let timer;
 
   /** @param {Event} event */
   function oninput(event) {
