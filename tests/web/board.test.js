@@ -9,14 +9,14 @@ import {
   floor,
   grouped,
   moved,
-} from "../../src/buildd_server/web/parts/columns.js";
+} from "../../src/buildd_server/web/pages/board/columns.js";
+import { taskOf } from "../../src/buildd_server/web/parts/task-form.js";
 import {
   agentCommand,
   quoted,
   remedy,
   sentenceOf,
-} from "../../src/buildd_server/web/parts/remedies.js";
-import { taskOf } from "../../src/buildd_server/web/parts/taskform.js";
+} from "../../src/buildd_server/web/text/remedies.js";
 
 /** @param {Record<string, unknown>} fields @returns {any} */
 function task(fields) {

@@ -8,7 +8,7 @@ import {
   grouped,
   poolHealth,
   workerHealth,
-} from "../../src/buildd_server/web/pages/fleet/health.js";
+} from "../../src/buildd_server/web/text/health.js";
 
 const NOW = Date.parse("2026-11-23T05:00:00Z");
 

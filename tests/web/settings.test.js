@@ -5,7 +5,6 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ApiError } from "../../src/buildd_server/web/app/api.js";
 import { hostOf } from "../../src/buildd_server/web/pages/settings/deliveries.js";
-import { granted, levelOf, toggled } from "../../src/buildd_server/web/pages/settings/grants.js";
 import { keyState } from "../../src/buildd_server/web/pages/settings/keys.js";
 import {
   differing,
@@ -14,6 +13,7 @@ import {
   number,
   ticked,
 } from "../../src/buildd_server/web/parts/dialogs.js";
+import { granted, levelOf, toggled } from "../../src/buildd_server/web/parts/grants.js";
 
 const NOW = Date.parse("2026-11-23T05:00:00Z");
 const LATER = "2026-11-24T05:00:00Z";

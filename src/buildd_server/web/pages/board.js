@@ -2,17 +2,17 @@
 // @ts-check
 
 import { h } from "../app/vdom.js";
-import { createAttention } from "../parts/attention.js";
-import { createBoardKeys } from "../parts/boardkeys.js";
-import { COLUMNS } from "../parts/columns.js";
-import { createFilters } from "../parts/filters.js";
 import { icon } from "../parts/icons.js";
-import { createLanes } from "../parts/lanes.js";
 import { empty } from "../parts/pieces.js";
-import { createCards } from "../parts/taskcard.js";
-import { openTaskForm } from "../parts/taskform.js";
+import { openTaskForm } from "../parts/task-form.js";
 import { createVirtual } from "../parts/virtual.js";
 import { count } from "../text/words.js";
+import { createAttention } from "./board/attention.js";
+import { createCards } from "./board/card.js";
+import { COLUMNS } from "./board/columns.js";
+import { createFilters } from "./board/filters.js";
+import { createBoardKeys } from "./board/keys.js";
+import { createLanes } from "./board/lanes.js";
 
 /**
  * @typedef {import("../app/main.js").App} App

@@ -2,9 +2,9 @@
 // @ts-check
 
 import { h } from "../app/vdom.js";
+import { createGrants } from "../parts/grants.js";
 import { head } from "../parts/pieces.js";
 import { createAbout } from "./settings/about.js";
-import { createGrants } from "./settings/grants.js";
 import { createHooks } from "./settings/hooks.js";
 import { createKeys } from "./settings/keys.js";
 import { createPools } from "./settings/pools.js";

@@ -3,12 +3,12 @@
 
 import { ApiError } from "../app/api.js";
 import { h } from "../app/vdom.js";
-import { createChart } from "../parts/chart.js";
 import { icon } from "../parts/icons.js";
 import { accountName, empty, head, workspaceName } from "../parts/pieces.js";
 import { createTitles } from "../parts/titles.js";
 import { barsOf, csv, daysOf, periodOf, seriesOf, total } from "../text/spending.js";
 import { date, dayOfMonth } from "../text/words.js";
+import { createChart } from "./spend/chart.js";
 import { download, exported, readAll, readByDay } from "./spend/read.js";
 import { budgets, running, runningCost, spendFilters, sums, topTasks } from "./spend/tables.js";
 

@@ -2,12 +2,12 @@
 // @ts-check
 
 import { h } from "../app/vdom.js";
-import { createArtifacts } from "../parts/artifacts.js";
 import { copyable, empty } from "../parts/pieces.js";
 import { badge } from "../parts/states.js";
 import { openWhy } from "../parts/why.js";
 import { visible } from "../text/visible.js";
 import { createActions } from "./task/actions.js";
+import { createArtifacts } from "./task/artifacts.js";
 import { createAttempts } from "./task/attempts.js";
 import { createTexts, dependencies, facts } from "./task/facts.js";
 import { createQuestion } from "./task/question.js";
@@ -136,7 +136,7 @@ export function page(app, params) {
 
 /** @param {App} app @param {Task} task @param {import("../app/vdom.js").Child} actions */
 function header(app, task, actions) {
-  const waits = app.store.workerOf(task.id)?.waitingFor;
+  const worker = app.store.workerOf(task.id);
   return h(
     "header",
     { class: "task-head" },
@@ -144,8 +144,8 @@ function header(app, task, actions) {
       "div",
       { class: "task-title" },
       h("h1", { dir: "auto" }, visible(task.title)),
-      badge(task.status),
-      waits && badge("waiting_input"),
+      badge(worker?.status === "paused" ? "paused" : task.status),
+      worker?.waitingFor && badge("waiting_input"),
     ),
     h("div", { class: "task-actions" }, actions),
   );

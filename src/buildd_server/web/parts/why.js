@@ -2,10 +2,10 @@
 // @ts-check
 
 import { h } from "../app/vdom.js";
+import { agentCommand, OF_THE_TASK, remedy, sentenceOf } from "../text/remedies.js";
 import { exact } from "../text/words.js";
 import { openApproval } from "./approval.js";
 import { copyable, when } from "./pieces.js";
-import { agentCommand, OF_THE_TASK, remedy, sentenceOf } from "./remedies.js";
 import { badge, chip } from "./states.js";
 
 /**

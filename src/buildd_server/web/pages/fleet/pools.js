@@ -4,8 +4,8 @@
 import { h } from "../../app/vdom.js";
 import { accountName, empty, shortId, table, when, workspaceName } from "../../parts/pieces.js";
 import { badge } from "../../parts/states.js";
+import { grouped, poolHealth } from "../../text/health.js";
 import { plural } from "../../text/words.js";
-import { grouped, poolHealth } from "./health.js";
 
 /**
  * @typedef {import("../../app/main.js").App} App

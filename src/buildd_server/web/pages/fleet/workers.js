@@ -4,14 +4,14 @@
 import { h } from "../../app/vdom.js";
 import { accountName, bar, dollars, empty, table, when } from "../../parts/pieces.js";
 import { badge, chip } from "../../parts/states.js";
+import { agentHealth, workerHealth } from "../../text/health.js";
 import { agentLine } from "./accounts.js";
-import { agentHealth, workerHealth } from "./health.js";
 
 /**
  * @typedef {import("../../app/main.js").App} App
  * @typedef {import("../../types.js").Worker} Worker
  * @typedef {import("../../types.js").Agent} Agent
- * @typedef {import("./health.js").Health} Health
+ * @typedef {import("../../text/health.js").Health} Health
  * @typedef {import("./reading.js").Fleet} Fleet
  */
 

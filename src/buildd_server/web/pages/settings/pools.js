@@ -5,8 +5,8 @@ import { h } from "../../app/vdom.js";
 import { ask, edit } from "../../parts/dialogs.js";
 import { accountName, copyable, empty, table, workspaceName } from "../../parts/pieces.js";
 import { chip } from "../../parts/states.js";
-import { poolHealth } from "../fleet/health.js";
-import { accountField, body, chosenRunner, fields, moreFields, pluginField } from "./poolform.js";
+import { poolHealth } from "../../text/health.js";
+import { accountField, body, chosenRunner, fields, moreFields, pluginField } from "./pool-form.js";
 import { runnerOf } from "./runners.js";
 
 /**

@@ -3,12 +3,12 @@
 
 import { h } from "../../app/vdom.js";
 import { icon } from "../../parts/icons.js";
-import { createRows } from "../../parts/rows.js";
 import { blocksOf } from "../../text/transcript.js";
 import { plural } from "../../text/words.js";
-import { createMessageBox } from "./messagebox.js";
+import { createMessageBox } from "./message-box.js";
 import { createReading } from "./reading.js";
-import { rowView } from "./rowview.js";
+import { rowView } from "./row-view.js";
+import { createRows } from "./rows.js";
 
 /**
  * @typedef {import("../../app/main.js").App} App

@@ -4,8 +4,8 @@
 
 import { h } from "../../app/vdom.js";
 import { spentToday } from "../../parts/budget.js";
+import { createGrants } from "../../parts/grants.js";
 import { empty, facts, head } from "../../parts/pieces.js";
-import { createGrants } from "../settings/grants.js";
 import { changeMemory, changeWorkspace, removeWorkspace } from "./change.js";
 import { atWork, place } from "./list.js";
 import { createSchedules } from "./schedules.js";

@@ -2,12 +2,12 @@
 // the counts of all. Old columns stand until new ones have been read, so that nothing flickers.
 // @ts-check
 
-import { ApiError } from "../app/api.js";
+import { ApiError } from "../../app/api.js";
 import { accepts, COLUMNS, filtersOf, floor, grouped, placeOf, queryOf } from "./columns.js";
 
 /**
- * @typedef {import("../app/main.js").App} App
- * @typedef {import("../types.js").Task} Task
+ * @typedef {import("../../app/main.js").App} App
+ * @typedef {import("../../types.js").Task} Task
  * @typedef {import("./columns.js").Known & {reading: boolean}} Lane
  */
 
@@ -148,7 +148,7 @@ export function createLanes(app) {
 
   /**
    * One that nobody has read may belong into a part that is shown.
-   * @param {import("../types.js").Event} event
+   * @param {import("../../types.js").Event} event
    */
   function hear({ type, taskId, workspaceId, data }) {
     if (!type.startsWith("task:")) return;

@@ -2,9 +2,9 @@
 // @ts-check
 
 /**
- * @typedef {import("../../types.js").Worker} Worker
- * @typedef {import("../../types.js").Agent} Agent
- * @typedef {import("../../types.js").Pool} Pool
+ * @typedef {import("../types.js").Worker} Worker
+ * @typedef {import("../types.js").Agent} Agent
+ * @typedef {import("../types.js").Pool} Pool
  * @typedef {"fresh" | "late" | "silent"} Health
  * @typedef {{tone: string, word: string, trouble?: string, fix?: string}} PoolHealth
  */

@@ -2,14 +2,14 @@
 // that is pointed at or has the focus, and a table says the same.
 // @ts-check
 
-import { h } from "../app/vdom.js";
-import { ticksOf } from "../text/spending.js";
-import { date, dayOfMonth, money } from "../text/words.js";
-import { table } from "./pieces.js";
+import { h } from "../../app/vdom.js";
+import { table } from "../../parts/pieces.js";
+import { ticksOf } from "../../text/spending.js";
+import { date, dayOfMonth, money } from "../../text/words.js";
 
 /**
- * @typedef {import("../text/spending.js").Bar} Bar
- * @typedef {import("../text/spending.js").Series} Series
+ * @typedef {import("../../text/spending.js").Bar} Bar
+ * @typedef {import("../../text/spending.js").Series} Series
  * @typedef {{label: string, whole: string, bars: Bar[], series: Series[], name: (series: Series) => string,
  *   open: (day: string) => void}} Chart `whole` names all of the days; `open` shows one alone
  */

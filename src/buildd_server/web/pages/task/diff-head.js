@@ -1,12 +1,12 @@
 // What stands above a diff and above each of its files: what has happened, and how much.
 // @ts-check
 
-import { h } from "../app/vdom.js";
-import { visible } from "../text/visible.js";
-import { count, plural } from "../text/words.js";
-import { icon } from "./icons.js";
+import { h } from "../../app/vdom.js";
+import { icon } from "../../parts/icons.js";
+import { visible } from "../../text/visible.js";
+import { count, plural } from "../../text/words.js";
 
-/** @typedef {import("../text/diff-lines.js").File} File */
+/** @typedef {import("../../text/diff-lines.js").File} File */
 
 const LAYOUTS = /** @type {const} */ ([
   ["unified", "Unified"],

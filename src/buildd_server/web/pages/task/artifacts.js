@@ -1,19 +1,19 @@
 // What the attempts of a task have left behind for people to look at, the newest first.
 // @ts-check
 
-import { h } from "../app/vdom.js";
-import { newestFirst, openAtFirst } from "../text/artifact-kinds.js";
+import { h } from "../../app/vdom.js";
+import { newestFirst, openAtFirst } from "../../text/artifact-kinds.js";
 import { createArtifact } from "./artifact.js";
 
 /**
- * @typedef {import("../types.js").Worker} Worker
+ * @typedef {import("../../types.js").Worker} Worker
  * @typedef {import("./artifact.js").ArtifactPart} ArtifactPart
  */
 
 const OVER = new Set(["completed", "error"]);
 
 /**
- * @param {import("../app/main.js").App} app
+ * @param {import("../../app/main.js").App} app
  * @param {Worker[]} workers the task's attempts, the first one first; it may grow later
  */
 export function createArtifacts(app, workers) {
@@ -25,7 +25,7 @@ export function createArtifacts(app, workers) {
   let shown = [];
   let loaded = false;
 
-  /** @param {import("../types.js").Artifact[]} artifacts */
+  /** @param {import("../../types.js").Artifact[]} artifacts */
   function put(artifacts) {
     for (const each of artifacts)
       if (!parts.has(each.id))
@@ -86,7 +86,7 @@ export function createArtifacts(app, workers) {
         )
       );
     },
-    /** @param {import("../types.js").Event} event */
+    /** @param {import("../../types.js").Event} event */
     hear(event) {
       for (const part of parts.values()) part.hear(event);
       const id = event.type === "worker:artifact" && event.data["artifactId"];

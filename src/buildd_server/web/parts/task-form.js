@@ -3,7 +3,7 @@
 // @ts-check
 
 import { createForm } from "./forms.js";
-import { createPicker } from "./taskpicker.js";
+import { createPicker } from "./task-picker.js";
 
 /**
  * @typedef {import("../app/main.js").App} App

@@ -2,19 +2,19 @@
 // changes, drawing it again costs nothing.
 // @ts-check
 
-import { h } from "../app/vdom.js";
-import { parseDiff, select } from "../text/diff.js";
-import { between, chunksOf, itemsOf, linesOf } from "../text/diff-chunks.js";
-import { place } from "../text/remarks.js";
-import { plural } from "../text/words.js";
-import { diffBar, fileHead, withoutLines } from "./diffhead.js";
-import { itemView, lineId } from "./difflines.js";
-import { createWindow } from "./diffwindow.js";
+import { h } from "../../app/vdom.js";
+import { parseDiff, select } from "../../text/diff.js";
+import { between, chunksOf, itemsOf, linesOf } from "../../text/diff-chunks.js";
+import { place } from "../../text/remarks.js";
+import { plural } from "../../text/words.js";
+import { diffBar, fileHead, withoutLines } from "./diff-head.js";
+import { itemView, lineId } from "./diff-lines.js";
+import { createWindow } from "./diff-window.js";
 
 /**
- * @typedef {import("../text/diff-lines.js").File} File
- * @typedef {import("../app/vdom.js").VElement} VElement
- * @typedef {import("./diffwindow.js").Pane} Pane
+ * @typedef {import("../../text/diff-lines.js").File} File
+ * @typedef {import("../../app/vdom.js").VElement} VElement
+ * @typedef {import("./diff-window.js").Pane} Pane
  */
 
 const WIDE = 960; // Pixels from which there is room for two columns.
@@ -24,8 +24,8 @@ const MINUTE = 60_000;
 const LAYOUT = "diff-layout";
 
 /**
- * @param {import("../app/main.js").App} app
- * @param {import("../types.js").Artifact} artifact
+ * @param {import("../../app/main.js").App} app
+ * @param {import("../../types.js").Artifact} artifact
  * @param {import("./comments.js").Comments} comments
  */
 export function createDiff(app, artifact, comments) {

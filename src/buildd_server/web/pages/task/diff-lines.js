@@ -2,14 +2,14 @@
 // it is made once and drawn again for nothing.
 // @ts-check
 
-import { h } from "../app/vdom.js";
-import { piecesOf } from "../text/diff-chunks.js";
-import { visible } from "../text/visible.js";
-import { count } from "../text/words.js";
+import { h } from "../../app/vdom.js";
+import { piecesOf } from "../../text/diff-chunks.js";
+import { visible } from "../../text/visible.js";
+import { count } from "../../text/words.js";
 
 /**
- * @typedef {import("../text/diff-chunks.js").Item} Item
- * @typedef {import("../text/diff-lines.js").Line} Line
+ * @typedef {import("../../text/diff-chunks.js").Item} Item
+ * @typedef {import("../../text/diff-lines.js").Line} Line
  */
 
 /** @type {Record<string, string>} */

@@ -1,16 +1,16 @@
 // Which account may do what in which workspace: a list for one workspace, a matrix for all of them.
 // @ts-check
 
-import { ApiError } from "../../app/api.js";
-import { h } from "../../app/vdom.js";
-import { copyable, table } from "../../parts/pieces.js";
-import { chip } from "../../parts/states.js";
+import { ApiError } from "../app/api.js";
+import { h } from "../app/vdom.js";
+import { copyable, table } from "./pieces.js";
+import { chip } from "./states.js";
 
 /**
- * @typedef {import("../../app/main.js").App} App
- * @typedef {import("../../types.js").Account} Account
- * @typedef {import("../../types.js").Workspace} Workspace
- * @typedef {import("../../types.js").Grant} Grant
+ * @typedef {import("../app/main.js").App} App
+ * @typedef {import("../types.js").Account} Account
+ * @typedef {import("../types.js").Workspace} Workspace
+ * @typedef {import("../types.js").Grant} Grant
  * @typedef {"none" | "read" | "claim" | "create" | "both"} Level
  */
 

@@ -2,12 +2,12 @@
 // so that even the longest diff never holds the page up.
 // @ts-check
 
-import { h } from "../app/vdom.js";
-import { rowsOf } from "../text/diff-chunks.js";
+import { h } from "../../app/vdom.js";
+import { rowsOf } from "../../text/diff-chunks.js";
 
 /**
- * @typedef {import("../app/vdom.js").VElement} VElement
- * @typedef {import("../text/diff-chunks.js").Chunk} Chunk
+ * @typedef {import("../../app/vdom.js").VElement} VElement
+ * @typedef {import("../../text/diff-chunks.js").Chunk} Chunk
  * @typedef {{chunk: Chunk, split: boolean, near: boolean, height: number, lines: VElement[] | null,
  *   node: VElement | null}} Pane What is known of a chunk in one layout; `lines` once it was drawn.
  */
@@ -74,7 +74,7 @@ export function createWindow(changed, long) {
         changed();
       }, REST);
     },
-    /** @param {Pane} pane @param {import("../app/vdom.js").Child} inside */
+    /** @param {Pane} pane @param {import("../../app/vdom.js").Child} inside */
     box(pane, inside) {
       const { chunk, near, height, split } = pane;
       const size = height ? `${height}px` : `calc(var(--line-height) * ${rowsOf(chunk, split)})`;

@@ -4,8 +4,8 @@
 import { moved } from "./columns.js";
 
 /**
- * @typedef {import("../app/main.js").App} App
- * @typedef {import("../types.js").Task} Task
+ * @typedef {import("../../app/main.js").App} App
+ * @typedef {import("../../types.js").Task} Task
  */
 
 /**

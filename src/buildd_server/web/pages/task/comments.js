@@ -2,13 +2,13 @@
 // is sent or given up, whatever is drawn anew meanwhile.
 // @ts-check
 
-import { h } from "../app/vdom.js";
-import { visible } from "../text/visible.js";
-import { markdownView } from "./markdown.js";
-import { accountName, when } from "./pieces.js";
+import { h } from "../../app/vdom.js";
+import { markdownView } from "../../parts/markdown.js";
+import { accountName, when } from "../../parts/pieces.js";
+import { visible } from "../../text/visible.js";
 
 /**
- * @typedef {import("../types.js").Comment} Comment
+ * @typedef {import("../../types.js").Comment} Comment
  * @typedef {{start: number, end: number, text: string}} Selection
  * @typedef {{text: string, label: string, selection: Selection | null, comment: Comment | null,
  *   busy: boolean, focus: boolean}} Draft `comment` is the one that is being changed
@@ -19,7 +19,7 @@ const PAUSE = 300;
 const WHOLE = "whole";
 
 /**
- * @param {import("../app/main.js").App} app
+ * @param {import("../../app/main.js").App} app
  * @param {string} artifactId
  * @param {() => boolean} alive whether an agent is there to receive what is said
  */
@@ -28,7 +28,7 @@ export function createComments(app, artifactId, alive) {
   let list = [];
   /** @type {Map<string, Draft>} */
   const drafts = new Map();
-  /** @type {WeakMap<Comment, import("../app/vdom.js").VElement>} */
+  /** @type {WeakMap<Comment, import("../../app/vdom.js").VElement>} */
   const bodies = new WeakMap();
   let version = 0;
   let reading = 0;
@@ -267,7 +267,7 @@ export function createComments(app, artifactId, alive) {
           ),
       );
     },
-    /** @param {import("../types.js").Event} event */
+    /** @param {import("../../types.js").Event} event */
     hear(event) {
       if (event.type !== "worker:comment" || event.data["artifactId"] !== artifactId) return;
       clearTimeout(later);

@@ -1,20 +1,20 @@
 // One task as the board shows it: what it is, who is at it, and how far they are.
 // @ts-check
 
-import { needsApproval } from "../app/store.js";
-import { h } from "../app/vdom.js";
-import { money, relative } from "../text/words.js";
-import { icon } from "./icons.js";
+import { needsApproval } from "../../app/store.js";
+import { h } from "../../app/vdom.js";
+import { icon } from "../../parts/icons.js";
+import { accountName, bar, when, workspaceName } from "../../parts/pieces.js";
+import { badge, chip, tone } from "../../parts/states.js";
+import { openWhy } from "../../parts/why.js";
+import { money, relative } from "../../text/words.js";
 import { createMemo } from "./memo.js";
-import { accountName, bar, when, workspaceName } from "./pieces.js";
-import { badge, chip, tone } from "./states.js";
-import { openWhy } from "./why.js";
 
 /**
- * @typedef {import("../app/main.js").App} App
- * @typedef {import("../app/vdom.js").VElement} VElement
- * @typedef {import("../types.js").Task} Task
- * @typedef {import("../types.js").Worker} Worker
+ * @typedef {import("../../app/main.js").App} App
+ * @typedef {import("../../app/vdom.js").VElement} VElement
+ * @typedef {import("../../types.js").Task} Task
+ * @typedef {import("../../types.js").Worker} Worker
  * @typedef {{focused: (id: string) => void, left: (id: string, link: HTMLElement) => void,
  *   gone: (id: string) => void}} Focus
  */

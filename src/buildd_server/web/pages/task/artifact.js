@@ -1,29 +1,29 @@
 // One artifact: its head, and inside what people came for, by its type.
 // @ts-check
 
-import { address } from "../app/api.js";
-import { h } from "../app/vdom.js";
-import { kindOf, sizeOf, TYPES } from "../text/artifact-kinds.js";
-import { safeLink } from "../text/links.js";
-import { visible } from "../text/visible.js";
-import { bytes } from "../text/words.js";
-import { ansiBox, ansiParts } from "./ansi.js";
+import { address } from "../../app/api.js";
+import { h } from "../../app/vdom.js";
+import { ansiBox, ansiParts } from "../../parts/ansi.js";
+import { icon } from "../../parts/icons.js";
+import { markdownParts } from "../../parts/markdown.js";
+import { when } from "../../parts/pieces.js";
+import { kindOf, sizeOf, TYPES } from "../../text/artifact-kinds.js";
+import { safeLink } from "../../text/links.js";
+import { visible } from "../../text/visible.js";
+import { bytes } from "../../text/words.js";
 import { createComments } from "./comments.js";
-import { createDiff } from "./diffview.js";
-import { icon } from "./icons.js";
-import { markdownParts } from "./markdown.js";
-import { when } from "./pieces.js";
+import { createDiff } from "./diff.js";
 
 /**
- * @typedef {import("../app/vdom.js").Child} Child
- * @typedef {import("../types.js").Artifact} Artifact
+ * @typedef {import("../../app/vdom.js").Child} Child
+ * @typedef {import("../../types.js").Artifact} Artifact
  * @typedef {ReturnType<typeof createArtifact>} ArtifactPart
  */
 
 const AWAY = { target: "_blank", rel: "noopener noreferrer" };
 
 /**
- * @param {import("../app/main.js").App} app
+ * @param {import("../../app/main.js").App} app
  * @param {Artifact} artifact
  * @param {() => boolean} alive whether its agent still runs
  */
@@ -39,9 +39,9 @@ export function createArtifact(app, artifact, alive) {
   let diff = null;
   /** @type {Child} */
   let body = null;
-  /** @type {Iterator<import("../app/vdom.js").VElement> | null} what is left of a long text */
+  /** @type {Iterator<import("../../app/vdom.js").VElement> | null} what is left of a long text */
   let grow = null;
-  /** @type {import("../app/vdom.js").VElement[]} */
+  /** @type {import("../../app/vdom.js").VElement[]} */
   const grown = [];
   let opened = false;
   let failed = false;

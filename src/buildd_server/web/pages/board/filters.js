@@ -1,11 +1,11 @@
 // The board's filters. They stand in the address, so that a view can be sent to somebody else.
 // @ts-check
 
-import { h } from "../app/vdom.js";
+import { h } from "../../app/vdom.js";
 import { filtersOf } from "./columns.js";
 
 /**
- * @typedef {import("../app/main.js").App} App
+ * @typedef {import("../../app/main.js").App} App
  * @typedef {import("./columns.js").Filters} Filters
  */
 

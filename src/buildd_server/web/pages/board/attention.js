@@ -2,19 +2,19 @@
 // and tasks whose text somebody must vouch for.
 // @ts-check
 
-import { h } from "../app/vdom.js";
-import { relative } from "../text/words.js";
-import { openApproval } from "./approval.js";
+import { h } from "../../app/vdom.js";
+import { openApproval } from "../../parts/approval.js";
+import { icon } from "../../parts/icons.js";
+import { markdownView } from "../../parts/markdown.js";
+import { accountName, when, workspaceName } from "../../parts/pieces.js";
+import { relative } from "../../text/words.js";
 import { accepts } from "./columns.js";
-import { icon } from "./icons.js";
-import { markdownView } from "./markdown.js";
 import { createMemo } from "./memo.js";
-import { accountName, when, workspaceName } from "./pieces.js";
 
 /**
- * @typedef {import("../app/main.js").App} App
- * @typedef {import("../types.js").Task} Task
- * @typedef {import("../types.js").Worker} Worker
+ * @typedef {import("../../app/main.js").App} App
+ * @typedef {import("../../types.js").Task} Task
+ * @typedef {import("../../types.js").Worker} Worker
  * @typedef {import("./columns.js").Filters} Filters
  */
 
@@ -223,7 +223,7 @@ function standing(worker, task) {
 
 /**
  * @param {{key: string, sign: string, word: string, href: string, title: string, facts: string[],
- *   at: string, text: string, actions: import("../app/vdom.js").Child}} what
+ *   at: string, text: string, actions: import("../../app/vdom.js").Child}} what
  */
 function item({ key, sign, word, href, title, facts, at, text, actions }) {
   return h(

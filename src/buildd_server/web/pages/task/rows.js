@@ -2,10 +2,10 @@
 // once rows are drawn, and before they are painted; whatever changes, what is read stays where it is.
 // @ts-check
 
-import { h } from "../app/vdom.js";
+import { h } from "../../app/vdom.js";
 
 /**
- * @typedef {import("../app/vdom.js").VElement} VElement
+ * @typedef {import("../../app/vdom.js").VElement} VElement
  * @typedef {{height: number, index: number}} Measured
  */
 

@@ -2,7 +2,7 @@
 // @ts-check
 
 /**
- * @typedef {import("../types.js").Task} Task
+ * @typedef {import("../../types.js").Task} Task
  * @typedef {{name: string, title: string, statuses: string[], none: string}} Column
  * @typedef {{workspace: string, route: string, account: string, text: string}} Filters
  * @typedef {{oldest: string | null, all: boolean}} Known `oldest` is the last task that was read of a

@@ -1,8 +1,8 @@
 // What keeps a task waiting, as a sentence, and the command that changes it.
 // @ts-check
 
-import { visible } from "../text/visible.js";
-import { money } from "../text/words.js";
+import { visible } from "./visible.js";
+import { money } from "./words.js";
 
 /**
  * @typedef {import("../types.js").Task} Task

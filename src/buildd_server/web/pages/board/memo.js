@@ -1,7 +1,7 @@
 // Nodes that need not be made again: drawing skips what is the very same as before.
 // @ts-check
 
-/** @typedef {import("../app/vdom.js").VElement} VElement */
+/** @typedef {import("../../app/vdom.js").VElement} VElement */
 
 const MOST = 1000;
 
