@@ -1,5 +1,4 @@
 // One task: its story, the conversation with its agent, what it asks, what it made, and what can be done with it.
-// @ts-check
 
 import { h } from "../app/vdom.js";
 import { copyable, empty } from "../parts/pieces.js";
@@ -29,7 +28,7 @@ const TABS = /** @type {const} */ ([
 
 /** @type {import("../app/router.js").PageMaker} */
 export function page(app, params) {
-  const id = params["id"] ?? "";
+  const id = params.id ?? "";
   /** @type {Worker[]} */
   const workers = [];
   /** @type {ReturnType<typeof createArtifacts> | null} */
@@ -54,7 +53,7 @@ export function page(app, params) {
   }
 
   function tab() {
-    return TABS.find(([name]) => name === app.query()["tab"])?.[0] ?? "talk";
+    return TABS.find(([name]) => name === app.query().tab)?.[0] ?? "talk";
   }
 
   /** @param {Task} task */
