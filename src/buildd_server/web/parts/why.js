@@ -1,5 +1,4 @@
 // Why a task waits, in one click: what every account and pool lacks, in sentences, and what to do about it.
-// @ts-check
 
 import { h } from "../app/vdom.js";
 import { agentCommand, OF_THE_TASK, remedy, sentenceOf } from "../text/remedies.js";
@@ -28,7 +27,11 @@ export async function openWhy(app, task) {
   );
   if (!read) return;
   const [why, parents] = read;
-  void app.overlays.dialog("Why it waits", (close) => whyView(app, task, why, parents, close));
+  void app.overlays.dialog("Why it waits", (close) => {
+    // Somebody may take it while its reader looks for what it lacks.
+    const status = app.store.tasks.get(task.id)?.status ?? why.status;
+    return whyView(app, task, { ...why, status }, parents, close);
+  });
 }
 
 /** The tasks that it depends on. @param {App} app @param {Task} task @returns {Promise<Task[]>} */
