@@ -1,4 +1,4 @@
-"""What the stories of the dashboard are played with: a server, a repository, and real agents that work there."""
+"""What the stories of the dashboard are played with: a server, a repository, and real agents."""
 
 from __future__ import annotations
 

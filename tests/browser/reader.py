@@ -21,6 +21,7 @@ def create(page: Page, title: str, **fields: str) -> None:
     page.get_by_role("button", name="New task").first.click()
     form = page.get_by_role("dialog", name="New task")
     form.get_by_label("Title").fill(title)
+    form.get_by_text("Attempts and times").click()
     for label, value in fields.items():
         form.get_by_label(label).fill(value)
     form.get_by_role("button", name="Create task").click()

@@ -1,8 +1,9 @@
-"""The dashboard's stories with real parts: a server, agents in processes of their own, git, and a person's browser."""
+"""Stories of the dashboard with real parts: a server, agents in processes of their own, git, a browser."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -76,10 +77,10 @@ def test_a_task_is_made_watched_answered_read_commented_on_and_done(home: House,
 
     page.get_by_role("button", name="Side by side").click()
     before, after = page.locator(".diff .row .half").filter(has_text="return").all()[:2]
-    assert ("cents // 100", "-(-cents // 100)") == (
+    assert (
         before.inner_text().split("return ")[1],
         after.inner_text().split("return ")[1],
-    )
+    ) == ("cents // 100", "-(-cents // 100)")
     page.get_by_role("button", name="Unified").click()
     page.get_by_role("button", name="Line 2, added, comment on it").click()
     page.get_by_label("Comment on line 2").fill("These are amounts, not cents.")
@@ -139,7 +140,7 @@ SPEND = "buildd agent report --cost 0.20; test -e $OLD || { touch $OLD; sleep 60
 @pytest.mark.parametrize("said", ["go on", "stop"])
 def test_a_day_that_has_cost_too_much_asks_a_person(said: str, home: House, mine: Tab) -> None:
     page = mine.page
-    home.bd.accounts.update(id=home.office.account_id, max_cost_per_day="0.15")
+    home.bd.accounts.update(id=home.office.account_id, max_cost_per_day=Decimal("0.15"))
     create(page, "Costs a lot")
     home.work(f"OLD={home.gate()}; {SPEND}")
     needs = page.get_by_role("region", name="Needs a person")
@@ -158,14 +159,84 @@ def test_a_day_that_has_cost_too_much_asks_a_person(said: str, home: House, mine
     page.get_by_text("$0.20 of $0.15 spent or set aside").wait_for()
 
 
-def test_a_task_that_has_used_up_its_budget_fails_and_is_tried_again_with_a_larger_one(
+def test_a_task_that_has_used_up_its_own_budget_has_failed_and_says_why(
     home: House, mine: Tab
 ) -> None:
     page = mine.page
     create(page, "Costs a lot", **{"Budget in US dollars": "0.15"})
-    agent = home.work(f"OLD={home.gate()}; {SPEND}")
+    home.work(f"OLD={home.gate()}; {SPEND}")
+    failed = page.get_by_role("region", name="Failed")
+    failed.get_by_text("the task's budget is used up").wait_for()
     open_task(page, "Costs a lot")
     status(page, "failed").wait_for()
-    page.screenshot(path="/tmp/brief/x.png")
-    print(story(page), page.locator("main").inner_text())
-    assert 0
+    page.locator(".task-facts").get_by_text("$0.20 of $0.15").wait_for()
+    assert story(page)[-2:] == ["Stopped at its budget", "The task failed"]
+
+
+def test_a_task_is_paused_goes_on_and_is_tried_again(home: House, mine: Tab) -> None:
+    page = mine.page
+    create(page, "Takes its time", **{"Attempts before it fails": "1"})
+    open_task(page, "Takes its time")
+    fails = f"test -e {home.gate('tried')} || {{ touch {home.gate('tried')}; exit 3; }}"
+    home.work(f'echo "at it"; {home.wait()}; {fails}; echo "as it should be"')
+    output(page).get_by_text("at it").wait_for()
+    page.get_by_role("button", name="Pause").click()
+    status(page, "paused").wait_for()
+    home.gate().touch()
+    page.get_by_role("button", name="Resume").click()
+    status(page, "failed").wait_for()
+    page.get_by_text("exit code 3").first.wait_for()
+    page.get_by_role("button", name="Retry").click()
+    status(page, "done").wait_for()
+    output(page).get_by_text("as it should be").wait_for()
+    assert story(page) == [
+        "Created",
+        "Claimed",
+        "Started",
+        "Asked to pause",
+        "Paused",
+        "Taken up again",
+        "Artifact",
+        "Failed",
+        "The task failed",
+        "Retried",
+        "Claimed",
+        "Started",
+        "Artifact",
+        "Completed",
+    ]
+
+
+def test_what_anybody_may_have_written_waits_for_a_persons_word(home: House, mine: Tab) -> None:
+    page, bd = mine.page, home.bd
+    home.work("cat")
+    task = home.office.task("From afar", description="Say <b>please</b>.", trust="public")
+    needs = page.get_by_role("region", name="Needs a person")
+    needs.get_by_role("button", name="Read and approve").click()
+    read = page.get_by_role("dialog")
+    read.get_by_text("Say <b>please</b>.").wait_for()
+    assert bd.tasks.get(id=task.id).status is TaskStatus.PENDING
+    read.get_by_role("button", name="Approve").click()
+    needs.wait_for(state="detached")
+    open_task(page, "From afar")
+    status(page, "done").wait_for()
+    assert story(page)[:3] == ["Created", "Approved", "Claimed"]
+
+
+def test_why_a_task_waits_is_told_until_an_agent_comes(home: House, mine: Tab) -> None:
+    page = mine.page
+    create(page, "Needs a GPU", **{"Required capabilities": "gpu"})
+    home.work("echo hello")
+    why = page.get_by_role("button", name="Why is it waiting? Needs a GPU")
+    why.click()
+    told = page.get_by_role("dialog", name="Why it waits")
+    told.get_by_text("No live agent of this account has all required capabilities").wait_for()
+    command = told.get_by_text("buildd-agent --workspace").inner_text()
+    assert command.endswith(f"{home.office.workspace_id} --capability gpu")
+    home.work("echo hello", "--capability", "gpu")
+    told.get_by_text("It does not wait").wait_for()
+    page.keyboard.press("Escape")
+    why.wait_for(state="detached")
+    open_task(page, "Needs a GPU")
+    status(page, "done").wait_for()
+    page.get_by_role("button", name="Why does it wait?").wait_for(state="detached")
