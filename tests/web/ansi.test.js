@@ -1,5 +1,4 @@
 // Output as terminals get it: what is seen of it, and what can never do anything.
-// @ts-check
 
 import assert from "node:assert/strict";
 import { test } from "node:test";

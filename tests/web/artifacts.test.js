@@ -1,5 +1,4 @@
 // What is shown of diffs, where comments stand in them, and how artifacts are told apart.
-// @ts-check
 
 import assert from "node:assert/strict";
 import { test } from "node:test";

@@ -1,4 +1,3 @@
-// @ts-check
 // What the board works out without a browser: columns without holes, keys, hindrances and new tasks.
 
 import assert from "node:assert/strict";

@@ -1,4 +1,3 @@
-// @ts-check
 // The core's parts that need no browser: frames of the stream, entities in order, addresses, and which
 // page an address shows.
 

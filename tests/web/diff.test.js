@@ -1,5 +1,4 @@
 // Diffs as the real git writes them, and what merely looks like one.
-// @ts-check
 
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";

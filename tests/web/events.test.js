@@ -1,4 +1,3 @@
-// @ts-check
 // What the raw feed says of each event in one line, what passes its filters, and what it keeps.
 
 import assert from "node:assert/strict";

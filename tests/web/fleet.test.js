@@ -1,5 +1,4 @@
 // How alive workers, agents and pools are told to be, by the figures that the server gives.
-// @ts-check
 
 import assert from "node:assert/strict";
 import { test } from "node:test";

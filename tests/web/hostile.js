@@ -1,6 +1,5 @@
 // What the tests of text have in common: dice that fall the same way every time, and addresses
 // that nobody may ever be led to.
-// @ts-check
 
 /**
  * A reproducible source of whole numbers below a bound (mulberry32).

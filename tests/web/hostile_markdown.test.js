@@ -1,5 +1,4 @@
 // Markdown of those who mean harm: where its links lead, and how long and how deep it can be.
-// @ts-check
 
 import assert from "node:assert/strict";
 import { test } from "node:test";

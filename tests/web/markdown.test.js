@@ -1,5 +1,4 @@
 // Markdown as agents write it, and as those would who mean harm.
-// @ts-check
 
 import assert from "node:assert/strict";
 import { test } from "node:test";

@@ -1,5 +1,4 @@
 // What keys, grants and forms of the settings amount to.
-// @ts-check
 
 import assert from "node:assert/strict";
 import { test } from "node:test";

@@ -1,4 +1,3 @@
-// @ts-check
 // The arithmetic under the chart of spending: periods, stacks, axes, and what goes into a file.
 
 import assert from "node:assert/strict";

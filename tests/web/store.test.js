@@ -1,4 +1,3 @@
-// @ts-check
 // What the pages know, kept true by events. The API is the far end here, and the clock is turned by hand.
 
 import assert from "node:assert/strict";

@@ -1,4 +1,3 @@
-// @ts-check
 // The story of a task, told from records and events in whatever order they come.
 
 import assert from "node:assert/strict";

@@ -1,4 +1,3 @@
-// @ts-check
 // Messages as rows: merged, told apart, paired with what tools answered, split into lines.
 
 import assert from "node:assert/strict";

@@ -1,5 +1,4 @@
 // What people read in place of numbers and ISO dates.
-// @ts-check
 
 import assert from "node:assert/strict";
 import { test } from "node:test";

@@ -1,5 +1,4 @@
 // The HTTP API as the pages call it: JSON in and out, and every refusal as one kind of error.
-// @ts-check
 
 /**
  * @typedef {{query?: Record<string, unknown>, body?: unknown, ifMatch?: string,
@@ -14,14 +13,14 @@ export class ApiError extends Error {
    * @param {Record<string, any>} problem the problem document
    */
   constructor(status, problem) {
-    super(problem["detail"] || problem["title"] || `the server answered ${status}`);
+    super(problem.detail || problem.title || `the server answered ${status}`);
     this.status = status;
     /** @type {string} */
-    this.code = problem["code"] ?? "unexpected";
+    this.code = problem.code ?? "unexpected";
     /** @type {{field: string, message: string}[]} */
-    this.errors = problem["errors"] ?? [];
+    this.errors = problem.errors ?? [];
     /** @type {string | undefined} */
-    this.reason = problem["reason"];
+    this.reason = problem.reason;
   }
 }
 

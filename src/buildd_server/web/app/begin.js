@@ -1,5 +1,4 @@
 // The one module that the page asks for; all others follow from it.
-// @ts-check
 
 import { createApp } from "./main.js";
 

@@ -1,5 +1,4 @@
 // Entities by id, and lists made from them that are sorted anew only when something has changed.
-// @ts-check
 
 /**
  * @template {{id: string}} T

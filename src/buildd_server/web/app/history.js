@@ -1,5 +1,4 @@
 // The newest events that are kept: read once from the past of the feed, for a page that begins with them.
-// @ts-check
 
 import { frames } from "./sse.js";
 

@@ -1,5 +1,4 @@
 // What the keyboard does everywhere: go to a page, look for something, make a task, see all of this.
-// @ts-check
 
 import { h } from "./vdom.js";
 

@@ -1,5 +1,4 @@
 // The dashboard's start: who is here, what they may see, and then one page after another.
-// @ts-check
 
 import { ApiError, createApi } from "./api.js";
 import { hearKeys } from "./keys.js";

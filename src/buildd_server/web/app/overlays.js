@@ -1,5 +1,4 @@
 // What lies over a page: one dialog at a time, and short notices that go by themselves.
-// @ts-check
 
 import { h } from "./vdom.js";
 

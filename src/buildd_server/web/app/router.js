@@ -1,5 +1,4 @@
 // Which page an address shows. Addresses are the pages' only memory that can be sent to somebody else.
-// @ts-check
 
 /**
  * @typedef {{title: () => string, view: () => import("./vdom.js").Child, close?: () => void,

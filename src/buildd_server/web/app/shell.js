@@ -1,5 +1,4 @@
 // What stands around every page: where one can go, whether the feed lives, who needs a person.
-// @ts-check
 
 import { icon } from "../parts/icons.js";
 import { helped, PAGES } from "./keys.js";
@@ -134,7 +133,7 @@ function reload(text, action, kind = "") {
 }
 
 function theme() {
-  return document.documentElement.dataset["theme"] ?? "auto";
+  return document.documentElement.dataset.theme ?? "auto";
 }
 
 function themeLabel() {
@@ -145,10 +144,10 @@ function themeLabel() {
 function nextTheme(app) {
   const next = { auto: "light", light: "dark", dark: "auto" }[theme()] ?? "auto";
   if (next === "auto") {
-    delete document.documentElement.dataset["theme"];
+    delete document.documentElement.dataset.theme;
     localStorage.removeItem("theme");
   } else {
-    document.documentElement.dataset["theme"] = next;
+    document.documentElement.dataset.theme = next;
     localStorage.setItem("theme", next);
   }
   app.redraw();

@@ -1,5 +1,4 @@
 // Server-sent events out of a stream of bytes, comments included: these tell that the line still lives.
-// @ts-check
 
 /**
  * @typedef {{id: string | null, event: string, data: string | null}} Frame `data` is null for a comment

@@ -1,6 +1,5 @@
 // What the pages know: entities as the API tells them, kept true by events.
 // An event says at once what it can; what it does not say is read again soon, many at a time.
-// @ts-check
 
 import { Collection } from "./collection.js";
 
@@ -152,10 +151,10 @@ export function createStore(api, changed) {
     const { status, progress, turns, costUsd, waitingFor, error, errorCode } = told;
     const said = given({ progress, turns, costUsd, waitingFor, error, errorCode });
     if (type === "worker:status") {
-      said["status"] = status;
-      if (status !== "waiting_input" && status !== "paused") said["waitingFor"] = null;
+      said.status = status;
+      if (status !== "waiting_input" && status !== "paused") said.waitingFor = null;
     }
-    if (type === "worker:waiting" && waitingFor.code === null) said["status"] = "waiting_input";
+    if (type === "worker:waiting" && waitingFor.code === null) said.status = "waiting_input";
     const known = store.workers.amend(workerId, { ...said, updatedAt: at });
     if (!known && type === "worker:status" && !WORKER_OVER.has(status)) {
       stale.workers = true;

@@ -1,6 +1,5 @@
 // The feed of events, read once per browser: one tab holds the stream and tells the others, because a
 // browser opens only six connections to a server, and people leave more tabs than that open.
-// @ts-check
 
 import { frames } from "./sse.js";
 

@@ -1,6 +1,5 @@
 // Brings the page to what a view describes: light nodes in, as few changes of the DOM as possible out.
 // Text is always text, and addresses pass one gate: nothing here, nor anywhere, takes markup from a string.
-// @ts-check
 
 /**
  * @typedef {string | number | boolean | null | undefined | VNode | Child[]} Child
@@ -88,7 +87,7 @@ function normalised(children, path = "", into = []) {
  * @param {string} place
  */
 function identified(node, path, place) {
-  const key = node.tag === null ? undefined : node.props["key"];
+  const key = node.tag === null ? undefined : node.props.key;
   node.id = key === undefined ? place : `${path}/${key}`;
   return node;
 }
@@ -115,7 +114,7 @@ function reconcile(parent, before, after) {
     const dom = match ? update(match, node) : create(node, parent);
     if (dom === next) next = next.nextSibling;
     else parent.insertBefore(dom, next);
-    if (!match && node.tag !== null && node.props["ref"]) arrived.push(node);
+    if (!match && node.tag !== null && node.props.ref) arrived.push(node);
   }
 }
 
@@ -167,7 +166,7 @@ function update(before, after) {
 /** @param {VElement} node */
 function greet(node) {
   const element = /** @type {Element} */ (node.dom);
-  const farewell = node.props["ref"](element);
+  const farewell = node.props.ref(element);
   if (typeof farewell === "function") farewells.set(element, farewell);
 }
 

@@ -1,5 +1,4 @@
 // The board: what needs a person first, and all tasks by how they stand, live.
-// @ts-check
 
 import { h } from "../app/vdom.js";
 import { icon } from "../parts/icons.js";

@@ -1,5 +1,4 @@
 // The raw feed as it comes: newest at the end, as in a terminal, followed until its reader scrolls up.
-// @ts-check
 
 import { recent } from "../app/history.js";
 import { h } from "../app/vdom.js";

@@ -1,5 +1,4 @@
 // The fleet: who may work, who works, where agents are started, and what to do when something there goes wrong.
-// @ts-check
 
 import { h } from "../app/vdom.js";
 import { icon } from "../parts/icons.js";

@@ -1,5 +1,4 @@
 // Who are you? A key, once; the browser keeps a session and never the key.
-// @ts-check
 
 import { ApiError } from "../app/api.js";
 import { match } from "../app/router.js";

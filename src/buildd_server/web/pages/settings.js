@@ -1,5 +1,4 @@
 // Settings: keys, grants, pools and hooks for administrators; for everybody, who they are and what they may.
-// @ts-check
 
 import { h } from "../app/vdom.js";
 import { createGrants } from "../parts/grants.js";

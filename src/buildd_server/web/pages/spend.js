@@ -1,5 +1,4 @@
 // What the agents cost: per day, account, workspace and task, against the period before and today's budgets.
-// @ts-check
 
 import { ApiError } from "../app/api.js";
 import { h } from "../app/vdom.js";

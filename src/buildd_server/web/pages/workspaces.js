@@ -1,5 +1,4 @@
 // The workspaces: all of them, or one with where its tasks come from and who may work there.
-// @ts-check
 
 import { createList } from "./workspaces/list.js";
 import { createOne } from "./workspaces/one.js";

@@ -1,5 +1,4 @@
 // What a terminal wrote, as elements: colours and emphasis, and links that the reader of it found safe.
-// @ts-check
 
 import { h } from "../app/vdom.js";
 import { ansi } from "../text/ansi.js";

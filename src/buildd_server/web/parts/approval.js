@@ -1,5 +1,4 @@
 // Vouching for a task that anybody may have written: its text is read first, and just that text is approved.
-// @ts-check
 
 import { h } from "../app/vdom.js";
 import { visible } from "../text/visible.js";

@@ -1,5 +1,4 @@
 // What an account or a workspace has spent today, and how much of its day's budget that is.
-// @ts-check
 
 import { h } from "../app/vdom.js";
 import { budgetBar, dollars } from "./pieces.js";

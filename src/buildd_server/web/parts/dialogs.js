@@ -1,5 +1,4 @@
 // The dialogs of administration: a form, a secret that is shown once, a name to type before something is gone.
-// @ts-check
 
 import { ApiError } from "../app/api.js";
 import { h } from "../app/vdom.js";

@@ -1,5 +1,4 @@
 // Forms: fields with their labels, and what the server said against each.
-// @ts-check
 
 import { ApiError } from "../app/api.js";
 import { h } from "../app/vdom.js";
@@ -128,7 +127,7 @@ function input({ type = "text", value, options, rows, list, focus, ...limits }, 
       options.map(([option, text]) => h("option", { key: option, value: option }, text)),
     );
   if (rows) return h("textarea", { ...common, rows, defaultValue: value ?? "" });
-  const known = list ? `${props["id"]}-list` : null;
+  const known = list ? `${props.id}-list` : null;
   return [
     h("input", { ...common, type, list: known, defaultValue: value ?? "", autocomplete: "off" }),
     list &&

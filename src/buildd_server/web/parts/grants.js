@@ -1,5 +1,4 @@
 // Which account may do what in which workspace: a list for one workspace, a matrix for all of them.
-// @ts-check
 
 import { ApiError } from "../app/api.js";
 import { h } from "../app/vdom.js";

@@ -1,5 +1,4 @@
 // The few pictures there are, drawn in lines on a field of 20 by 20. They never stand alone: words are beside them.
-// @ts-check
 
 import { h } from "../app/vdom.js";
 
@@ -52,6 +51,6 @@ export function icon(name, label) {
       viewBox: "0 0 20 20",
       ...(label ? { role: "img", "aria-label": label } : { "aria-hidden": "true" }),
     },
-    h("path", { d: LINES[name] ?? LINES["file"] }),
+    h("path", { d: LINES[name] ?? LINES.file }),
   );
 }

@@ -1,6 +1,5 @@
 // Markdown that strangers wrote, as elements: its headings stay below the page's own, its links lead
 // into another tab, and its pictures are links, because we fetch nothing from another host.
-// @ts-check
 
 import { h } from "../app/vdom.js";
 import { parseMarkdown } from "../text/markdown.js";
@@ -146,8 +145,8 @@ function codeBlock(text, language) {
 async function copy(event, text) {
   const button = /** @type {HTMLElement} */ (event.currentTarget);
   await navigator.clipboard.writeText(text);
-  button.dataset["copied"] = "";
-  setTimeout(() => delete button.dataset["copied"], SHOWN_FOR);
+  button.dataset.copied = "";
+  setTimeout(() => delete button.dataset.copied, SHOWN_FOR);
 }
 
 /** @param {Inline[]} content @returns {Child} */

@@ -1,5 +1,4 @@
 // The small pieces that every page is made of: times, money, names, bars, empty places, things to copy.
-// @ts-check
 
 import { h } from "../app/vdom.js";
 import { exact, money, percent, relative } from "../text/words.js";

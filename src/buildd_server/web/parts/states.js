@@ -1,5 +1,4 @@
 // How states look and read: one word, one colour and one sign for each, on every page.
-// @ts-check
 
 import { h } from "../app/vdom.js";
 import { icon } from "./icons.js";

@@ -1,6 +1,5 @@
 // The dialog in which a person puts in a task. Sent twice, by a double click or after a broken
 // connection, it makes one task: the same words go under the same key.
-// @ts-check
 
 import { createForm } from "./forms.js";
 import { createPicker } from "./task-picker.js";

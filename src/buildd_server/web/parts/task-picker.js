@@ -1,5 +1,4 @@
 // Choosing tasks by their titles: what a new task is to wait for.
-// @ts-check
 
 import { h } from "../app/vdom.js";
 import { icon } from "./icons.js";

@@ -1,5 +1,4 @@
 // The titles of tasks by their ids, for pages that name tasks which nobody has read yet.
-// @ts-check
 
 /** @param {import("../app/main.js").App} app */
 export function createTitles(app) {

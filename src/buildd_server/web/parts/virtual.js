@@ -1,7 +1,6 @@
 // A long list of which only what can be seen stands in the page; all its items are equally high.
 // One that follows shows its end, whatever is added there, until its reader scrolls up. One whose items
 // have names stays at the item that its reader sees, whatever is added above.
-// @ts-check
 
 import { h } from "../app/vdom.js";
 

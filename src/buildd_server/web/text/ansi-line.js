@@ -1,6 +1,5 @@
 // One line of a terminal. Most are only ever written to at their end; one that is written over, as
 // progress bars are, is kept as single cells from then on.
-// @ts-check
 
 import { visible } from "./visible.js";
 import { plural } from "./words.js";

@@ -1,5 +1,4 @@
 // What the escape sequences for colours and emphasis (SGR) mean, as class names and colours.
-// @ts-check
 
 /** @typedef {number | string | null} Colour One of the 16, "#rrggbb", or null for the usual one. */
 

@@ -1,6 +1,5 @@
 // Turns the output of terminals into lines of spans: colours and emphasis survive, a line may be
 // written over, and no other escape sequence does anything or is seen.
-// @ts-check
 
 import { copyLine, emptyLine, erase, goBack, spansOf, write } from "./ansi-line.js";
 import { PLAIN, setGraphics, styleOf } from "./ansi-style.js";

@@ -1,5 +1,4 @@
 // How an artifact is shown, by its type and by what came with it; and which of them are open at first.
-// @ts-check
 
 /** @typedef {import("../types.js").Artifact} Artifact */
 /** @typedef {"diff" | "markdown" | "text" | "image" | "link" | "file" | "nothing"} Kind */

@@ -1,6 +1,5 @@
 // Lays a file of a diff out as items to draw, in one column or two, and cuts them into chunks: of a
 // long diff only the chunks near what is seen are drawn.
-// @ts-check
 
 import { sideBySide, wordDiff } from "./diff-pairs.js";
 import { visible } from "./visible.js";

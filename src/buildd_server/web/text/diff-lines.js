@@ -1,6 +1,5 @@
 // What a diff is made of, and where each of its lines stands in the whole content: comments are
 // tied to lines by offsets, which the API counts in characters as Python does (code points).
-// @ts-check
 
 /**
  * One line; `start` and `end` are offsets in code points, the line break left out.

@@ -1,6 +1,5 @@
 // Puts the old beside the new: lines into rows for a view of two columns, and within a pair of
 // lines the words that differ. The work for a pair is bounded, whatever the lines are.
-// @ts-check
 
 /** @typedef {import("./diff-lines.js").Line} Line */
 /** @typedef {import("./diff-lines.js").Hunk} Hunk */

@@ -1,6 +1,5 @@
 // How git writes paths into a diff: with a prefix, in quotes where a byte is unusual, and in the
 // first line without saying where one ends and the other begins.
-// @ts-check
 
 /** @type {Record<string, number>} */
 const ESCAPES = { a: 7, b: 8, t: 9, n: 10, v: 11, f: 12, r: 13, '"': 34, "\\": 92 };

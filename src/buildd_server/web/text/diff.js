@@ -1,6 +1,5 @@
 // Reads what `git diff` writes, so that it can be shown file by file and commented line by line.
 // Nothing is lost and nothing is refused: what isn't understood is kept as plain text.
-// @ts-check
 
 import { blank, split } from "./diff-lines.js";
 import { headerPath, plainPath, sidePath } from "./diff-paths.js";

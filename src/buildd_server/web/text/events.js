@@ -1,4 +1,3 @@
-// @ts-check
 // An event in one line, and the colour of its type: what the feed shows before anybody opens it.
 
 import { visible } from "./visible.js";

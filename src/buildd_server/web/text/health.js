@@ -1,5 +1,4 @@
 // How alive a worker, an agent and a pool are, from what the server knows of them. Pure, for tests.
-// @ts-check
 
 /**
  * @typedef {import("../types.js").Worker} Worker

@@ -1,6 +1,5 @@
 // Decides which addresses out of text that strangers wrote may become links: absolute ones of the
 // web and of mail. All else stays text.
-// @ts-check
 
 const LONGEST = 2_048;
 const ALLOWED = /^(?:https?:\/\/[^\\/?#]|mailto:[^\\/])/i;

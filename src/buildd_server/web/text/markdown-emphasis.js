@@ -1,6 +1,5 @@
 // Pairs the runs of `*`, `_` and `~~` of a text as CommonMark says, from left to right with a stack
 // of the open ones; what a kind of run has looked for in vain it doesn't look at again.
-// @ts-check
 
 /** @typedef {import("./markdown-inline.js").Inline} Inline */
 

@@ -1,6 +1,5 @@
 // Reads the text within a block of Markdown from left to right: code, links, escapes and breaks
 // at once, emphasis when it is known what stands between brackets.
-// @ts-check
 
 import { safeLink } from "./links.js";
 import { paired, runAt } from "./markdown-emphasis.js";

@@ -1,6 +1,5 @@
 // What a single line of Markdown can be the beginning of. Every question is answered in one pass
 // over the line, without regular expressions that try again.
-// @ts-check
 
 /** @typedef {{character: string, length: number, indent: number, info: string}} Fence */
 

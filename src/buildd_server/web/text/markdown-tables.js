@@ -1,5 +1,4 @@
 // Tables as GitHub writes them: rows of cells between bars, below the first a line of dashes.
-// @ts-check
 
 /** @typedef {"left" | "center" | "right" | null} Align */
 

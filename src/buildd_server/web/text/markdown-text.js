@@ -1,6 +1,5 @@
 // The smallest pieces of Markdown's text: escapes, entities, and the addresses of links, of which
 // only safe ones become any.
-// @ts-check
 
 import { safeLink } from "./links.js";
 import { visible } from "./visible.js";

@@ -5,7 +5,6 @@
 // images that use them (`[a]`, `[a][b]`), HTML blocks and inline HTML (shown as text), most named
 // entities, relative links, titles of links, all but leading tabs, nesting beyond 16, and some
 // lazy lines; of GitHub's: bare `www.` and mail addresses, and `~one~` tilde.
-// @ts-check
 
 import { parseInline } from "./markdown-inline.js";
 import {

@@ -1,6 +1,5 @@
 // Where the comments on an artifact stand: under the line that they are about, or, if that is not
 // what it was, at the end of the file or of the whole.
-// @ts-check
 
 import { locate } from "./diff-lines.js";
 

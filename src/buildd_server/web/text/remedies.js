@@ -1,5 +1,4 @@
 // What keeps a task waiting, as a sentence, and the command that changes it.
-// @ts-check
 
 import { visible } from "./visible.js";
 import { money } from "./words.js";

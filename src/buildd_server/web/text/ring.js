@@ -1,4 +1,3 @@
-// @ts-check
 // The newest of what comes, up to a number: memory that cannot grow however long a page stays open.
 
 /**

@@ -1,4 +1,3 @@
-// @ts-check
 // What agents cost, as numbers for a chart and its tables: periods of days, stacks of bars, and the
 // same as CSV. Days are those of the server, which counts in UTC.
 

@@ -1,6 +1,5 @@
 // The story of a task: what happened to it and when, told from records where there are any and from
 // events where nothing else remembers (pauses, questions, edits).
-// @ts-check
 
 /**
  * @typedef {import("../types.js").Task} Task

@@ -1,6 +1,5 @@
 // What was said during an attempt, as rows of a list: prose as a whole, output line by line, a use of
 // a tool as one line that opens. Rows are objects that last, because what is known of them is kept there.
-// @ts-check
 
 import { ansi } from "./ansi.js";
 import { visible } from "./visible.js";

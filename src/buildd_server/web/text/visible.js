@@ -1,6 +1,5 @@
 // Shows the characters that a reader would not see but that change what is read: controls, marks
 // that turn the direction of text around, and what has no width at all.
-// @ts-check
 
 const HIDDEN = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu;
 /** What belongs into text: tabs, line breaks, and the joiners of emoji and of Persian. */

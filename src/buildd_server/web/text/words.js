@@ -1,6 +1,5 @@
 // Numbers, money and times as people read them: one place, so that a sum or a date looks the same
 // on every page. The words are English, the time zone is the reader's.
-// @ts-check
 
 /** @typedef {string | number | Date} Instant ISO 8601 (UTC where it names no zone), ms, or a Date. */
 

@@ -1,6 +1,5 @@
 // What needs a person first: questions with their answers to choose from, budgets that are used up,
 // and tasks whose text somebody must vouch for.
-// @ts-check
 
 import { h } from "../../app/vdom.js";
 import { openApproval } from "../../parts/approval.js";

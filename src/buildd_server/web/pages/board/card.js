@@ -1,5 +1,4 @@
 // One task as the board shows it: what it is, who is at it, and how far they are.
-// @ts-check
 
 import { needsApproval } from "../../app/store.js";
 import { h } from "../../app/vdom.js";

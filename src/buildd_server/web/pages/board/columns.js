@@ -1,5 +1,4 @@
 // The board's columns: which tasks stand in which, and how far down a column is known without a hole.
-// @ts-check
 
 /**
  * @typedef {import("../../types.js").Task} Task

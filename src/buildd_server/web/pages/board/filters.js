@@ -1,5 +1,4 @@
 // The board's filters. They stand in the address, so that a view can be sent to somebody else.
-// @ts-check
 
 import { h } from "../../app/vdom.js";
 import { filtersOf } from "./columns.js";

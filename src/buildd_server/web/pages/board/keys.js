@@ -1,5 +1,4 @@
 // The keyboard on the board: from card to card, and a focus that follows its task to another column.
-// @ts-check
 
 import { moved } from "./columns.js";
 

@@ -1,6 +1,5 @@
 // Reads the board's tasks: of every status the newest first, page after page as people scroll, and
 // the counts of all. Old columns stand until new ones have been read, so that nothing flickers.
-// @ts-check
 
 import { ApiError } from "../../app/api.js";
 import { accepts, COLUMNS, filtersOf, floor, grouped, placeOf, queryOf } from "./columns.js";

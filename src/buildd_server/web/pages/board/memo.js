@@ -1,5 +1,4 @@
 // Nodes that need not be made again: drawing skips what is the very same as before.
-// @ts-check
 
 /** @typedef {import("../../app/vdom.js").VElement} VElement */
 

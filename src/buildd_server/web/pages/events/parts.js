@@ -1,5 +1,4 @@
 // Around the feed: which events are shown, and all that one of them holds.
-// @ts-check
 
 import { h } from "../../app/vdom.js";
 import { icon } from "../../parts/icons.js";

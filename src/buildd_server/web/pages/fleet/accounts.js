@@ -1,5 +1,4 @@
 // The accounts of a fleet: how many workers they have of those they may, and what they spend today.
-// @ts-check
 
 import { h } from "../../app/vdom.js";
 import { spentToday } from "../../parts/budget.js";

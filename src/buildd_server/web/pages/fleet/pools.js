@@ -1,5 +1,4 @@
 // Pools and what they have started, by the runner that does it: how they do, and what to do when they do not.
-// @ts-check
 
 import { h } from "../../app/vdom.js";
 import { accountName, empty, shortId, table, when, workspaceName } from "../../parts/pieces.js";

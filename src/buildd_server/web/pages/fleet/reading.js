@@ -1,6 +1,5 @@
 // What the page of the fleet knows beyond the store: read at the start, on the events that tell of it, and
 // every few seconds while it is looked at, because a heartbeat is no event.
-// @ts-check
 
 import { ApiError } from "../../app/api.js";
 import { allowed } from "../../app/store.js";

@@ -1,5 +1,4 @@
 // The agents that ask for work, and the workers that are at it: what they do, and whether they are still heard.
-// @ts-check
 
 import { h } from "../../app/vdom.js";
 import { accountName, bar, dollars, empty, table, when } from "../../parts/pieces.js";

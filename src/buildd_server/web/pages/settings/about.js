@@ -1,5 +1,4 @@
 // About this server and its reader: which version, who one is here, what one may, and a way out.
-// @ts-check
 
 import { h } from "../../app/vdom.js";
 import { spentToday } from "../../parts/budget.js";

@@ -1,5 +1,4 @@
 // What one hook was told or is still to be told, and a way to tell it again.
-// @ts-check
 
 import { h } from "../../app/vdom.js";
 import { table, when } from "../../parts/pieces.js";

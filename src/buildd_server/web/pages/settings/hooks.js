@@ -1,5 +1,4 @@
 // Hooks: URLs that are called when a person should know of something, and what became of each call.
-// @ts-check
 
 import { ApiError } from "../../app/api.js";
 import { h } from "../../app/vdom.js";

@@ -1,5 +1,4 @@
 // Keys: administrators' and those of accounts. A key is seen once; from then on only what it may and when it was used.
-// @ts-check
 
 import { ApiError } from "../../app/api.js";
 import { h } from "../../app/vdom.js";

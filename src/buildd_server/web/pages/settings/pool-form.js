@@ -1,5 +1,4 @@
 // What is asked of a pool: first where its agents are to live, then what their runner must know, and the limits.
-// @ts-check
 
 import { ask, json, lines, number } from "../../parts/dialogs.js";
 import { RUNNERS, runnerOf } from "./runners.js";

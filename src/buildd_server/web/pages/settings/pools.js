@@ -1,5 +1,4 @@
 // Pools as they are set up: where agents are started by themselves, for whom, and how many. The fleet tells how they do.
-// @ts-check
 
 import { h } from "../../app/vdom.js";
 import { ask, edit } from "../../parts/dialogs.js";

@@ -1,5 +1,4 @@
 // The runners that come with buildd, and what each must know to start agents: an example to begin with.
-// @ts-check
 
 /** @typedef {{about: string, hint: string, config: Record<string, any>, passEnv: boolean}} Runner */
 

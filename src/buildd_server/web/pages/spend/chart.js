@@ -1,6 +1,5 @@
 // Bars of days in SVG, their parts in the colours of a series; its legend tells the figures of the day
 // that is pointed at or has the focus, and a table says the same.
-// @ts-check
 
 import { h } from "../../app/vdom.js";
 import { table } from "../../parts/pieces.js";

@@ -1,5 +1,4 @@
 // What the page of spending reads: the period by each of its sides, and all of it as a file.
-// @ts-check
 
 import { allowed } from "../../app/store.js";
 import { before, everyDay, total } from "../../text/spending.js";

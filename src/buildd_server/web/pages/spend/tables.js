@@ -1,5 +1,4 @@
 // The tables and figures around the chart of spending: filters, sums, budgets of today, tasks, what runs now.
-// @ts-check
 
 import { h } from "../../app/vdom.js";
 import {

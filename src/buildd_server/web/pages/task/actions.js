@@ -1,5 +1,4 @@
 // What a person can do with a task and its live attempt, as their states allow it.
-// @ts-check
 
 import { needsApproval } from "../../app/store.js";
 import { h } from "../../app/vdom.js";
@@ -210,13 +209,13 @@ async function change(app, task) {
     path: `/tasks/${task.id}`,
     fields,
     body: (values) => ({
-      title: values["title"] ?? "",
-      description: values["description"] || null,
-      priority: Number(values["priority"] || 0),
-      runnerPreference: values["runnerPreference"],
-      requiredCapabilities: lines((values["requiredCapabilities"] ?? "").replaceAll(",", "\n")),
-      maxCost: number(values["maxCost"]),
-      maxAttempts: Number(values["maxAttempts"] || 1),
+      title: values.title ?? "",
+      description: values.description || null,
+      priority: Number(values.priority || 0),
+      runnerPreference: values.runnerPreference,
+      requiredCapabilities: lines((values.requiredCapabilities ?? "").replaceAll(",", "\n")),
+      maxCost: number(values.maxCost),
+      maxAttempts: Number(values.maxAttempts || 1),
     }),
   });
   if (changed) app.store.tasks.put(changed);

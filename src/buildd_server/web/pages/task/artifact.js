@@ -1,5 +1,4 @@
 // One artifact: its head, and inside what people came for, by its type.
-// @ts-check
 
 import { address } from "../../app/api.js";
 import { h } from "../../app/vdom.js";

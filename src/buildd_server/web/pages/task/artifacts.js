@@ -1,5 +1,4 @@
 // What the attempts of a task have left behind for people to look at, the newest first.
-// @ts-check
 
 import { h } from "../../app/vdom.js";
 import { newestFirst, openAtFirst } from "../../text/artifact-kinds.js";
@@ -89,7 +88,7 @@ export function createArtifacts(app, workers) {
     /** @param {import("../../types.js").Event} event */
     hear(event) {
       for (const part of parts.values()) part.hear(event);
-      const id = event.type === "worker:artifact" && event.data["artifactId"];
+      const id = event.type === "worker:artifact" && event.data.artifactId;
       if (id && workers.some((each) => each.id === event.workerId))
         void app.act(async () => put([await app.api.get(`/artifacts/${id}`)]));
     },

@@ -1,5 +1,4 @@
 // The attempts at a task, one conversation each; the newest is shown unless another was chosen.
-// @ts-check
 
 import { h } from "../../app/vdom.js";
 import { badge, tone } from "../../parts/states.js";
@@ -33,7 +32,7 @@ export function createAttempts(app, record) {
 
   /** The index of the attempt that is shown. */
   function chosen() {
-    const number = Number(app.query()["attempt"]);
+    const number = Number(app.query().attempt);
     const last = record.attempts.length - 1;
     return number >= 1 && number <= last + 1 ? number - 1 : last;
   }

@@ -1,6 +1,5 @@
 // The comments on one artifact: read, written, changed and resolved. What is typed is kept until it
 // is sent or given up, whatever is drawn anew meanwhile.
-// @ts-check
 
 import { h } from "../../app/vdom.js";
 import { markdownView } from "../../parts/markdown.js";
@@ -269,7 +268,7 @@ export function createComments(app, artifactId, alive) {
     },
     /** @param {import("../../types.js").Event} event */
     hear(event) {
-      if (event.type !== "worker:comment" || event.data["artifactId"] !== artifactId) return;
+      if (event.type !== "worker:comment" || event.data.artifactId !== artifactId) return;
       clearTimeout(later);
       later = setTimeout(() => load().catch(() => {}), PAUSE);
     },

@@ -1,5 +1,4 @@
 // The conversation and the output of one attempt, live: it follows its end until somebody scrolls up.
-// @ts-check
 
 import { h } from "../../app/vdom.js";
 import { icon } from "../../parts/icons.js";

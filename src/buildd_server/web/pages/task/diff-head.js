@@ -1,5 +1,4 @@
 // What stands above a diff and above each of its files: what has happened, and how much.
-// @ts-check
 
 import { h } from "../../app/vdom.js";
 import { icon } from "../../parts/icons.js";

@@ -1,6 +1,5 @@
 // The lines of a diff as elements, each with the button that comments on it. A line never changes, so
 // it is made once and drawn again for nothing.
-// @ts-check
 
 import { h } from "../../app/vdom.js";
 import { piecesOf } from "../../text/diff-chunks.js";

@@ -1,6 +1,5 @@
 // Which chunks of a diff stand in the page: those near what is seen, and few of them with each frame,
 // so that even the longest diff never holds the page up.
-// @ts-check
 
 import { h } from "../../app/vdom.js";
 import { rowsOf } from "../../text/diff-chunks.js";

@@ -1,6 +1,5 @@
 // A diff to read and to comment on: files to fold, in one column or two. As long as nothing about it
 // changes, drawing it again costs nothing.
-// @ts-check
 
 import { h } from "../../app/vdom.js";
 import { parseDiff, select } from "../../text/diff.js";
@@ -167,7 +166,7 @@ export function createDiff(app, artifact, comments) {
   function onclick(event) {
     const button = /** @type {Element} */ (event.target).closest("button[data-start]");
     if (!(button instanceof HTMLElement)) return;
-    const end = Number(button.dataset["start"]);
+    const end = Number(button.dataset.start);
     const lines = between(files, event.shiftKey ? lastOpened : end, end);
     const last = lines.at(-1);
     if (last === undefined) return;

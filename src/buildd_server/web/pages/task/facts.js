@@ -1,5 +1,4 @@
 // What is known of a task besides its story: where it belongs, what it may cost, what it is about, what came of it.
-// @ts-check
 
 import { h } from "../../app/vdom.js";
 import { icon } from "../../parts/icons.js";

@@ -1,5 +1,4 @@
 // What happened to a task before the page was opened, as far as the server still keeps its events.
-// @ts-check
 
 import { frames } from "../../app/sse.js";
 import { TOLD } from "../../text/story.js";

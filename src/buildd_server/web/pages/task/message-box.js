@@ -1,5 +1,4 @@
 // Where a person writes to the agent of an attempt that is not over.
-// @ts-check
 
 import { h } from "../../app/vdom.js";
 

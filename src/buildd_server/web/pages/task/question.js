@@ -1,5 +1,4 @@
 // What an agent, or the server about a budget, asks a person: it stands above everything until it is answered.
-// @ts-check
 
 import { h } from "../../app/vdom.js";
 import { icon } from "../../parts/icons.js";

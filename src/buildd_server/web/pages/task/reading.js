@@ -1,5 +1,4 @@
 // Reads what was said during one attempt: the newest first, what comes as it comes, the older when it is asked for.
-// @ts-check
 
 import { createTranscript } from "../../text/transcript.js";
 

@@ -1,5 +1,4 @@
 // What is known of one task: itself, its attempts, what it waits for and what happened to it; kept true by events.
-// @ts-check
 
 import { mergeEvents, TOLD } from "../../text/story.js";
 import { readHistory } from "./history.js";

@@ -1,5 +1,4 @@
 // How one row of a conversation looks.
-// @ts-check
 
 import { h } from "../../app/vdom.js";
 import { ansiLine } from "../../parts/ansi.js";

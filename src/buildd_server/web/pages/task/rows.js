@@ -1,6 +1,5 @@
 // A list of rows of any height of which only what can be seen stands in the page. Heights are measured
 // once rows are drawn, and before they are painted; whatever changes, what is read stays where it is.
-// @ts-check
 
 import { h } from "../../app/vdom.js";
 
@@ -169,7 +168,7 @@ export function createRows(redraw, { estimate, near }) {
       queueMicrotask(settle);
       return h(
         "div",
-        { tabindex: "0", ...props, class: ["virtual", props["class"]], onscroll: look, ref },
+        { tabindex: "0", ...props, class: ["virtual", props.class], onscroll: look, ref },
         h(
           "div",
           { class: "virtual-all" },

@@ -1,5 +1,4 @@
 // The story of a task as a timeline: one line for each thing that happened, the last one live.
-// @ts-check
 
 import { h } from "../../app/vdom.js";
 import { icon } from "../../parts/icons.js";

@@ -1,5 +1,4 @@
 // What an administrator does to a workspace: make it, change it, keep its memory, remove it.
-// @ts-check
 
 import { ask, askName, edit, json, number } from "../../parts/dialogs.js";
 

@@ -1,5 +1,4 @@
 // All workspaces: their repositories, who is at work there, and what that costs today.
-// @ts-check
 
 import { h } from "../../app/vdom.js";
 import { spentToday } from "../../parts/budget.js";

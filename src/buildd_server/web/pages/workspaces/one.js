@@ -1,6 +1,5 @@
 // One workspace: its repository and limits, its memory, where its tasks come from, who may work there, and when
 // tasks are made by themselves.
-// @ts-check
 
 import { h } from "../../app/vdom.js";
 import { spentToday } from "../../parts/budget.js";

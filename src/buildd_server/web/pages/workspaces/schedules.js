@@ -1,5 +1,4 @@
 // The schedules of a workspace: which task is made when, by itself.
-// @ts-check
 
 import { h } from "../../app/vdom.js";
 import { ask, edit, json } from "../../parts/dialogs.js";

@@ -1,5 +1,4 @@
 // Where a workspace's tasks come from, and what GitHub must be told so that they come.
-// @ts-check
 
 import { allowed } from "../../app/store.js";
 import { h } from "../../app/vdom.js";
