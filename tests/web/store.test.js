@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { mock, test } from "node:test";
+import { ApiError } from "../../src/buildd_server/web/app/api.js";
 import { createStore, needsApproval } from "../../src/buildd_server/web/app/store.js";
 
 const AT = "2026-11-23T05:00:00.000001Z";
@@ -21,12 +22,13 @@ function farEnd(answers = {}) {
   return { asked, answers, api: /** @type {any} */ ({ all, get: all }) };
 }
 
-/** @param {ReturnType<typeof farEnd>} end */
-function storeOf(end) {
+/** @param {ReturnType<typeof farEnd>} end @param {boolean} [isAdmin] */
+function storeOf(end, isAdmin = true) {
   let changes = 0;
-  const store = createStore(end.api, () => {
+  const changed = () => {
     changes += 1;
-  });
+  };
+  const store = createStore(end.api, changed, () => isAdmin);
   return Object.assign(store, { changes: () => changes });
 }
 
@@ -47,9 +49,9 @@ function worker(fields = {}) {
   return { id: "w1", taskId: "t1", ...state, ...fields };
 }
 
-/** Let the pause go by, and what was begun come to its end. */
-async function pass() {
-  mock.timers.tick(400);
+/** Let a pause go by, and what was begun come to its end. */
+async function pass(pause = 400) {
+  mock.timers.tick(pause);
   for (let turn = 0; turn < 20; turn += 1) await Promise.resolve();
 }
 
@@ -150,27 +152,52 @@ test("a worker that nobody knows is read, once for all", async () => {
   assert.equal(store.live().length, 2);
 });
 
-test("accounts and workspaces that changed are read again; an account may not see accounts", async () => {
-  const refusal = Object.assign(new Error("no"), { status: 403 });
-  const end = farEnd({ "/accounts": refusal, "/workspaces": [{ id: "s1", name: "shop" }] });
+test("accounts and workspaces that changed are read again, and those that went are gone", async () => {
+  const shop = { id: "s1", name: "shop" };
+  const end = farEnd({ "/accounts": [{ id: "a1", name: "laptop" }], "/workspaces": [shop] });
   const store = storeOf(end);
+  store.workspaces.put(/** @type {any} */ ({ id: "s2", name: "gone" }));
   store.apply(event("account:updated", {}));
   store.apply(event("workspace:updated", {}));
   await pass();
-  assert.equal(end.asked.length, 2);
-  assert.equal(store.workspaces.get("s1")?.name, "shop");
-  assert.deepEqual(store.accounts.newest(), []);
+  assert.deepEqual(end.asked, ["/accounts {}", "/workspaces {}"]);
+  assert.deepEqual(store.workspaces.newest(), [shop]);
+  assert.equal(store.accounts.get("a1")?.name, "laptop");
 });
 
-test("a reading that fails stops none that comes after it", async () => {
-  const end = farEnd({ "/tasks": new Error("the server is away") });
+test("an account reads itself, and asks for no other", async () => {
+  const end = farEnd({ "/accounts/me": { id: "a1", name: "laptop" } });
+  const store = storeOf(end, false);
+  await store.load();
+  assert.ok(!end.asked.includes("/accounts {}"));
+  assert.equal(store.accounts.get("a1")?.name, "laptop");
+});
+
+test("what the server could not tell is asked again, and what it refused is not", async () => {
+  const end = farEnd({ "/tasks": new ApiError(503, {}) });
   const store = storeOf(end);
   store.refresh("t1");
   await pass();
   end.answers["/tasks"] = [task()];
-  store.refresh("t1");
-  await pass();
+  await pass(5000);
   assert.equal(store.tasks.get("t1")?.title, "T");
+  end.answers["/tasks"] = new ApiError(403, {});
+  store.refresh("t2");
+  await pass();
+  await pass(5000);
+  assert.equal(end.asked.length, 3);
+});
+
+test("a task that is named is read once, be it there or not", async () => {
+  const end = farEnd({ "/tasks": [task()] });
+  const store = storeOf(end);
+  assert.equal(store.task("t1"), undefined);
+  assert.equal(store.task("gone"), undefined);
+  await pass();
+  assert.equal(store.task("t1")?.title, "T");
+  assert.equal(store.task("gone"), undefined);
+  await pass();
+  assert.equal(end.asked.length, 1);
 });
 
 test("a launch says how it stands", () => {

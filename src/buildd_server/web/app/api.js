@@ -22,9 +22,15 @@ export class ApiError extends Error {
     /** @type {string | undefined} */
     this.reason = problem.reason;
   }
+
+  /** Whether it may be otherwise soon: the server is away, or in trouble. */
+  get passes() {
+    return this.status === 0 || this.status >= 500;
+  }
 }
 
 /**
+ * @typedef {ReturnType<typeof createApi>} Api
  * @param {() => void} loggedOut called when the server asks who we are
  */
 export function createApi(loggedOut) {

@@ -52,6 +52,12 @@ export class Collection {
     this.version += 1;
   }
 
+  /** These, and no others. @param {Iterable<T>} entities */
+  replace(entities) {
+    this.clear();
+    this.putAll(entities);
+  }
+
   clear() {
     this.byId.clear();
     this._order = null;
@@ -67,4 +73,22 @@ export class Collection {
     }
     return this._newest.list;
   }
+}
+
+/**
+ * What is worked out from a collection, anew only when the collection has changed.
+ * @template {{id: string}} T
+ * @template R
+ * @param {Collection<T>} collection
+ * @param {(newest: T[]) => R} work
+ * @returns {() => R}
+ */
+export function derived(collection, work) {
+  /** @type {{version: number, made: R} | null} */
+  let known = null;
+  return () => {
+    if (known?.version !== collection.version)
+      known = { version: collection.version, made: work(collection.newest()) };
+    return known.made;
+  };
 }

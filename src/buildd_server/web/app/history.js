@@ -1,61 +1,69 @@
-// The newest events that are kept: read once from the past of the feed, for a page that begins with them.
+// What the feed still keeps of the past. It does not say where the past ends: it falls silent.
 
-import { frames } from "./sse.js";
-
-/** @typedef {import("../types.js").Event} Event */
-
-const SILENCE = 1000; // Milliseconds: an account may see none of the last events, and so not their end.
+import { framesOf } from "./sse.js";
 
 /**
- * Up to so many of the last events, oldest first; fewer if the server is slow to tell them.
- * @param {number} most
- * @param {AbortSignal} signal
- * @returns {Promise<Event[]>}
+ * @typedef {import("../types.js").Event} Event
+ * @typedef {import("./api.js").Api} Api
  */
-export async function recent(most, signal) {
-  const last = await position(signal);
-  const after = Math.max(0, last - most);
-  return after === last ? [] : readUntil(last, after, signal);
-}
 
-/** The `seq` of the last event. @param {AbortSignal} signal */
-async function position(signal) {
-  const { response, close } = await open("/api/events", signal);
-  close();
-  return Number(response.headers.get("x-buildd-seq") ?? 0);
-}
+const PATIENCE = 4000; // Milliseconds until the first event,
+const SILENCE = 2000; // and from one to the next. An account may see none of the last, and so not their end.
 
-/** @param {number} last @param {number} after @param {AbortSignal} signal */
-async function readUntil(last, after, signal) {
-  const { response, close } = await open(`/api/events?after=${after}`, signal);
-  const reader = response.body?.pipeThrough(new TextDecoderStream()).getReader();
-  const read = frames();
-  /** @type {Event[]} */
-  const events = [];
-  let patience = setTimeout(close, SILENCE);
+/**
+ * Past events, told as they come; fewer if the server is slow to tell them.
+ * @param {Api} api
+ * @param {Record<string, unknown>} query
+ * @param {(events: Event[]) => void} heard
+ * @param {AbortSignal} signal
+ */
+export async function readPast(api, query, heard, signal) {
+  const quiet = new AbortController();
+  const either = AbortSignal.any([signal, quiet.signal]);
+  let timer = setTimeout(() => quiet.abort(), PATIENCE);
   try {
-    while (reader && (events.at(-1)?.seq ?? 0) < last) {
-      const { done, value } = await reader.read();
-      if (done) break;
-      clearTimeout(patience);
-      patience = setTimeout(close, SILENCE);
-      for (const { data, event } of read(value))
-        if (data !== null && event !== "reset") events.push(JSON.parse(data));
+    const response = await api.send("GET", "/events", { query, signal: either });
+    for await (const found of framesOf(response)) {
+      clearTimeout(timer);
+      timer = setTimeout(() => quiet.abort(), SILENCE);
+      const events = found.flatMap(({ data, event }) =>
+        data === null || event === "reset" ? [] : [JSON.parse(data)],
+      );
+      if (events.length > 0) heard(events);
     }
   } catch (error) {
-    if (signal.aborted) throw error;
+    if (!either.aborted) throw error;
   } finally {
-    clearTimeout(patience);
-    close();
+    clearTimeout(timer);
+    quiet.abort();
   }
+}
+
+/**
+ * Up to so many of the last events, oldest first.
+ * @param {Api} api
+ * @param {number} most
+ * @param {AbortSignal} signal
+ */
+export async function recent(api, most, signal) {
+  const last = await position(api, signal);
+  const complete = new AbortController();
+  const either = AbortSignal.any([signal, complete.signal]);
+  /** @type {Event[]} */
+  const events = [];
+  const heard = (/** @type {Event[]} */ found) => {
+    events.push(...found);
+    if ((events.at(-1)?.seq ?? 0) >= last) complete.abort();
+  };
+  if (last > 0) await readPast(api, { after: Math.max(0, last - most) }, heard, either);
   return events;
 }
 
-/** @param {string} path @param {AbortSignal} signal */
-async function open(path, signal) {
-  const leaving = new AbortController();
-  const either = AbortSignal.any([leaving.signal, signal]);
-  const response = await fetch(path, { credentials: "same-origin", signal: either });
-  if (!response.ok) throw new Error(`the server answered ${response.status}`);
-  return { response, close: () => leaving.abort() };
+/** The `seq` of the last event. @param {Api} api @param {AbortSignal} signal */
+async function position(api, signal) {
+  const enough = new AbortController();
+  const either = AbortSignal.any([signal, enough.signal]);
+  const response = await api.send("GET", "/events", { signal: either });
+  enough.abort();
+  return Number(response.headers.get("x-buildd-seq") ?? 0);
 }

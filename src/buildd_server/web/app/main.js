@@ -11,7 +11,7 @@ import { patch } from "./vdom.js";
 
 /**
  * @typedef {import("./router.js").Page} Page
- * @typedef {{kind: "admin" | "account", accountId?: string, scopes: string[]}} Session
+ * @typedef {import("../types.js").Caller} Session
  * @typedef {ReturnType<typeof createApp>} App
  */
 
@@ -23,11 +23,13 @@ export function createApp() {
   let shown = { route: "", page: null, failed: null };
   let frame = 0;
   let coming = 0;
+  /** @type {ReturnType<typeof listen> | null} */
+  let feed = null;
   const overlays = createOverlays(redraw);
   const api = createApi(loggedOut);
   const app = {
     api,
-    store: createStore(api, redraw),
+    store: createStore(api, redraw, isAdmin),
     overlays,
     /** @type {Session | null} */
     session: null,
@@ -45,13 +47,19 @@ export function createApp() {
     act,
     /** What a key does on the page that is shown. @param {string} key */
     press: (key) => shown.page?.press?.(key) ?? false,
-    may: (/** @type {string} */ scope) => app.session?.scopes.includes(scope) ?? false,
+    may: (/** @type {import("../types.js").Scope} */ scope) =>
+      app.session?.scopes.includes(scope) ?? false,
     get admin() {
-      return app.session?.kind === "admin";
+      return isAdmin();
     },
     start,
     signOut,
   };
+
+  /** @returns {boolean} */
+  function isAdmin() {
+    return app.session?.kind === "admin";
+  }
 
   /** Draw again with the next frame. */
   function redraw() {
@@ -149,7 +157,7 @@ export function createApp() {
   }
 
   async function begin() {
-    const feed = listen({
+    feed = listen({
       event(event) {
         app.store.apply(event);
         shown.page?.hear?.(event);
@@ -173,9 +181,13 @@ export function createApp() {
 
   /** A server that was away may have come back as another version, whose files bear other names. */
   async function look() {
-    const { ok } = await fetch(import.meta.url, { method: "HEAD", cache: "no-store" });
-    app.outdated = !ok;
-    redraw();
+    try {
+      const { status } = await fetch(import.meta.url, { method: "HEAD", cache: "no-store" });
+      app.outdated = status === 404;
+      redraw();
+    } catch {
+      // It is away again: it is looked for when it is back.
+    }
   }
 
   /** Events were missed: what is shown is read anew. */
@@ -192,6 +204,7 @@ export function createApp() {
 
   function loggedOut() {
     if (shown.route === "login") return;
+    feed?.close();
     app.session = null;
     if (location.pathname !== "/login") {
       const back = location.pathname + location.search;
@@ -212,7 +225,7 @@ export function createApp() {
  * An error as people read it: what is wrong with which field, or the whole.
  * @param {ApiError} error
  */
-export function sentence(error) {
+function sentence(error) {
   if (error.errors.length === 0) return error.message;
   return error.errors.map(({ field, message }) => `${field}: ${message}`).join("; ");
 }

@@ -9,7 +9,7 @@
  */
 
 /** @type {Route[]} */
-export const ROUTES = [
+const ROUTES = [
   route("board", /^\/$/, () => import("../pages/board.js")),
   route("task", /^\/tasks\/(?<id>[^/]+)$/, () => import("../pages/task.js")),
   route("fleet", /^\/fleet$/, () => import("../pages/fleet.js")),
@@ -51,9 +51,10 @@ export function followLinks(go) {
     const anchor = /** @type {Element} */ (event.target).closest?.("a[href]");
     if (!anchor || event.defaultPrevented || event.button !== 0) return;
     if (event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
-    const { target, origin, pathname, search } = /** @type {HTMLAnchorElement} */ (anchor);
+    const { target, origin, pathname, search, hash } = /** @type {HTMLAnchorElement} */ (anchor);
     if (target || origin !== location.origin || match(pathname) === null) return;
     event.preventDefault();
-    go(pathname + search);
+    if (hash) document.getElementById(hash.slice(1))?.focus();
+    else go(pathname + search);
   });
 }

@@ -85,8 +85,8 @@ function side(app) {
           { class: "quiet button", href: "/api/docs", title: "The API", "aria-label": "The API" },
           icon("book"),
         ),
-        app.session?.scopes &&
-          hasSession(app) &&
+        // In local mode nobody has logged in, so nobody can log out.
+        app.session?.expiresAt &&
           h(
             "button",
             { class: "quiet", title: "Log out", "aria-label": "Log out", onclick: app.signOut },
@@ -95,11 +95,6 @@ function side(app) {
       ),
     ),
   );
-}
-
-/** In local mode nobody has logged in, so nobody can log out. @param {App} app */
-function hasSession(app) {
-  return Boolean(/** @type {any} */ (app.session)?.expiresAt);
 }
 
 /**

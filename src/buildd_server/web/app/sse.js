@@ -5,6 +5,21 @@
  */
 
 /**
+ * What a response streams, as it comes: the frames of each piece together.
+ * @param {Response} response
+ * @returns {AsyncGenerator<Frame[], void>}
+ */
+export async function* framesOf(response) {
+  const reader = response.body?.pipeThrough(new TextDecoderStream()).getReader();
+  const read = frames();
+  while (reader) {
+    const { done, value } = await reader.read();
+    if (done) return;
+    yield read(value);
+  }
+}
+
+/**
  * A reader of frames: give it text as it comes, get the frames that are whole.
  * @returns {(text: string) => Frame[]}
  */

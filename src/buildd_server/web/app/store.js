@@ -1,7 +1,8 @@
 // What the pages know: entities as the API tells them, kept true by events.
 // An event says at once what it can; what it does not say is read again soon, many at a time.
 
-import { Collection } from "./collection.js";
+import { ApiError } from "./api.js";
+import { Collection, derived } from "./collection.js";
 
 /**
  * @typedef {import("../types.js").Task} Task
@@ -11,21 +12,27 @@ import { Collection } from "./collection.js";
  */
 
 const PAUSE = 400; // Milliseconds in which what is to be read again is collected.
+const RETRY = 5000; // Milliseconds after which what could not be read is asked for again.
 const AT_ONCE = 100;
 const MOST_TASKS = 20_000;
+const MOST_WORKERS = 1000;
 const OVER = new Set(["completed", "failed", "cancelled"]);
-const WORKER_OVER = new Set(["completed", "error"]);
 
 /**
- * @param {ReturnType<typeof import("./api.js").createApi>} api
+ * @param {import("./api.js").Api} api
  * @param {() => void} changed called after each change
+ * @param {() => boolean} isAdmin whether all accounts may be read; an account reads itself
  */
-export function createStore(api, changed) {
+export function createStore(api, changed, isAdmin) {
+  /** @type {Collection<Task>} */
+  const tasks = new Collection();
+  /** @type {Collection<Worker>} those that are not over, and those that a page has read */
+  const workers = new Collection();
+  const live = derived(workers, (newest) => newest.filter(isLive));
+  const holders = derived(workers, () => new Map(live().map((each) => [each.taskId, each])));
   const store = {
-    /** @type {Collection<Task>} */
-    tasks: new Collection(),
-    /** @type {Collection<Worker>} those that are not over, and those that a page has read */
-    workers: new Collection(),
+    tasks,
+    workers,
     /** @type {Collection<import("../types.js").Account>} */
     accounts: new Collection(),
     /** @type {Collection<import("../types.js").Workspace>} */
@@ -34,42 +41,41 @@ export function createStore(api, changed) {
     pools: new Collection(),
     /** @type {Collection<import("../types.js").Launch>} */
     launches: new Collection(),
-    changed,
     apply,
+    /** A task, read soon if nobody has: one that is gone is not asked for again. @param {string} id */
+    task(id) {
+      const known = tasks.get(id);
+      if (!known && !asked.has(id)) {
+        asked.add(id);
+        store.refresh(id);
+      }
+      return known;
+    },
     /** Read these tasks soon, known or not. @param {...(string | null | undefined)} ids */
     refresh(...ids) {
       for (const id of ids) if (id) stale.tasks.add(id);
       again.soon();
     },
     /** The workers that are not over. */
-    live: () => store.workers.newest().filter((each) => !WORKER_OVER.has(each.status)),
+    live,
     /** The live worker of a task. @param {string} taskId */
     workerOf: (taskId) => holders().get(taskId),
     /** Those who wait for a person's answer; about a budget the server asks, while they work or are paused. */
-    questions: () => store.live().filter((each) => each.waitingFor !== null),
+    questions: derived(workers, () => live().filter((each) => each.waitingFor !== null)),
     /** Tasks that wait for a person to vouch for their text. */
-    approvals: () => store.tasks.newest().filter(needsApproval),
+    approvals: derived(tasks, (newest) => newest.filter(needsApproval)),
+    readAccounts: async () => store.accounts.replace(await visibleAccounts()),
     load: () => overtaken(load),
   };
-  const stale = {
-    /** @type {Set<string>} */
-    tasks: new Set(),
-    workers: false,
-    accounts: false,
-    workspaces: false,
-  };
+  let stale = fresh();
+  /** @type {Set<string>} ids that were asked for, and are not there yet or nowhere */
+  const asked = new Set();
   /** @type {Set<Event[]>} what is heard while something is read */
   const hearing = new Set();
   const again = debounced(() => overtaken(read));
-  let held = { version: -1, map: /** @type {Map<string, Worker>} */ (new Map()) };
 
-  function holders() {
-    if (held.version !== store.workers.version)
-      held = {
-        version: store.workers.version,
-        map: new Map(store.live().map((each) => [each.taskId, each])),
-      };
-    return held.map;
+  async function visibleAccounts() {
+    return isAdmin() ? api.all("/accounts") : [await api.get("/accounts/me")];
   }
 
   /**
@@ -93,15 +99,15 @@ export function createStore(api, changed) {
   async function load() {
     const [workspaces, accounts, workers, approvals] = await Promise.all([
       api.all("/workspaces"),
-      allowed(api.all("/accounts")),
+      visibleAccounts(),
       api.all("/workers", { open: true }),
       api.all("/tasks", { needsApproval: true }, 200),
     ]);
-    for (const each of [store.tasks, store.workers, store.workspaces, store.accounts]) each.clear();
-    store.workspaces.putAll(workspaces);
-    store.accounts.putAll(accounts);
-    store.workers.putAll(workers);
-    store.tasks.putAll(approvals);
+    asked.clear();
+    store.workspaces.replace(workspaces);
+    store.accounts.replace(accounts);
+    store.workers.replace(workers);
+    store.tasks.replace(approvals);
     changed();
   }
 
@@ -140,7 +146,7 @@ export function createStore(api, changed) {
       updatedAt: at,
     });
     if (!known && type === "task:created")
-      store.tasks.put(fresh({ ...said, id: taskId, workspaceId, at }));
+      store.tasks.put(newTask({ ...said, id: taskId, workspaceId, at }));
     if (store.tasks.byId.size > MOST_TASKS) forgetOldest();
     if (store.tasks.get(taskId)) store.refresh(taskId);
   }
@@ -156,18 +162,18 @@ export function createStore(api, changed) {
     }
     if (type === "worker:waiting" && waitingFor.code === null) said.status = "waiting_input";
     const known = store.workers.amend(workerId, { ...said, updatedAt: at });
-    if (!known && type === "worker:status" && !WORKER_OVER.has(status)) {
+    if (!known && type === "worker:status" && isLive({ status })) {
       stale.workers = true;
       again.soon();
     }
-    if (known && WORKER_OVER.has(status)) forgetWorker(workerId);
+    if (known && !isLive({ status })) forgetWorker(workerId);
     if (type !== "worker:cost" && type !== "worker:status") return;
     if (store.tasks.get(taskId)) store.refresh(taskId);
   }
 
   /** One that is over is shown by pages that read it themselves. @param {string | null | undefined} id */
   function forgetWorker(id) {
-    if (store.workers.byId.size > 1000) store.workers.remove(id);
+    if (store.workers.byId.size > MOST_WORKERS) store.workers.remove(id);
   }
 
   function forgetOldest() {
@@ -176,24 +182,44 @@ export function createStore(api, changed) {
   }
 
   async function read() {
-    const wanted = [...stale.tasks];
-    const ids = wanted.slice(0, AT_ONCE);
-    stale.tasks = new Set(wanted.slice(AT_ONCE));
-    const { workers, accounts, workspaces } = stale;
-    Object.assign(stale, { workers: false, accounts: false, workspaces: false });
-    await Promise.all([
-      ids.length && api.get("/tasks", { ids: ids.join(","), limit: AT_ONCE }).then(putTasks),
-      workers && api.all("/workers", { open: true }).then((all) => store.workers.putAll(all)),
-      accounts && allowed(api.all("/accounts")).then((all) => store.accounts.putAll(all)),
-      workspaces && api.all("/workspaces").then((all) => store.workspaces.putAll(all)),
-    ]);
+    const ids = [...stale.tasks];
+    const wanted = { ...stale, tasks: new Set(ids.slice(0, AT_ONCE)) };
+    stale = { ...fresh(), tasks: new Set(ids.slice(AT_ONCE)) };
+    try {
+      await readThese(wanted);
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error;
+      if (error.passes) putOff(wanted);
+      return;
+    }
     if (stale.tasks.size) again.soon();
     changed();
+  }
+
+  /** @param {typeof stale} wanted */
+  async function readThese({ tasks: ids, workers: open, accounts, workspaces }) {
+    const query = { ids: [...ids].join(","), limit: AT_ONCE };
+    await Promise.all([
+      ids.size && api.get("/tasks", query).then(putTasks),
+      open && api.all("/workers", { open: true }).then((all) => workers.putAll(all)),
+      accounts && store.readAccounts(),
+      workspaces && api.all("/workspaces").then((all) => store.workspaces.replace(all)),
+    ]);
+  }
+
+  /** No event tells of these again. @param {typeof stale} wanted */
+  function putOff(wanted) {
+    for (const id of wanted.tasks) stale.tasks.add(id);
+    stale.workers ||= wanted.workers;
+    stale.accounts ||= wanted.accounts;
+    stale.workspaces ||= wanted.workspaces;
+    again.soon(RETRY);
   }
 
   /** @param {Task[]} read */
   function putTasks(read) {
     for (const each of read) {
+      asked.delete(each.id);
       const known = store.tasks.get(each.id);
       if (!known || known.updatedAt <= each.updatedAt) store.tasks.put(each);
     }
@@ -202,22 +228,25 @@ export function createStore(api, changed) {
   return store;
 }
 
+/** What is to be read again: nothing, at first. */
+function fresh() {
+  return {
+    /** @type {Set<string>} */
+    tasks: new Set(),
+    workers: false,
+    accounts: false,
+    workspaces: false,
+  };
+}
+
+/** Whether an attempt is not over. @param {{status: Worker["status"]}} worker */
+export function isLive({ status }) {
+  return status !== "completed" && status !== "error";
+}
+
 /** @param {Task} task */
 export function needsApproval(task) {
   return task.trust === "public" && !task.approvedAt && task.status === "pending";
-}
-
-/**
- * A list that only some may read, or nothing.
- * @param {Promise<any[]>} reading
- */
-export async function allowed(reading) {
-  try {
-    return await reading;
-  } catch (error) {
-    if (/** @type {any} */ (error).status === 403) return [];
-    throw error;
-  }
 }
 
 /**
@@ -234,7 +263,7 @@ function given(fields) {
  * @param {Record<string, any>} told
  * @returns {any}
  */
-function fresh({ at, ...told }) {
+function newTask({ at, ...told }) {
   return {
     priority: 0,
     dependsOn: [],
@@ -257,14 +286,13 @@ function debounced(call) {
   let waiting = false;
   let calling = Promise.resolve();
   return {
-    soon() {
+    soon(pause = PAUSE) {
       if (waiting) return;
       waiting = true;
       setTimeout(() => {
         waiting = false;
-        // The stream tells when the server is away; after that, all is read anew.
-        calling = calling.then(call).catch(() => {});
-      }, PAUSE);
+        calling = calling.then(call).catch(console.error);
+      }, pause);
     },
   };
 }

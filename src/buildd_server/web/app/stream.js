@@ -1,13 +1,15 @@
 // The feed of events, read once per browser: one tab holds the stream and tells the others, because a
 // browser opens only six connections to a server, and people leave more tabs than that open.
 
-import { frames } from "./sse.js";
+import { framesOf } from "./sse.js";
 
 /**
  * @typedef {import("../types.js").Event} Event
  * @typedef {"connecting" | "live" | "stale" | "ended"} Status
  * @typedef {{event: (event: Event) => void, reset: () => void, status: (status: Status) => void,
  *   loggedOut: () => void}} Hearer
+ * @typedef {{kind: "event", event: Event} | {kind: "status", status: Status, seq: number | null}
+ *   | {kind: "loggedOut"}} Notice what the tab that holds the stream tells the others
  */
 
 const SILENCE = 40_000; // The server says something every 15 seconds.
@@ -44,7 +46,7 @@ export function listen(hearer) {
     hearer.status(now);
   }
 
-  /** @param {any} notice */
+  /** @param {Notice} notice */
   function take(notice) {
     heard = Date.now();
     if (notice.kind === "status") {
@@ -58,7 +60,7 @@ export function listen(hearer) {
     }
   }
 
-  /** @param {any} notice */
+  /** @param {Notice} notice */
   function tell(notice) {
     channel.postMessage(notice);
     take(notice);
@@ -80,6 +82,7 @@ export function listen(hearer) {
   async function readOnce() {
     reading = new AbortController();
     const signal = AbortSignal.any([reading.signal, leaving.signal]);
+    let opened = false;
     try {
       const response = await fetch("/api/events", {
         headers: seq === null ? {} : { "last-event-id": String(seq) },
@@ -87,23 +90,20 @@ export function listen(hearer) {
         signal,
       });
       if (response.status === 401) tell({ kind: "loggedOut" });
-      if (!response.ok || response.body === null) return false;
+      if (!response.ok) return false;
+      opened = true;
       seq ??= Number(response.headers.get("x-buildd-seq"));
       tell({ kind: "status", status: "live", seq });
-      await readAll(response.body.pipeThrough(new TextDecoderStream()).getReader());
-      return true;
+      await readAll(response);
     } catch {
-      return false;
+      // It broke off, or nobody answers: the status tells, and it is tried again.
     }
+    return opened;
   }
 
-  /** @param {ReadableStreamDefaultReader<string>} reader */
-  async function readAll(reader) {
-    const read = frames();
-    for (;;) {
-      const { done, value } = await reader.read();
-      if (done) return;
-      const found = read(value);
+  /** @param {Response} response */
+  async function readAll(response) {
+    for await (const found of framesOf(response)) {
       heard = Date.now();
       if (found.some((each) => each.data === null)) tell({ kind: "status", status: "live", seq });
       for (const each of found)
@@ -127,7 +127,10 @@ export function listen(hearer) {
   addEventListener("online", look);
   document.addEventListener("visibilitychange", look);
   channel.postMessage({ kind: "hello" });
-  navigator.locks.request("buildd-events", { signal: leaving.signal }, lead).catch(() => {});
+  // Browsers keep locks from pages that came over plain HTTP: there, each tab has a stream of its own.
+  if (navigator.locks)
+    navigator.locks.request("buildd-events", { signal: leaving.signal }, lead).catch(() => {});
+  else void lead();
 
   return {
     ready,
@@ -148,10 +151,12 @@ export function listen(hearer) {
  */
 function sleep(milliseconds, signal) {
   return new Promise((resolve) => {
-    const timer = setTimeout(resolve, milliseconds);
-    signal.addEventListener("abort", () => {
+    const done = () => {
       clearTimeout(timer);
+      signal.removeEventListener("abort", done);
       resolve();
-    });
+    };
+    const timer = setTimeout(done, milliseconds);
+    signal.addEventListener("abort", done);
   });
 }

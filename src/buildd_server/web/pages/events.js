@@ -1,15 +1,15 @@
 // The raw feed as it comes: newest at the end, as in a terminal, followed until its reader scrolls up.
 
+import { ApiError } from "../app/api.js";
 import { recent } from "../app/history.js";
 import { h } from "../app/vdom.js";
 import { icon } from "../parts/icons.js";
-import { accountName, empty, head, workspaceName } from "../parts/pieces.js";
-import { createTitles } from "../parts/titles.js";
+import { accountName, empty, head, taskLink, workspaceName } from "../parts/pieces.js";
 import { createVirtual } from "../parts/virtual.js";
 import { instant, told, toneOf, wants } from "../text/events.js";
 import { createRing } from "../text/ring.js";
 import { exact, plural } from "../text/words.js";
-import { eventDetail, eventFilters, taskLink, typesOf } from "./events/parts.js";
+import { eventDetail, eventFilters, typesOf } from "./events/parts.js";
 
 /**
  * @typedef {import("../app/main.js").App} App
@@ -26,7 +26,6 @@ const NARROW = matchMedia("(max-width: 50rem)");
 export function page(app) {
   /** @type {ReturnType<typeof createRing<Row>>} */
   const ring = createRing(MOST);
-  const titles = createTitles(app);
   const leaving = new AbortController();
   let list = newList();
   let paused = false;
@@ -55,10 +54,11 @@ export function page(app) {
 
   async function readPast() {
     try {
-      const past = await recent(PAST, leaving.signal);
+      const past = await recent(app.api, PAST, leaving.signal);
       const first = ring.list()[0]?.event.seq ?? Number.POSITIVE_INFINITY;
       ring.fill(past.filter(({ seq }) => seq < first).map(row));
-    } catch {
+    } catch (error) {
+      if (!(error instanceof ApiError) && !leaving.signal.aborted) throw error;
       // What comes is shown all the same, and the page's foot tells when the server is away.
     }
     reading = false;
@@ -125,7 +125,7 @@ export function page(app) {
           paused ? "Continue" : "Pause",
         ),
       ),
-      eventFilters(app, titles),
+      eventFilters(app),
       h(
         "div",
         { class: ["feed-frame", opened && "opened"] },
@@ -137,7 +137,7 @@ export function page(app) {
             icon("down"),
             `${plural(coming, "new event")}`,
           ),
-        opened && eventDetail(app, titles, opened.event, close),
+        opened && eventDetail(app, opened.event, close),
       ),
     ];
   }
@@ -206,7 +206,7 @@ export function page(app) {
 
   /** @param {Event} event @returns {Child[]} */
   function about({ taskId, accountId, workspaceId }) {
-    if (taskId) return [taskLink(titles, taskId)];
+    if (taskId) return [taskLink(app, taskId)];
     if (accountId) return [h("a", { href: "/fleet" }, accountName(app, accountId))];
     if (workspaceId)
       return [h("a", { href: `/workspaces/${workspaceId}` }, workspaceName(app, workspaceId))];

@@ -17,8 +17,7 @@ export function page(app) {
     view: () => [
       head(
         "Fleet",
-        app.admin &&
-          app.may("admin") &&
+        app.may("admin") &&
           h(
             "button",
             { type: "button", class: "primary", onclick: () => newAccount(app) },

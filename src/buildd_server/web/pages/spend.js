@@ -4,7 +4,6 @@ import { ApiError } from "../app/api.js";
 import { h } from "../app/vdom.js";
 import { icon } from "../parts/icons.js";
 import { accountName, empty, head, workspaceName } from "../parts/pieces.js";
-import { createTitles } from "../parts/titles.js";
 import { barsOf, csv, daysOf, periodOf, seriesOf, total } from "../text/spending.js";
 import { date, dayOfMonth } from "../text/words.js";
 import { createChart } from "./spend/chart.js";
@@ -24,7 +23,6 @@ const GENTLY = 5000; // Milliseconds from one reading to the next, whatever happ
 
 /** @type {import("../app/router.js").PageMaker} */
 export function page(app) {
-  const titles = createTitles(app);
   const chart = createChart(app.redraw);
   /** @type {Read | null} */
   let read = null;
@@ -123,8 +121,8 @@ export function page(app) {
         { class: "spend-tables" },
         budgets(app, "account", found.accounts),
         budgets(app, "workspace", found.workspaces),
-        topTasks(app, titles, found.tasks),
-        running(app, titles),
+        topTasks(app, found.tasks),
+        running(app),
       ),
     ];
   }

@@ -1,5 +1,6 @@
 // One task: its story, the conversation with its agent, what it asks, what it made, and what can be done with it.
 
+import { isLive } from "../app/store.js";
 import { h } from "../app/vdom.js";
 import { copyable, empty } from "../parts/pieces.js";
 import { badge } from "../parts/states.js";
@@ -19,7 +20,6 @@ import { createTimeline } from "./task/timeline.js";
  * @typedef {import("../types.js").Worker} Worker
  */
 
-const OVER = new Set(["completed", "error"]);
 const TABS = /** @type {const} */ ([
   ["story", "Story"],
   ["talk", "Conversation"],
@@ -49,7 +49,7 @@ export function page(app, params) {
   }
 
   function live() {
-    return record.workers.findLast(({ status }) => !OVER.has(status));
+    return record.workers.findLast(isLive);
   }
 
   function tab() {

@@ -46,15 +46,6 @@ function part(lines, key) {
   );
 }
 
-/**
- * Output as a whole.
- * @param {string} text
- * @param {string} [label]
- */
-export function ansiView(text, label = "Output") {
-  return ansiBox([...ansiParts(text.replace(/\n$/, ""))], label);
-}
-
 /** @param {import("../app/vdom.js").VElement[]} parts @param {string} label */
 export function ansiBox(parts, label) {
   return h("pre", { class: "ansi", tabindex: "0", role: "group", "aria-label": label }, parts);

@@ -26,7 +26,6 @@ const LINES = {
   retry: "M15.5 10a5.5 5.5 0 1 1-1.6-3.9L16 8M16 4v4h-4",
   check: "M4 10.5 8 14.5l8-9",
   cross: "M5 5l10 10M15 5 5 15",
-  warn: "M10 3.5 17.5 16h-15zM10 8.5v3.5M10 14h.1",
   clock: "M10 3a7 7 0 1 0 0 14 7 7 0 0 0 0-14M10 6v4.5l3 1.5",
   file: "M5 3h6.5L15.5 7v10H5zM11.5 3v4h4",
   branch: "M6 4v12M6 13c0-4 8-2 8-7M14 6V4M4.5 4h3M4.5 16h3M12.5 4h3",
@@ -39,17 +38,14 @@ const LINES = {
   key: "M7 13a3.5 3.5 0 1 0 0-.1M9.5 10.5 16 4M13 7l2.5 2.5",
 };
 
-/**
- * @param {string} name
- * @param {string} [label] what it means, where no words are beside it
- */
-export function icon(name, label) {
+/** @param {string} name */
+export function icon(name) {
   return h(
     "svg",
     {
       class: ["icon", `icon-${name}`],
       viewBox: "0 0 20 20",
-      ...(label ? { role: "img", "aria-label": label } : { "aria-hidden": "true" }),
+      "aria-hidden": "true",
     },
     h("path", { d: LINES[name] ?? LINES.file }),
   );

@@ -28,6 +28,12 @@ export function workspaceName(app, id) {
   return app.store.workspaces.get(id)?.name ?? shortId(id);
 }
 
+/** A task by its title, or by its id until it is read. @param {App} app @param {string} id */
+export function taskLink(app, id) {
+  const title = app.store.task(id)?.title ?? `task ${shortId(id)}`;
+  return h("a", { class: "task-link", href: `/tasks/${id}`, dir: "auto" }, title);
+}
+
 /** The end of an id, which is what differs. @param {string | null | undefined} id */
 export function shortId(id) {
   return id ? `…${id.slice(-6)}` : "nobody";

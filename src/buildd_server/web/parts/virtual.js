@@ -26,7 +26,7 @@ export function createVirtual(redraw, { height, near, follows = false, nameOf })
 
   function look() {
     if (box === null) return;
-    if (!isAtEnd(box, 1)) follow(following && box.scrollTop >= top);
+    if (!isAtEnd(box)) follow(following && box.scrollTop >= top);
     else if (box.scrollTop > top) follow(follows);
     top = box.scrollTop;
     seen = box.clientHeight || seen;
@@ -49,9 +49,9 @@ export function createVirtual(redraw, { height, near, follows = false, nameOf })
     if (box && box.scrollTop > 0) follow(false);
   }
 
-  /** @param {HTMLElement} element @param {number} margin pixels */
-  function isAtEnd(element, margin) {
-    return element.scrollHeight - element.scrollTop - element.clientHeight < margin;
+  /** @param {HTMLElement} element */
+  function isAtEnd(element) {
+    return element.scrollHeight - element.scrollTop - element.clientHeight < 1;
   }
 
   function toEnd() {
@@ -98,10 +98,6 @@ export function createVirtual(redraw, { height, near, follows = false, nameOf })
       if (index * height < box.scrollTop) box.scrollTop = index * height;
       else if ((index + 1) * height > box.scrollTop + box.clientHeight)
         box.scrollTop = (index + 1) * height - box.clientHeight;
-    },
-    /** Whether the end of the list is in sight. */
-    get atEnd() {
-      return box === null || isAtEnd(box, height);
     },
     /** Whether it shows its end and goes along with it. */
     get following() {

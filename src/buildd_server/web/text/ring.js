@@ -29,11 +29,6 @@ export function createRing(size) {
       start = 0;
       listed = null;
     },
-    clear() {
-      kept = [];
-      start = 0;
-      listed = null;
-    },
     /** Oldest to newest; the same list for as long as nothing is added. */
     list() {
       listed ??= [...kept.slice(start), ...kept.slice(0, start)];

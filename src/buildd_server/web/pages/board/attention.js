@@ -27,8 +27,6 @@ export function createAttention(app) {
   const busy = new Set();
   /** @type {Set<string>} */
   const writing = new Set();
-  /** @type {Set<string>} */
-  const asked = new Set();
 
   /** @param {string} id @param {() => Promise<void>} doing */
   async function once(id, doing) {
@@ -55,17 +53,9 @@ export function createAttention(app) {
     });
   }
 
-  /** The task of a question, which is read if nobody has read it. @param {Worker} worker */
-  function taskOf({ taskId }) {
-    const task = app.store.tasks.get(taskId);
-    if (!task && !asked.has(taskId)) app.store.refresh(taskId);
-    asked.add(taskId);
-    return task;
-  }
-
   /** @param {Worker} worker */
   function question(worker) {
-    const task = taskOf(worker);
+    const task = app.store.task(worker.taskId);
     const state = [busy.has(worker.id), writing.has(worker.id)];
     const parts = [worker, task?.title, ...names(worker), ...state, ago(worker.updatedAt)];
     return memo(worker.id, parts, () => questionView(worker, task));
@@ -182,7 +172,7 @@ export function createAttention(app) {
       const approvals = app.store.approvals();
       const shown = [
         ...questions
-          .filter((each) => accepted(standing(each, taskOf(each))))
+          .filter((each) => accepted(standing(each, app.store.task(each.taskId))))
           .map(question)
           .reverse(),
         ...approvals.filter(accepted).map(approval).reverse(),

@@ -2,7 +2,7 @@
 
 import { h } from "../../app/vdom.js";
 import { icon } from "../../parts/icons.js";
-import { accountName, shortId, workspaceName } from "../../parts/pieces.js";
+import { accountName, shortId, taskLink, workspaceName } from "../../parts/pieces.js";
 import { TYPES, toneOf } from "../../text/events.js";
 import { visible } from "../../text/visible.js";
 import { exact } from "../../text/words.js";
@@ -11,17 +11,11 @@ import { exact } from "../../text/words.js";
  * @typedef {import("../../app/main.js").App} App
  * @typedef {import("../../app/vdom.js").Child} Child
  * @typedef {import("../../types.js").Event} Event
- * @typedef {ReturnType<typeof import("../../parts/titles.js").createTitles>} Titles
  */
 
 /** The types that an address names. @param {string | undefined} text */
 export function typesOf(text) {
   return new Set((text ?? "").split(",").filter(Boolean));
-}
-
-/** A task by its title. @param {Titles} titles @param {string} id */
-export function taskLink(titles, id) {
-  return h("a", { href: `/tasks/${id}` }, titles.of(id) || `task ${shortId(id)}`);
 }
 
 /** @param {string} name @param {...Child} value */
@@ -39,8 +33,8 @@ function only(app, name, id) {
   );
 }
 
-/** Which events are shown; the address keeps it. @param {App} app @param {Titles} titles */
-export function eventFilters(app, titles) {
+/** Which events are shown; the address keeps it. @param {App} app */
+export function eventFilters(app) {
   const { q, workspace, task, types } = app.query();
   const chosen = typesOf(types);
   return h(
@@ -76,7 +70,7 @@ export function eventFilters(app, titles) {
           onclick: () => app.setQuery({ task: null }),
         },
         "Task: ",
-        titles.of(task) || shortId(task),
+        app.store.task(task)?.title ?? shortId(task),
         icon("cross"),
       ),
     h(
@@ -121,11 +115,10 @@ function toggled(chosen, type) {
 /**
  * All that an event holds.
  * @param {App} app
- * @param {Titles} titles
  * @param {Event} event
  * @param {() => void} close
  */
-export function eventDetail(app, titles, event, close) {
+export function eventDetail(app, event, close) {
   const { type, at, taskId, workspaceId, accountId, workerId } = event;
   return h(
     "aside",
@@ -144,7 +137,7 @@ export function eventDetail(app, titles, event, close) {
       "dl",
       null,
       fact("When", exact(at)),
-      taskId && fact("Task", taskLink(titles, taskId), only(app, "task", taskId)),
+      taskId && fact("Task", taskLink(app, taskId), only(app, "task", taskId)),
       workerId &&
         fact(
           "Worker",

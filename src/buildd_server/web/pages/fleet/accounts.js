@@ -52,7 +52,7 @@ function cells(app, account) {
     ),
     workersOf(account),
     spentToday(account),
-    app.admin && app.may("admin") && buttons(app, account),
+    app.may("admin") && buttons(app, account),
   ];
 }
 

@@ -1,7 +1,15 @@
 // Pools and what they have started, by the runner that does it: how they do, and what to do when they do not.
 
 import { h } from "../../app/vdom.js";
-import { accountName, empty, shortId, table, when, workspaceName } from "../../parts/pieces.js";
+import {
+  accountName,
+  empty,
+  shortId,
+  table,
+  taskLink,
+  when,
+  workspaceName,
+} from "../../parts/pieces.js";
 import { badge } from "../../parts/states.js";
 import { grouped, poolHealth } from "../../text/health.js";
 import { plural } from "../../text/words.js";
@@ -77,7 +85,7 @@ function poolView(app, fleet, pool) {
         when(pool.retryAt),
         ".",
       ),
-    launches.length > 0 && launchesView(app, fleet, pool, launches),
+    launches.length > 0 && launchesView(app, pool, launches),
   );
 }
 
@@ -169,17 +177,17 @@ function leftoverCells({ launchId, externalId, url, known }) {
   ];
 }
 
-/** @param {App} app @param {Fleet} fleet @param {Pool} pool @param {Launch[]} launches */
-function launchesView(app, fleet, pool, launches) {
+/** @param {App} app @param {Pool} pool @param {Launch[]} launches */
+function launchesView(app, pool, launches) {
   return table(
     `Open launches of ${pool.name}`,
     ["Launch", "Status", "For", "What its runner saw", "Since", null],
-    launches.map((each) => ({ key: each.id, cells: launchCells(app, fleet, each) })),
+    launches.map((each) => ({ key: each.id, cells: launchCells(app, each) })),
   );
 }
 
-/** @param {App} app @param {Fleet} fleet @param {Launch} launch */
-function launchCells(app, fleet, launch) {
+/** @param {App} app @param {Launch} launch */
+function launchCells(app, launch) {
   const { id, url, externalId, status, taskId, detail, unknownSince, stopReason, createdAt } =
     launch;
   const name = externalId ?? shortId(id);
@@ -188,13 +196,7 @@ function launchCells(app, fleet, launch) {
       ? h("a", { href: url, target: "_blank", rel: "noreferrer" }, name)
       : h("span", { title: id }, name),
     badge(status),
-    taskId
-      ? h(
-          "a",
-          { class: "task-link", href: `/tasks/${taskId}` },
-          fleet.titles.of(taskId) ?? shortId(taskId),
-        )
-      : h("span", { class: "soft" }, "whatever comes"),
+    taskId ? taskLink(app, taskId) : h("span", { class: "soft" }, "whatever comes"),
     unknownSince
       ? h(
           "span",

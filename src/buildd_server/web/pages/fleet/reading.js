@@ -2,8 +2,6 @@
 // every few seconds while it is looked at, because a heartbeat is no event.
 
 import { ApiError } from "../../app/api.js";
-import { allowed } from "../../app/store.js";
-import { createTitles } from "../../parts/titles.js";
 
 /**
  * @typedef {import("../../app/main.js").App} App
@@ -20,7 +18,6 @@ export function createFleet(app) {
     /** @type {Agent[]} */
     agents: [],
     loaded: false,
-    titles: createTitles(app),
     now: () => Date.now() + ahead,
     /** @param {import("../../types.js").Event} event */
     hear({ type }) {
@@ -46,19 +43,18 @@ export function createFleet(app) {
 
   async function read() {
     const { api, store } = app;
-    const admin = app.admin && app.may("read");
-    const [agents, workers, accounts, pools, launches] = await Promise.all([
-      allowed(api.all("/agents")),
+    const { admin } = app;
+    const [agents, workers, pools, launches] = await Promise.all([
+      api.all("/agents"),
       api.all("/workers", { open: true }),
-      admin ? api.all("/accounts") : allowed(api.get("/accounts/me").then((own) => [own])),
       admin ? api.all("/pools") : [],
       admin ? api.all("/launches", { open: true }) : [],
+      store.readAccounts(),
     ]);
     fleet.agents = agents;
     store.workers.putAll(workers);
-    store.accounts.putAll(accounts);
-    replace(store.pools, pools);
-    replace(store.launches, launches);
+    store.pools.replace(pools);
+    store.launches.replace(launches);
     fleet.loaded = true;
     app.redraw();
   }
@@ -77,16 +73,6 @@ export function createFleet(app) {
   }
 
   return fleet;
-}
-
-/**
- * @template {{id: string}} T
- * @param {import("../../app/collection.js").Collection<T>} collection
- * @param {T[]} all
- */
-function replace(collection, all) {
-  collection.clear();
-  collection.putAll(all);
 }
 
 /** The feed tells when the server is away. @param {unknown} error */

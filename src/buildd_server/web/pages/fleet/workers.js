@@ -22,7 +22,7 @@ export function createWorkers(app, fleet) {
 
   /** @param {Worker} worker */
   function cells(worker) {
-    const title = fleet.titles.of(worker.taskId) ?? worker.name;
+    const title = app.store.task(worker.taskId)?.title ?? worker.name;
     return [
       h("a", { class: "task-link", href: `/tasks/${worker.taskId}` }, title),
       badge(worker.status),

@@ -8,7 +8,6 @@ import { workersOf } from "../fleet/accounts.js";
 
 /**
  * @typedef {import("../../app/main.js").App} App
- * @typedef {import("../../types.js").Account} Account
  */
 
 /** @type {Record<string, string>} */
@@ -22,21 +21,19 @@ const MEANINGS = {
 /** @param {App} app */
 export function createAbout(app) {
   let version = "";
-  /** @type {Account | null} */
-  let account = null;
 
   async function read() {
-    const [document, me] = await Promise.all([
+    const [document] = await Promise.all([
       app.act(() => app.api.get("/openapi.json")),
-      app.admin ? null : app.act(() => app.api.get("/accounts/me")),
+      app.act(app.store.readAccounts),
     ]);
     version = document?.info.version ?? version;
-    account = me ?? account;
     app.redraw();
   }
 
-  function who() {
-    const session = /** @type {any} */ (app.session);
+  /** @param {import("../../types.js").Caller} session */
+  function who({ scopes, keyId, expiresAt, accountId }) {
+    const account = app.store.accounts.get(accountId);
     return h(
       "section",
       { class: "part" },
@@ -46,16 +43,16 @@ export function createAbout(app) {
         account && ["Type", chip(account.type)],
         account && ["Workers", workersOf(account)],
         account && ["Spent today", spentToday(account)],
-        ["May", scopes(session.scopes)],
-        session.keyId && ["Key", h("code", null, session.keyId)],
+        ["May", scopeList(scopes)],
+        keyId && ["Key", h("code", null, keyId)],
         [
           "Logged in",
-          session.expiresAt
-            ? ["ends ", when(session.expiresAt)]
+          expiresAt
+            ? ["ends ", when(expiresAt)]
             : "local mode: nobody is asked for a key on this machine",
         ],
       ]),
-      session.expiresAt && h("button", { type: "button", onclick: app.signOut }, "Log out"),
+      expiresAt && h("button", { type: "button", onclick: app.signOut }, "Log out"),
       !app.admin && account && workspaces(app),
       !app.admin &&
         h(
@@ -69,7 +66,7 @@ export function createAbout(app) {
   return {
     read,
     view: () => [
-      who(),
+      app.session && who(app.session),
       h(
         "section",
         { class: "part" },
@@ -99,7 +96,7 @@ function workspaces(app) {
 }
 
 /** @param {string[]} names */
-function scopes(names) {
+function scopeList(names) {
   return h(
     "ul",
     { class: "scopes" },

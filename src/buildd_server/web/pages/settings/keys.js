@@ -162,7 +162,7 @@ export function createKeys(app) {
 
   /** @param {string} path @param {Key} key */
   async function revoke(path, key) {
-    const own = key.id === /** @type {any} */ (app.session)?.keyId;
+    const own = key.id === app.session?.keyId;
     const sure = await app.overlays.confirm({
       title: `Revoke ${nameOf(key)}?`,
       text: own

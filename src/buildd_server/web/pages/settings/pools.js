@@ -20,8 +20,7 @@ export function createPools(app) {
   async function read() {
     const pools = await app.act(() => app.api.all("/pools"));
     if (pools === undefined) return;
-    app.store.pools.clear();
-    app.store.pools.putAll(pools);
+    app.store.pools.replace(pools);
     loaded = true;
     app.redraw();
   }

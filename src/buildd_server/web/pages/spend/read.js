@@ -1,6 +1,5 @@
 // What the page of spending reads: the period by each of its sides, and all of it as a file.
 
-import { allowed } from "../../app/store.js";
 import { before, everyDay, total } from "../../text/spending.js";
 
 /**
@@ -26,8 +25,8 @@ export async function readAll(app, what, signal) {
     spent({ since, until, by: "account" }),
     spent({ since, until, by: "workspace" }),
     spent({ since, until, by: "task", limit: TOP }),
-    allowed(app.api.all("/accounts")).then((all) => app.store.accounts.putAll(all)),
-    app.api.all("/workspaces").then((all) => app.store.workspaces.putAll(all)),
+    app.store.readAccounts(),
+    app.api.all("/workspaces").then((all) => app.store.workspaces.replace(all)),
   ]);
   return { days, before: total(earlier), accounts, workspaces, tasks };
 }

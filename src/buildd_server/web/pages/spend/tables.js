@@ -7,6 +7,7 @@ import {
   dollars,
   shortId,
   table,
+  taskLink,
   workspaceName,
 } from "../../parts/pieces.js";
 import { badge } from "../../parts/states.js";
@@ -18,7 +19,6 @@ import { count, money, percent, plural } from "../../text/words.js";
  * @typedef {import("../../app/vdom.js").Child} Child
  * @typedef {import("../../text/spending.js").Spend} Spend
  * @typedef {import("../../text/spending.js").Period} Period
- * @typedef {ReturnType<typeof import("../../parts/titles.js").createTitles>} Titles
  * @typedef {import("./read.js").Asked} Asked
  */
 
@@ -219,8 +219,8 @@ function today({ name, spentToday, reservedToday, maxCostPerDay }) {
   );
 }
 
-/** The tasks that cost most. @param {App} app @param {Titles} titles @param {Spend[]} rows */
-export function topTasks(app, titles, rows) {
+/** The tasks that cost most. @param {App} app @param {Spend[]} rows */
+export function topTasks(app, rows) {
   const most = rows
     .toSorted((a, b) => Number(b.costUsd) - Number(a.costUsd))
     .filter(({ costUsd }) => Number(costUsd) > 0);
@@ -234,7 +234,7 @@ export function topTasks(app, titles, rows) {
       return {
         key: id,
         cells: [
-          h("a", { href: `/tasks/${id}` }, titles.of(id) ?? `task ${shortId(id)}`),
+          taskLink(app, id),
           task ? workspaceName(app, task.workspaceId) : "",
           dollars(costUsd),
           count(attempts),
@@ -249,8 +249,8 @@ export function runningCost(app) {
   return total(app.store.live().map(({ costUsd }) => ({ costUsd, attempts: 1 })));
 }
 
-/** The live workers that cost most. @param {App} app @param {Titles} titles */
-export function running(app, titles) {
+/** The live workers that cost most. @param {App} app */
+export function running(app) {
   const most = app.store
     .live()
     .toSorted((a, b) => b.costUsd - a.costUsd)
@@ -261,12 +261,7 @@ export function running(app, titles) {
     ["Task", "Account", "State", "So far"],
     most.map(({ id, taskId, accountId, status, costUsd }) => ({
       key: id,
-      cells: [
-        h("a", { href: `/tasks/${taskId}` }, titles.of(taskId) ?? `task ${shortId(taskId)}`),
-        accountName(app, accountId),
-        badge(status),
-        dollars(costUsd),
-      ],
+      cells: [taskLink(app, taskId), accountName(app, accountId), badge(status), dollars(costUsd)],
     })),
   );
 }

@@ -63,7 +63,7 @@ export function createActions(app, changed) {
   return {
     /** @param {Task} task @param {Worker | undefined} worker the one that is not over */
     view(task, worker) {
-      if (!app.admin && !app.may("create")) return null;
+      if (!app.may("create")) return null;
       return [...ofWorker(app, task, worker), ...ofTask(app, task)].map(button);
     },
   };

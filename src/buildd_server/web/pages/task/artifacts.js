@@ -1,5 +1,6 @@
 // What the attempts of a task have left behind for people to look at, the newest first.
 
+import { isLive } from "../../app/store.js";
 import { h } from "../../app/vdom.js";
 import { newestFirst, openAtFirst } from "../../text/artifact-kinds.js";
 import { createArtifact } from "./artifact.js";
@@ -8,8 +9,6 @@ import { createArtifact } from "./artifact.js";
  * @typedef {import("../../types.js").Worker} Worker
  * @typedef {import("./artifact.js").ArtifactPart} ArtifactPart
  */
-
-const OVER = new Set(["completed", "error"]);
 
 /**
  * @param {import("../../app/main.js").App} app
@@ -54,7 +53,7 @@ export function createArtifacts(app, workers) {
   /** @param {string} workerId */
   function isAlive(workerId) {
     const worker = app.store.workers.get(workerId) ?? workers.find(({ id }) => id === workerId);
-    return worker !== undefined && !OVER.has(worker.status);
+    return worker !== undefined && isLive(worker);
   }
 
   /** @param {ArtifactPart} part */

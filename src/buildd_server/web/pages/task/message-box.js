@@ -1,13 +1,12 @@
 // Where a person writes to the agent of an attempt that is not over.
 
+import { isLive } from "../../app/store.js";
 import { h } from "../../app/vdom.js";
 
 /**
  * @typedef {import("../../app/main.js").App} App
  * @typedef {import("../../types.js").Worker} Worker
  */
-
-const OVER = new Set(["completed", "error"]);
 
 /**
  * @param {App} app
@@ -40,8 +39,8 @@ export function createMessageBox(app, workerId, sent) {
       return area !== null;
     },
     /** @param {Worker} worker */
-    view({ status }) {
-      if (OVER.has(status) || !(app.admin || app.may("create"))) return null;
+    view(worker) {
+      if (!isLive(worker) || !app.may("create")) return null;
       return h(
         "form",
         {
@@ -56,7 +55,7 @@ export function createMessageBox(app, workerId, sent) {
           value: text,
           "aria-label": "Message to the agent",
           placeholder:
-            status === "paused"
+            worker.status === "paused"
               ? "To be read when it is taken up again"
               : "Say something to the agent",
           ref(/** @type {HTMLTextAreaElement} */ made) {

@@ -137,7 +137,7 @@ export function createQuestion(app, answered) {
       const who = budget
         ? "The server asks about a budget"
         : `${accountName(app, worker.accountId)} ${HEADS[asked.type] ?? "asks"}`;
-      const mayAnswer = app.admin || app.may("create");
+      const mayAnswer = app.may("create");
       return h(
         "section",
         { class: "question", key: about, "aria-label": "A question waits for you" },

@@ -1,7 +1,8 @@
 // What is known of one task: itself, its attempts, what it waits for and what happened to it; kept true by events.
 
+import { ApiError } from "../../app/api.js";
+import { readPast } from "../../app/history.js";
 import { mergeEvents, TOLD } from "../../text/story.js";
-import { readHistory } from "./history.js";
 
 /**
  * @typedef {import("../../app/main.js").App} App
@@ -59,7 +60,7 @@ export function createRecord(app, id, changed) {
     hear,
     reset() {
       void load();
-      void readHistory(app, id, heard, leaving.signal);
+      void readEvents();
     },
     reload() {
       if (record.state !== "deleted") void load();
@@ -75,6 +76,16 @@ export function createRecord(app, id, changed) {
     /** @type {Map<string, Worker>} */
     workers: new Map(),
   };
+
+  async function readEvents() {
+    const query = { taskId: id, after: 0, types: TOLD.join(",") };
+    try {
+      await readPast(app.api, query, heard, leaving.signal);
+    } catch (error) {
+      // Without them, the story is told from the records alone.
+      if (!(error instanceof ApiError)) throw error;
+    }
+  }
 
   /** @param {Event[]} events */
   function heard(events) {

@@ -1,5 +1,6 @@
 // The story of a task as a timeline: one line for each thing that happened, the last one live.
 
+import { isLive } from "../../app/store.js";
 import { h } from "../../app/vdom.js";
 import { icon } from "../../parts/icons.js";
 import { accountName, dollars, when } from "../../parts/pieces.js";
@@ -15,7 +16,6 @@ import { plural } from "../../text/words.js";
  * @typedef {import("../../types.js").Worker} Worker
  */
 
-const OVER = new Set(["completed", "error"]);
 const LONGEST = 600;
 
 /** @param {App} app */
@@ -56,7 +56,10 @@ export function createTimeline(app) {
         "ol",
         { class: "story" },
         told(records).map((step) => stepView(app, step, records.workers.length)),
-        records.workers.filter(({ status }) => !OVER.has(status) && status !== "paused").map(live),
+        records.workers
+          .filter(isLive)
+          .filter(({ status }) => status !== "paused")
+          .map(liveStep),
       ),
   };
 }
@@ -116,7 +119,7 @@ function sums(cost, turns) {
 }
 
 /** @param {Worker} worker */
-function live({ id, progress, costUsd, turns, status }) {
+function liveStep({ id, progress, costUsd, turns, status }) {
   const word = {
     idle: "To begin soon",
     starting: "Getting ready",

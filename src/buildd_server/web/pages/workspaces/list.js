@@ -18,8 +18,7 @@ export function createList(app) {
     view: () => [
       head(
         "Workspaces",
-        app.admin &&
-          app.may("admin") &&
+        app.may("admin") &&
           h(
             "button",
             { type: "button", class: "primary", onclick: () => newWorkspace(app) },

@@ -17,7 +17,7 @@ import { createSources } from "./sources.js";
 
 /** @param {App} app @param {string} id @returns {import("../../app/router.js").Page} */
 export function createOne(app, id) {
-  const administers = app.admin && app.may("admin");
+  const administers = app.may("admin");
   const sources = app.admin ? createSources(app, id) : null;
   const grants = app.admin ? createGrants(app) : null;
   const schedules = createSchedules(app, id);

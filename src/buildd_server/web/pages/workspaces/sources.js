@@ -1,6 +1,5 @@
 // Where a workspace's tasks come from, and what GitHub must be told so that they come.
 
-import { allowed } from "../../app/store.js";
 import { h } from "../../app/vdom.js";
 import { ask, edit, json, shownOnce } from "../../parts/dialogs.js";
 import { copyable, facts, table, when } from "../../parts/pieces.js";
@@ -26,7 +25,7 @@ export function createSources(app, workspaceId) {
   const path = `/workspaces/${workspaceId}/sources`;
 
   async function read() {
-    sources = (await app.act(() => allowed(app.api.all(path)))) ?? sources;
+    sources = (await app.act(() => app.api.all(path))) ?? sources;
     app.redraw();
   }
 
