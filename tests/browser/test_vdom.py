@@ -66,6 +66,21 @@ def test_siblings_with_keys_stay_the_same_elements_wherever_they_go(page: Page) 
     ) == ["new,c,a", True, True, False]
 
 
+def test_siblings_whose_keys_are_the_same_stay_as_many_as_they_are(page: Page) -> None:
+    assert run(
+        page,
+        """
+        const list = (...keys) => h('ul', null, keys.map((key) => h('li', {key}, key)));
+        const seen = () => [...box.querySelectorAll('li')].map((each) => each.textContent).join();
+        const times = [['a', 'a', 'b'], ['a', 'a', 'b'], ['b', 'a', 'a', 'a'], ['a']];
+        return times.every((keys) => {
+            patch(box, list(...keys));
+            return seen() === keys.join();
+        });
+        """,
+    )
+
+
 def test_focus_and_caret_stay_where_they_are(page: Page) -> None:
     assert run(
         page,

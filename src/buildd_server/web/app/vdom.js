@@ -100,7 +100,11 @@ function identified(node, path, place) {
 function reconcile(parent, before, after) {
   const old = new Map(before.map((node) => [node.id, node]));
   const kept = new Map();
+  const met = new Set();
   for (const node of after) {
+    // Some keys are the words of strangers, who may say the same twice.
+    while (met.has(node.id)) node.id += "+";
+    met.add(node.id);
     const match = old.get(node.id);
     if (match && match.tag === node.tag) {
       kept.set(node, match);
