@@ -7,7 +7,7 @@ import { h } from "../app/vdom.js";
  * @typedef {import("../app/vdom.js").Child} Child
  * @typedef {{name: string, label: string, hint?: string, type?: string, value?: string | number | null,
  *   required?: boolean, rows?: number, options?: [value: string, text: string][], placeholder?: string,
- *   min?: number, step?: string, list?: string[], focus?: boolean}} Field
+ *   min?: number, max?: string, step?: string, list?: string[], focus?: boolean}} Field
  * @typedef {{fields: Field[], action: string, send: (values: Record<string, string>) => Promise<unknown>,
  *   done: (answer: any) => void, cancel?: () => void, extra?: Child | (() => Child), danger?: boolean,
  *   more?: {label: string, fields: Field[]}}} FormOf `more` is folded away until somebody needs it

@@ -121,7 +121,13 @@ const LIMITS = [
     step: "1",
     placeholder: "no limit",
   },
-  { name: "notBefore", label: "Not before", type: "datetime-local", hint: "In your time zone." },
+  {
+    name: "notBefore",
+    label: "Not before",
+    type: "datetime-local",
+    max: "9999-12-31T23:59", // Else the year takes six digits.
+    hint: "In your time zone.",
+  },
 ];
 
 /**
