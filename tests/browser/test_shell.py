@@ -232,6 +232,8 @@ def test_the_keyboard_goes_everywhere(server: Running, mine: BrowserContext) -> 
         page.wait_for_selector("main h1")
         page.keyboard.press("Tab")
         assert page.evaluate("() => document.activeElement.textContent") == "Skip to the page"
+        page.keyboard.press("Enter")
+        assert page.evaluate("() => document.activeElement.id") == "main"
 
 
 def test_an_accounts_own_key_sees_what_is_its_own(database: str, mine: BrowserContext) -> None:
