@@ -14,7 +14,7 @@ WEB := .make/web/node_modules
 export UV_SYSTEM_CERTS := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test check audit test-real smoke-claude chaos model fuzz mutants format lock clean
+.PHONY: demo test check audit test-real smoke-claude chaos model fuzz mutants bench format lock clean
 
 demo: .make/run  ## a whole system at work, on an empty machine
 	@$(BIN)/buildd demo
@@ -46,6 +46,9 @@ fuzz: .make/dev  ## 20,000 requests and more that the API's document allows or f
 
 mutants: .make/dev  ## take every guard away in a copy, and see that a test fails
 	@$(BIN)/python -m tests.mutants
+
+bench: .make/dev .make/bench  ## how fast it is, beside its peers and what the machine can do at most (BENCH=--help)
+	@$(BIN)/python -m tests.bench $(BENCH)
 
 check: .make/dev .make/web  ## every gate that reads the code without running it
 	$(BIN)/ruff check
@@ -81,10 +84,13 @@ lock: .make/dev  ## take the newest versions of everything
 	    --output-file requirements/real.txt
 	$(COMPILE) $(EVERYTHING) --group build --constraints requirements/dev.txt \
 	    --output-file requirements/server.txt
+	printf '%s\n' asyncpg pgqueuer procrastinate uvloop | $(COMPILE) - --output-file requirements/bench.txt
+	cd requirements/bench && npm install --package-lock-only graphile-worker@0.17  # 0.18 wants a newer Node.js
 	cd requirements/web && lock() { npm install --package-lock-only "$$@"; } \
 	    && lock @biomejs/cli-linux-{arm64,x64}@latest @types/node@20 axe-core@latest typescript@latest \
 	    && lock  # only in a second look npm puts what is optional into its place
-	sed --in-place --null-data --regexp-extended 's/,\n *"funding": \{[^}]*\}//g' requirements/web/package-lock.json
+	sed --in-place --null-data --regexp-extended 's/,\n *"funding": (\{[^}]*\}|\[[^]]*\]|"[^"]*")//g' \
+	    requirements/{bench,web}/package-lock.json
 
 clean:  ## forget the set-up
 	rm -rf .venv .make
@@ -139,6 +145,18 @@ packages = { test "$$(id -u)" = 0 && command -v apt-get >/dev/null && ! test -d 
 	@echo "buildd: installing what checks the dashboard's JavaScript" >&2
 	@rm -rf $@ $@.part && mkdir -p $@.part
 	@cp -R requirements/web/. $@.part
+	@cd $@.part && npm ci --loglevel=error
+	@mv $@.part $@
+
+# Whom the benchmarks compare buildd with: apart from it, so that nothing of theirs gets into a test.
+.make/bench: .make/dev requirements/bench.txt requirements/bench/package.json requirements/bench/package-lock.json
+	@command -v npm >/dev/null || { \
+	    echo "buildd: one of its peers comes by npm: install Node.js, which has it" >&2; exit 1; }
+	@echo "buildd: installing whom it is compared with" >&2
+	@rm -rf $@ $@.part && $(PYTHON) -m venv $@.part && cp -R requirements/bench/. $@.part
+	@$(BIN)/uv pip install --quiet --python $@.part/bin/python --require-hashes -r requirements/bench.txt \
+	    || { echo "buildd: installing with pip instead of uv" >&2; \
+	        $@.part/bin/python -m pip install --quiet --require-hashes -r requirements/bench.txt; }
 	@cd $@.part && npm ci --loglevel=error
 	@mv $@.part $@
 

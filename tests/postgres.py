@@ -11,6 +11,7 @@ import pwd
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,7 @@ SETTINGS = {
 class Postgres:
     """A server of its own under a fresh directory, reached by a Unix socket."""
 
-    def __init__(self) -> None:
+    def __init__(self, settings: Mapping[str, str] = SETTINGS) -> None:
         self._directory = Path(tempfile.mkdtemp(prefix="buildd-pg-"))
         self._bin, self._user = _binaries(self._directory)
         self._data = self._directory / "data"
@@ -39,7 +40,7 @@ class Postgres:
             self._directory.chmod(0o711)
             shutil.chown(self._data, **self._user)
         self._run("initdb", "--auth=trust", "--encoding=UTF8", "--username=postgres", "--no-sync")
-        settings = {**SETTINGS, "unix_socket_directories": str(self._data)}
+        settings = {**settings, "unix_socket_directories": str(self._data)}
         options = " ".join(f"-c {name}='{value}'" for name, value in settings.items())
         self._run("pg_ctl", "start", "--wait", f"--log={self._data}/log", f"--options={options}")
 

@@ -1,0 +1,62 @@
+"""`python -m tests.bench`: measure buildd beside its peers and beside what the machine can do at most.
+
+Each row prints its ratios with the goals. Ends with 1 if something could not be measured, not if a
+goal is missed: what it says depends on the machine, and people judge it.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import click
+
+from tests.bench.comparing import Measured, measured
+from tests.bench.machine import described
+from tests.bench.report import as_json, as_text, write_page
+from tests.bench.rows import lifecycle
+from tests.bench.stage import ROOT, Stage
+
+ROWS = {row.number: row for row in (lifecycle.ROW,)}
+PAGE = ROOT / "docs" / "performance.md"
+
+
+def _numbers(_context: click.Context, _option: click.Parameter, given: str) -> list[int]:
+    try:
+        wanted = [int(each) for each in given.split(",")] if given else list(ROWS)
+    except ValueError:
+        wanted = [0]
+    if not set(wanted) <= ROWS.keys():
+        raise click.BadParameter(f"must be numbers of {', '.join(map(str, ROWS))}, with commas")
+    return wanted
+
+
+@click.command()
+@click.option("--rows", callback=_numbers, default="", help="Only these, as 1,3.")
+@click.option("--runs", type=click.IntRange(1), default=5, show_default=True, help="Turns of each.")
+@click.option("--short", is_flag=True, help="One small turn: shows that all of it works.")
+@click.option("--json", "to", type=click.Path(path_type=Path), help="Write every figure there.")
+@click.option("--write", is_flag=True, help="Put table and plot into docs/performance.md.")
+def main(rows: list[int], runs: int, short: bool, to: Path | None, write: bool) -> None:
+    """Measure."""
+    if write and (short or runs < 5 or set(rows) != ROWS.keys()):
+        raise click.UsageError("--write needs all rows, in full, and at least 5 runs")
+    facts = described()
+    click.echo("\n".join(f"{name}: {value}" for name, value in facts.items()))
+    found: list[Measured] = []
+    with tempfile.TemporaryDirectory(prefix="buildd-bench-") as directory:
+        stage = Stage(Path(directory), short=short)
+        try:
+            for number in rows:
+                found.append(measured(ROWS[number], stage, 1 if short else runs))
+                click.echo(as_text(found[-1]))
+        finally:
+            stage.close()
+    if to is not None:
+        to.write_text(as_json(found, facts))
+    if write:
+        write_page(PAGE, found, facts)
+
+
+if __name__ == "__main__":
+    main()

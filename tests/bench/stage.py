@@ -1,0 +1,162 @@
+"""Where measurements take place: databases, servers and programs, each a real process of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import psutil
+import psycopg
+
+from buildd.client import Client, connect
+from tests.postgres import SETTINGS, Postgres
+
+ROOT = Path(__file__).parents[2]
+PEERS = ROOT / ".make" / "bench"
+"""Where `make bench` installs whom we compare ourselves with."""
+ADMIN_KEY = "the-key-of-the-benchmarks"
+DURABLE = {**SETTINGS, "fsync": "on", "synchronous_commit": "on"}
+_PATIENCE = 600.0
+_numbers = count(1)
+
+
+@dataclass
+class Server:
+    """A server's process."""
+
+    process: subprocess.Popen[str]
+    port: int
+
+    @property
+    def address(self) -> str:
+        """Where it listens."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def owner(self) -> Client:
+        """A client of its administrator."""
+        return connect(self.address, api_key=ADMIN_KEY)
+
+    def cpu(self) -> float:
+        """Seconds of a processor that it has used so far."""
+        return seconds_of(psutil.Process(self.process.pid))
+
+    def megabytes(self) -> float:
+        """What it has in memory."""
+        return float(psutil.Process(self.process.pid).memory_info().rss) / (1 << 20)
+
+
+@dataclass
+class Stage:
+    """What the rows of one run share."""
+
+    directory: Path
+    short: bool = False
+    """Only shows that everything works; the figures mean nothing."""
+    _held: ExitStack = field(default_factory=ExitStack)
+
+    def sized(self, full: int, short: int) -> int:
+        """How many, in the form that is run."""
+        return short if self.short else full
+
+    @cached_property
+    def postgres(self) -> Postgres:
+        """A Postgres that keeps what it has committed."""
+        return self._held.enter_context(closing(Postgres(DURABLE)))
+
+    @cached_property
+    def _postmaster(self) -> psutil.Process:
+        with psycopg.connect(self.postgres.url("postgres")) as connection:
+            found = psutil.Process(connection.info.backend_pid).parent()
+        assert found is not None
+        return found
+
+    def postgres_cpu(self) -> float:
+        """Seconds of a processor that it has used so far, with all its processes."""
+        times = self._postmaster.cpu_times()
+        over = times.children_user + times.children_system
+        living = (seconds_of(each) for each in self._postmaster.children())
+        return float(over) + seconds_of(self._postmaster) + sum(living)
+
+    def sqlite_url(self) -> str:
+        """A SQLite file that is not there yet."""
+        return f"sqlite:///{self.directory}/bench-{next(_numbers)}.db"
+
+    def postgres_url(self) -> str:
+        """A Postgres database with nothing in it."""
+        name = f"bench_{next(_numbers)}"
+        self.postgres.sql(f"CREATE DATABASE {name}")
+        return self.postgres.url(name)
+
+    @contextmanager
+    def server(self, database: str, module: str = "buildd_server") -> Iterator[Server]:
+        """A server's process, whose limits on requests are there and never reached."""
+        process = subprocess.Popen(
+            [sys.executable, "-m", module, "--port", "0", "--database", database],
+            cwd=self.directory,
+            env=environment(BUILDD_ADMIN_KEY=ADMIN_KEY, BUILDD_RATE_LIMIT="1000000"),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+        try:
+            assert process.stdout is not None
+            line = process.stdout.readline()
+            yield Server(process, int(line.partition("127.0.0.1:")[2].split()[0]))
+        finally:
+            process.terminate()
+            process.communicate(timeout=_PATIENCE)
+
+    def close(self) -> None:
+        """End what the rows have shared."""
+        self._held.close()
+
+
+def load(name: str, **what: Any) -> dict[str, Any]:
+    """Have a program of `tests.bench.loads` do something, in its own process."""
+    return _told([sys.executable, "-m", f"tests.bench.loads.{name}"], what)
+
+
+def peer(name: str, **what: Any) -> dict[str, Any]:
+    """Have somebody else's queue do something, in its own environment."""
+    program = next((ROOT / "tests" / "bench" / "peers").glob(f"{name}.*"))
+    interpreter = "node" if program.suffix == ".mjs" else PEERS / "bin" / "python"
+    return _told([str(interpreter), str(program)], {**what, "modules": f"{PEERS}/node_modules"})
+
+
+def _told(command: Sequence[str], what: Any) -> dict[str, Any]:
+    ran = subprocess.run(
+        command,
+        input=json.dumps(what),
+        cwd=ROOT,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        text=True,
+        check=False,
+        timeout=_PATIENCE,
+    )
+    if ran.returncode:
+        raise SystemExit(f"{' '.join(command[-1:])} could not be measured: see above")
+    answer: dict[str, Any] = json.loads(ran.stdout)
+    return answer
+
+
+def environment(**more: str) -> dict[str, str]:
+    """The environment of every process, in which nothing is set about buildd but this."""
+    ours = ("BUILDD_", "DATABASE_", "OTEL_")
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+    return {**inherited, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "src")]), **more}
+
+
+def seconds_of(process: psutil.Process) -> float:
+    """Seconds of a processor that a process has used so far."""
+    times = process.cpu_times()
+    return float(times.user + times.system)
