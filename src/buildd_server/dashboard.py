@@ -23,6 +23,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from buildd import errors
+from buildd_server.packing import PACKED, takes_gzip
 
 PAGES = (
     "/",
@@ -61,7 +62,6 @@ _PAGE = {
     "referrer-policy": "no-referrer",
 }
 _ASSET = {"cache-control": "public, max-age=31536000, immutable"}
-_TAKES_GZIP = re.compile(r"\bgzip\b(?!\s*;\s*q=0(\.0*)?\s*(,|$))")
 
 
 @dataclass(frozen=True)
@@ -96,13 +96,11 @@ class File:
         """Compress it, once."""
         said = {**_HEADERS, **headers, "content-type": media_type, "vary": "accept-encoding"}
         packed = gzip.compress(content, mtime=0)
-        return cls(Body.of(content, said), Body.of(packed, {**said, "content-encoding": "gzip"}))
+        return cls(Body.of(content, said), Body.of(packed, {**said, **PACKED}))
 
     def answer(self, request: Request) -> Response:
         """The file, written as whoever asks can read it."""
-        accepted = request.headers.get("accept-encoding", "")
-        body = self.packed if _TAKES_GZIP.search(accepted) else self.plain
-        return body.answer(request)
+        return (self.packed if takes_gzip(request) else self.plain).answer(request)
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from buildd.operations import OPERATIONS, ClaimTasks, Operation, Paged, etag_of
 from buildd_server.auth import principal_of
 from buildd_server.bodies import read_body
 from buildd_server.origin import origin_of
+from buildd_server.packing import packed
 from buildd_server.ratelimit import Room, sharer
 from buildd_server.waiting import Shutdown, settled, settled_while_wanted
 
@@ -68,10 +69,11 @@ class _Endpoint:
         body = b"" if verb.reads() else await read_body(request)
         operation = wire.decode(verb, request.path_params, query_of(request), body, request.headers)
         result = await self._result(operation, request)
+        answer, said = packed(verb.answer().dump_json(result, by_alias=True), request)
         return Response(
-            verb.answer().dump_json(result, by_alias=True),
+            answer,
             verb.http.status,
-            {**JSON_HEADERS, **_links(operation, result, request), **_tag(result)},
+            {**JSON_HEADERS, **said, **_links(operation, result, request), **_tag(result)},
             "application/json",
         )
 
