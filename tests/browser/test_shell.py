@@ -160,6 +160,21 @@ def test_a_server_that_comes_back_is_listened_to_again_and_nothing_is_missed(
             page.close()
 
 
+def test_what_came_too_soon_is_asked_again(
+    server: Running, bd: Client, mine: BrowserContext
+) -> None:
+    title(bd, "seen at last")
+    refusal = {"status": 429, "code": "rate_limited", "detail": "too often", "retryAfter": 0}
+    with tab(mine, server.url) as opened:
+        for path in ("auth/session", "workers?*", "tasks?*"):
+            opened.page.route(
+                f"**/api/{path}", lambda route: route.fulfill(status=429, json=refusal), times=2
+            )
+        page = opened.go("/")
+        page.get_by_text("seen at last").first.wait_for()
+        assert page.get_by_text("too often").count() == 0
+
+
 def test_a_page_that_outlived_an_upgrade_says_so_and_loads_the_new_one(
     server: Running, mine: BrowserContext
 ) -> None:

@@ -6,6 +6,8 @@
  * @typedef {{items: any[], next: string | null}} Page
  */
 
+const PATIENCE = 5; // How many times a request goes out again that came too soon.
+
 /** What the server refused, in its own words, or that it could not be reached. */
 export class ApiError extends Error {
   /**
@@ -21,6 +23,8 @@ export class ApiError extends Error {
     this.errors = problem.errors ?? [];
     /** @type {string | undefined} */
     this.reason = problem.reason;
+    /** @type {number} seconds after which it may be asked again */
+    this.retryAfter = problem.retryAfter ?? 1;
   }
 
   /** Whether it may be otherwise soon: the server is away, or in trouble. */
@@ -35,11 +39,24 @@ export class ApiError extends Error {
  */
 export function createApi(loggedOut) {
   /**
+   * A request that came too soon has done nothing: it goes out again when the server says.
    * @param {string} method
    * @param {string} path
    * @param {Options} [options]
    */
   async function send(method, path, options = {}) {
+    for (let left = PATIENCE; ; left -= 1) {
+      try {
+        return await sendOnce(method, path, options);
+      } catch (error) {
+        if (!(error instanceof ApiError) || error.status !== 429 || left === 0) throw error;
+        await new Promise((resolve) => setTimeout(resolve, 1000 * error.retryAfter));
+      }
+    }
+  }
+
+  /** @param {string} method @param {string} path @param {Options} options */
+  async function sendOnce(method, path, options) {
     const response = await reached(address(path, options.query), {
       method,
       ...(options.body === undefined ? {} : { body: JSON.stringify(options.body) }),
