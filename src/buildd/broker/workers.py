@@ -106,6 +106,10 @@ def answer_worker(ctx: Context, op: ops.AnswerWorker) -> Worker:
         answered = limits.answer(ctx, worker, op.content)
         paused = WorkerStatus(answered.status) is WorkerStatus.PAUSED
         return model(Worker, _resume(ctx, answered) if paused else answered)
+    if worker.waiting_for is None:
+        # Two people who saw the same question: the second must not wonder what went wrong.
+        said = "it asks nothing now: somebody may have answered it already"
+        raise WrongState(said, current=worker.status)
     task = ctx.tx.first(sql_tasks.TASK_SEEN, id=worker.task_id, viewer=None)
     limit = attempts.deadline(ctx, task)
     answered = attempts.move(ctx, worker, WorkerVerb.ANSWER, limit=limit)
