@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from buildd.client import Client
-from buildd.client._embedded import EmbeddedTransport, Embedding
 from tests.agent.office import Office, git
 from tests.agent.test_agent_process import Agents
 from tests.server.serving import Running, running
+from tests.tenancy.tenants import owner
 
 WRONG = "def price(cents):\n    return cents // 100\n"
 FIX = "sed -i 's|cents // 100|-(-cents // 100)|' price.py"
@@ -23,30 +24,30 @@ HEAR = 'until test -n "${heard:-}"; do heard=$(buildd agent messages); done; ech
 
 @dataclass
 class House:
-    """A server that can be left and come back to, and who works for it."""
+    """A server that can go and come back, and who works for it."""
 
+    place: Path
+    settings: dict[str, Any]
     server: Running
     office: Office
     agents: Agents
-    place: Path
-    held: ExitStack = field(default_factory=ExitStack)
+    up: ExitStack
 
     @property
     def url(self) -> str:
-        return self.server.url
+        return self.agents.address
 
     @property
     def bd(self) -> Client:
         """The administrator, without HTTP."""
-        return self.office.owner
+        return owner(self.server)
 
-    def work(self, script: str, *flags: str, key: str | None = None) -> Any:
-        """Start an agent whose program does this; the process."""
+    def work(self, script: str, *flags: str, key: str = "") -> None:
+        """Start an agent whose program does this."""
         path = self.place / "work.sh"
         path.write_text(f"set -eu\n{script}\n")
-        more = {} if key is None else {"BUILDD_API_KEY": key}
-        home = str(self.place)
-        return self.agents.start(f"sh {path}", *flags, HOME=home, **more)
+        who = {"BUILDD_API_KEY": key or self.office.key, "HOME": str(self.place)}
+        self.agents.start(f"sh {path}", *flags, **who)
 
     def gate(self, name: str = "gate") -> Path:
         """A file for which a program can wait; the test makes it."""
@@ -56,19 +57,32 @@ class House:
         """How a program waits for it."""
         return f"until test -e {self.gate(name)}; do sleep 0.05; done"
 
+    def leave(self) -> None:
+        """Stop the server."""
+        self.up.close()
+
+    def come_back(self) -> None:
+        """Start it again, where it was."""
+        port = urlsplit(self.url).port
+        self.server = self.up.enter_context(_server(self.place, port=port, **self.settings))
+
+
+def _server(place: Path, **settings: Any) -> AbstractContextManager[Running]:
+    return running(f"sqlite:///{place / 'buildd.db'}", **settings)
+
 
 @contextmanager
-def house(place: Path, **server: Any) -> Iterator[House]:
+def house(place: Path, admin_key: str | None = None) -> Iterator[House]:
     """A house in local mode, unless an administrator's key is given."""
-    settings = {"admin_key": None, **server}
-    with ExitStack() as held:
-        started = held.enter_context(running(f"sqlite:///{place / 'buildd.db'}", **settings))
-        office = employed(started, repository(place), place)
-        agents = held.enter_context(Agents(office, started.url, place))
-        yield House(started, office, agents, place)
+    settings = {"admin_key": admin_key}
+    with ExitStack() as up:
+        server = up.enter_context(_server(place, **settings))
+        office = _employed(server, _repository(place), place)
+        with Agents(office, server.url, place) as agents:
+            yield House(place, settings, server, office, agents, up)
 
 
-def repository(place: Path) -> Path:
+def _repository(place: Path) -> Path:
     """A repository in which something is wrong."""
     path = place / "shop"
     path.mkdir()
@@ -79,19 +93,16 @@ def repository(place: Path) -> Path:
     return path
 
 
-def employed(server: Running, repository: Path, place: Path) -> Office:
+def _employed(server: Running, repository: Path, place: Path) -> Office:
     """One workspace, and one account that may work there."""
-    embedding = Embedding(server.broker)
-    owner = Client(EmbeddedTransport(embedding))
-    account = owner.accounts.create(type="user", name="laptop", max_concurrent_workers=10)
-    shop = owner.workspaces.create(name="shop", local_path=str(repository))
-    owner.accounts.grant(
-        account_id=account.id, workspace_id=shop.id, can_claim=True, can_create=True
-    )
+    bd = owner(server)
+    account = bd.accounts.create(type="user", name="laptop", max_concurrent_workers=10)
+    shop = bd.workspaces.create(name="shop", local_path=str(repository))
+    bd.accounts.grant(account_id=account.id, workspace_id=shop.id, can_claim=True, can_create=True)
     return Office(
         broker=server.broker,
-        owner=owner,
-        account=Client(EmbeddedTransport(embedding, account.api_key)),
+        owner=bd,
+        account=bd.with_key(account.api_key),
         account_id=account.id,
         key=account.api_key,
         workspace_id=shop.id,

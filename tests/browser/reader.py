@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page
 
+    from tests.browser.tabs import Tab
+
 
 def live(page: Page) -> Page:
     """Wait until the page says that it is live."""
-    page.get_by_role("status").get_by_text("Live", exact=True).or_(
-        page.locator(".feed.live")
-    ).first.wait_for(state="attached")
+    page.locator(".feed.live").wait_for(state="attached")
     return page
 
 
@@ -60,3 +60,16 @@ def status(page: Page, word: str) -> Locator:
 def confirm(page: Page, action: str) -> None:
     """Yes, do it."""
     page.get_by_role("dialog").get_by_role("button", name=action, exact=True).click()
+
+
+def feed(page: Page, says: str) -> None:
+    """Wait until the page says this of its feed."""
+    page.locator(".feed").get_by_text(says).wait_for(state="attached")
+
+
+def log_in(opened: Tab, key: str) -> Page:
+    """Log in with a key, and come to the board."""
+    page = opened.go("/login")
+    page.get_by_label("Key").fill(key)
+    page.get_by_role("button", name="Log in").click()
+    return live(page)
