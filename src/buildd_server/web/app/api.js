@@ -6,7 +6,7 @@
  * @typedef {{items: any[], next: string | null}} Page
  */
 
-const PATIENCE = 5; // How many times a request goes out again that came too soon.
+const PATIENCE = 5; // How many times a request goes out again.
 
 /** What the server refused, in its own words, or that it could not be reached. */
 export class ApiError extends Error {
@@ -35,11 +35,12 @@ export class ApiError extends Error {
 
 /**
  * @typedef {ReturnType<typeof createApi>} Api
- * @param {() => void} loggedOut called when the server asks who we are
+ * @param {() => Promise<boolean> | false} loggedOut called when the server asks who we are; answers
+ *   whether it knows by now
  */
 export function createApi(loggedOut) {
   /**
-   * A request that came too soon has done nothing: it goes out again when the server says.
+   * What was refused because it came too soon, or as nobody's, has done nothing, and goes out again.
    * @param {string} method
    * @param {string} path
    * @param {Options} [options]
@@ -49,10 +50,16 @@ export function createApi(loggedOut) {
       try {
         return await sendOnce(method, path, options);
       } catch (error) {
-        if (!(error instanceof ApiError) || error.status !== 429 || left === 0) throw error;
-        await new Promise((resolve) => setTimeout(resolve, 1000 * error.retryAfter));
+        if (!(error instanceof ApiError) || left === 0 || !(await again(error))) throw error;
       }
     }
+  }
+
+  /** Whether what was refused may go out again, once it may. @param {ApiError} error */
+  async function again({ status, retryAfter }) {
+    if (status === 401) return loggedOut();
+    if (status === 429) await new Promise((resolve) => setTimeout(resolve, 1000 * retryAfter));
+    return status === 429;
   }
 
   /** @param {string} method @param {string} path @param {Options} options */
@@ -68,9 +75,7 @@ export function createApi(loggedOut) {
       ...(options.signal ? { signal: options.signal } : {}),
     });
     if (response.ok) return response;
-    const error = new ApiError(response.status, await problem(response));
-    if (error.status === 401) loggedOut();
-    throw error;
+    throw new ApiError(response.status, await problem(response));
   }
 
   return {

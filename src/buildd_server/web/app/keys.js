@@ -29,7 +29,8 @@ export function hearKeys(app) {
   let leader = 0;
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
-    if (app.overlays.open || isTyping(/** @type {Element} */ (event.target))) return;
+    if (app.overlays.open || app.lock.locked || isTyping(/** @type {Element} */ (event.target)))
+      return;
     const page = PAGES.find(([key]) => key === event.key);
     if (Date.now() - leader < SEQUENCE && page) {
       leader = 0;

@@ -2,6 +2,7 @@
 
 import { ApiError, createApi } from "./api.js";
 import { hearKeys } from "./keys.js";
+import { createLock } from "./lock.js";
 import { createOverlays } from "./overlays.js";
 import { followLinks, match } from "./router.js";
 import { shell } from "./shell.js";
@@ -27,10 +28,12 @@ export function createApp() {
   let feed = null;
   const overlays = createOverlays(redraw);
   const api = createApi(loggedOut);
+  const lock = createLock(() => app, { returned, left });
   const app = {
     api,
     store: createStore(api, redraw, isAdmin),
     overlays,
+    lock,
     /** @type {Session | null} */
     session: null,
     /** @type {import("./stream.js").Status} */
@@ -157,6 +160,16 @@ export function createApp() {
   }
 
   async function begin() {
+    await follow();
+    try {
+      await app.store.load();
+    } catch (error) {
+      return failed(error);
+    }
+    await show();
+  }
+
+  async function follow() {
     feed = listen({
       event(event) {
         app.store.apply(event);
@@ -168,15 +181,9 @@ export function createApp() {
         app.status = status;
         redraw();
       },
-      loggedOut,
+      loggedOut: () => void loggedOut(),
     });
     await Promise.race([feed.ready, new Promise((resolve) => setTimeout(resolve, PATIENCE))]);
-    try {
-      await app.store.load();
-    } catch (error) {
-      return failed(error);
-    }
-    await show();
   }
 
   /** A server that was away may have come back as another version, whose files bear other names. */
@@ -202,10 +209,11 @@ export function createApp() {
     redraw();
   }
 
+  /** @returns {Promise<boolean> | false} whether it is worth to ask again, once that is known */
   function loggedOut() {
-    if (shown.route === "login") return;
     feed?.close();
-    app.session = null;
+    if (app.session !== null && shown.page !== null) return lock.lock();
+    if (shown.route === "login") return false;
     if (location.pathname !== "/login") {
       const back = location.pathname + location.search;
       history.replaceState(null, "", `/login?next=${encodeURIComponent(back)}`);
@@ -213,8 +221,25 @@ export function createApp() {
     void show();
   }
 
+  /** Go on with the page for whoever it was drawn for; for anybody else, begin anew. */
+  async function returned() {
+    /** @type {Session} */
+    const now = await api.get("/auth/session");
+    if (identity(now) !== identity(app.session)) return location.reload();
+    if (!lock.locked) return;
+    app.session = now;
+    lock.unlock();
+    await follow();
+    await reset();
+  }
+
   async function signOut() {
     await act(() => api.delete("/auth/session"));
+    lock.tell("out");
+    left();
+  }
+
+  function left() {
     location.assign("/login");
   }
 
@@ -228,4 +253,9 @@ export function createApp() {
 function sentence(error) {
   if (error.errors.length === 0) return error.message;
   return error.errors.map(({ field, message }) => `${field}: ${message}`).join("; ");
+}
+
+/** What pages depend on of who looks at them. @param {Session | null} session */
+function identity(session) {
+  return JSON.stringify([session?.kind, session?.accountId, session?.scopes]);
 }

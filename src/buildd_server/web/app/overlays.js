@@ -5,7 +5,7 @@ import { h } from "./vdom.js";
 /**
  * @typedef {import("./vdom.js").Child} Child
  * @typedef {{id: number, text: string, kind: "done" | "error"}} Toast
- * @typedef {{title: string, text: string, action: string, danger?: boolean}} Question
+ * @typedef {{title: string, text: string, action: string, danger?: boolean, more?: Child}} Question
  * @typedef {{id: number, view: (close: () => void) => Child, label: string, firm: boolean,
  *   closed: () => void}} Dialog
  */
@@ -72,6 +72,7 @@ export function createOverlays(redraw) {
       let yes = false;
       await overlays.dialog(question.title, (done) => [
         h("p", null, question.text),
+        question.more,
         h(
           "footer",
           { class: "dialog-actions" },

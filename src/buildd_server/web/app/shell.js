@@ -27,6 +27,7 @@ export function shell(app, page, failed) {
     h("a", { class: "skip", href: "#main" }, "Skip to the page"),
     h("div", { class: "house" }, side(app), stage(app, page, failed)),
     app.overlays.view(),
+    app.lock.view(),
   ];
 }
 

@@ -2,7 +2,7 @@
 
 import { h } from "../app/vdom.js";
 import { icon } from "../parts/icons.js";
-import { empty } from "../parts/pieces.js";
+import { button, empty } from "../parts/pieces.js";
 import { openTaskForm } from "../parts/task-form.js";
 import { createVirtual } from "../parts/virtual.js";
 import { count } from "../text/words.js";
@@ -80,7 +80,7 @@ function createBoard(app) {
     if (filters.active(lanes.filters))
       return empty(app, {
         title: "No task matches these filters",
-        action: h("button", { type: "button", onclick: filters.clear }, "Clear the filters"),
+        action: button("Clear the filters", filters.clear),
       });
     return noTask(app, create);
   }
@@ -177,9 +177,7 @@ function noTask(app, create) {
     title: "No task yet",
     text: "Put in a piece of work, here or from a terminal:",
     command: `buildd tasks create "Fix the flaky login test" --workspace ${workspace?.id}`,
-    action:
-      app.may("create") &&
-      h("button", { type: "button", class: "primary", onclick: create }, "New task"),
+    action: app.may("create") && button("New task", create, "primary"),
   });
 }
 

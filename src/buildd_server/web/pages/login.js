@@ -9,20 +9,9 @@ import { copyable } from "../parts/pieces.js";
 
 /** @type {import("../app/router.js").PageMaker} */
 export function page(app) {
-  const form = createForm(app, {
-    fields: [
-      {
-        name: "key",
-        label: "Key",
-        type: "password",
-        required: true,
-        focus: true,
-        hint: "An administrator's, or an account's. It is not kept in this browser.",
-      },
-    ],
-    action: "Log in",
-    send: ({ key }) => logIn(key ?? ""),
-    done: () => location.assign(next()),
+  const form = loginForm(app, () => {
+    app.lock.tell("in");
+    location.assign(next());
   });
   return {
     title: () => "Log in",
@@ -42,6 +31,29 @@ export function page(app) {
         ),
       ),
   };
+}
+
+/**
+ * What asks for a key.
+ * @param {import("../app/main.js").App} app
+ * @param {() => void} done
+ */
+export function loginForm(app, done) {
+  return createForm(app, {
+    fields: [
+      {
+        name: "key",
+        label: "Key",
+        type: "password",
+        required: true,
+        focus: true,
+        hint: "An administrator's, or an account's. It is not kept in this browser.",
+      },
+    ],
+    action: "Log in",
+    send: ({ key }) => logIn(key ?? ""),
+    done,
+  });
 }
 
 /** @param {string} key */

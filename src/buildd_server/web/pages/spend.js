@@ -3,7 +3,7 @@
 import { ApiError } from "../app/api.js";
 import { h } from "../app/vdom.js";
 import { icon } from "../parts/icons.js";
-import { accountName, empty, head, workspaceName } from "../parts/pieces.js";
+import { accountName, button, empty, head, workspaceName } from "../parts/pieces.js";
 import { barsOf, csv, daysOf, periodOf, seriesOf, total } from "../text/spending.js";
 import { date, dayOfMonth } from "../text/words.js";
 import { createChart } from "./spend/chart.js";
@@ -179,7 +179,7 @@ function trouble(error, again) {
     "div",
     { class: "notice error", role: "alert", key: "trouble" },
     h("p", null, "The spending could not be read: ", error.message),
-    h("button", { type: "button", onclick: again }, "Try again"),
+    button("Try again", again),
   );
 }
 
@@ -205,11 +205,6 @@ function nothingIn(app, what) {
     "div",
     { class: "empty", key: "nothing" },
     h("h2", null, "Nothing spent in this period"),
-    !isWidest(what) &&
-      h(
-        "button",
-        { type: "button", onclick: () => app.setQuery(widest) },
-        "Show the last 90 days of all",
-      ),
+    !isWidest(what) && button("Show the last 90 days of all", () => app.setQuery(widest)),
   );
 }

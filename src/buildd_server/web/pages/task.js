@@ -2,7 +2,7 @@
 
 import { isLive } from "../app/store.js";
 import { h } from "../app/vdom.js";
-import { copyable, empty } from "../parts/pieces.js";
+import { button, copyable, empty } from "../parts/pieces.js";
 import { badge } from "../parts/states.js";
 import { openWhy } from "../parts/why.js";
 import { visible } from "../text/visible.js";
@@ -182,7 +182,7 @@ function unclaimed(app, task) {
   return empty(app, {
     title: "No agent has taken it yet",
     text: "What its agent says and writes appears here as it happens.",
-    action: h("button", { type: "button", onclick: () => openWhy(app, task) }, "Why does it wait?"),
+    action: button("Why does it wait?", () => openWhy(app, task)),
   });
 }
 

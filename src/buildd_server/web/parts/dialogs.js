@@ -3,7 +3,7 @@
 import { ApiError } from "../app/api.js";
 import { h } from "../app/vdom.js";
 import { createForm } from "./forms.js";
-import { copyable } from "./pieces.js";
+import { button, copyable } from "./pieces.js";
 
 /**
  * @typedef {import("../app/main.js").App} App
@@ -81,11 +81,7 @@ export function shownOnce(app, { title, text, secret, label, more }) {
       h("p", { class: "once" }, text),
       h("div", { class: "secret" }, h("h3", null, label), copyable(app, secret, `Copy: ${label}`)),
       more?.(),
-      h(
-        "footer",
-        { class: "dialog-actions" },
-        h("button", { type: "button", class: "primary", onclick: close }, "I have kept it"),
-      ),
+      h("footer", { class: "dialog-actions" }, button("I have kept it", close, "primary")),
     ],
     { firm: true },
   );

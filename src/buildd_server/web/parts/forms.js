@@ -2,6 +2,7 @@
 
 import { ApiError } from "../app/api.js";
 import { h } from "../app/vdom.js";
+import { button } from "./pieces.js";
 
 /**
  * @typedef {import("../app/vdom.js").Child} Child
@@ -66,7 +67,7 @@ export function createForm(app, form) {
         h(
           "footer",
           { class: "dialog-actions" },
-          form.cancel && h("button", { type: "button", onclick: form.cancel }, "Go back"),
+          form.cancel && button("Go back", form.cancel),
           h(
             "button",
             { type: "submit", class: form.danger ? "danger" : "primary", disabled: busy },

@@ -2,7 +2,7 @@
 
 import { ApiError } from "../app/api.js";
 import { h } from "../app/vdom.js";
-import { copyable, table } from "./pieces.js";
+import { copyable, part, table } from "./pieces.js";
 import { chip } from "./states.js";
 
 /**
@@ -97,10 +97,9 @@ export function createGrants(app) {
   /** @param {string} workspaceId */
   function workspaceView(workspaceId) {
     const accounts = app.store.accounts.newest();
-    return h(
-      "section",
-      { class: "part" },
-      h("h2", null, "Grants"),
+    return part(
+      "Grants",
+      null,
       accounts.length
         ? table(
             "Grants",
@@ -139,10 +138,9 @@ export function createGrants(app) {
   }
 
   function matrixView() {
-    return h(
-      "section",
-      { class: "part" },
-      h("h2", null, "Grants"),
+    return part(
+      "Grants",
+      null,
       h(
         "p",
         { class: "soft" },

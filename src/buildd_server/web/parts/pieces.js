@@ -1,7 +1,7 @@
-// The small pieces that every page is made of: times, money, names, bars, empty places, things to copy.
+// The small pieces that every page is made of: times, money, names, buttons, empty places, things to copy.
 
 import { h } from "../app/vdom.js";
-import { exact, money, percent, relative } from "../text/words.js";
+import { exact, money, relative } from "../text/words.js";
 import { icon } from "./icons.js";
 
 /** @typedef {import("../app/vdom.js").Child} Child */
@@ -39,35 +39,23 @@ export function shortId(id) {
   return id ? `…${id.slice(-6)}` : "nobody";
 }
 
-/**
- * How far something is: a share of 0 to 1.
- * @param {number} share
- * @param {string} label
- * @param {string} [tone]
- */
-export function bar(share, label, tone = "busy") {
-  return budgetBar({ spent: share, reserved: 0, label, tone });
+/** @param {string} text @param {() => unknown} onclick @param {"primary" | "danger" | "quiet"} [kind] */
+export function button(text, onclick, kind) {
+  return h("button", { type: "button", class: kind, onclick }, text);
 }
 
 /**
- * Spent and reserved beside each other, each a share of the whole.
- * @param {{spent: number, reserved: number, label: string, tone?: string}} shares
+ * A part of a page: its name, what can be done there, and what stands in it.
+ * @param {Child} title
+ * @param {Child} action
+ * @param {...Child} content
  */
-export function budgetBar({ spent, reserved, label, tone = "busy" }) {
-  const most = (/** @type {number} */ share) => Math.max(0, Math.min(1, share || 0));
+export function part(title, action, ...content) {
   return h(
-    "div",
-    {
-      class: ["bar", `tone-${tone}`],
-      role: "img",
-      "aria-label": `${label}: ${percent(spent)}${reserved ? `, ${percent(reserved)} reserved` : ""}`,
-      style: {
-        "--spent": `${100 * most(spent)}%`,
-        "--reserved": `${100 * most(Math.min(reserved, 1 - most(spent)))}%`,
-      },
-    },
-    h("i", { class: "bar-spent" }),
-    reserved > 0 && h("i", { class: "bar-reserved" }),
+    "section",
+    { class: "part" },
+    h("header", { class: "part-head" }, h("h2", null, title), action),
+    content,
   );
 }
 

@@ -4,7 +4,7 @@ import { h } from "../app/vdom.js";
 import { agentCommand, OF_THE_TASK, remedy, sentenceOf } from "../text/remedies.js";
 import { exact } from "../text/words.js";
 import { openApproval } from "./approval.js";
-import { copyable, when } from "./pieces.js";
+import { button, copyable, when } from "./pieces.js";
 import { badge, chip } from "./states.js";
 
 /**
@@ -108,7 +108,7 @@ function ofTheTask(app, task, reason, parents, close) {
     "p",
     { key: reason.code, class: "why-approve" },
     "Anybody may have written it: a person must read and approve it first. ",
-    h("button", { type: "button", class: "primary", onclick: approve }, "Read and approve"),
+    button("Read and approve", approve, "primary"),
   );
 }
 

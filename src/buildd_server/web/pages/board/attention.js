@@ -5,7 +5,7 @@ import { h } from "../../app/vdom.js";
 import { openApproval } from "../../parts/approval.js";
 import { icon } from "../../parts/icons.js";
 import { markdownView } from "../../parts/markdown.js";
-import { accountName, when, workspaceName } from "../../parts/pieces.js";
+import { accountName, button, when, workspaceName } from "../../parts/pieces.js";
 import { relative } from "../../text/words.js";
 import { accepts } from "./columns.js";
 import { createMemo } from "./memo.js";
@@ -156,11 +156,7 @@ export function createAttention(app) {
       facts: [workspaceName(app, task.workspaceId)],
       at: task.createdAt,
       text: "Anybody may have written it. No agent takes it before a person has read and approved it.",
-      actions: h(
-        "button",
-        { type: "button", class: "primary", onclick: () => openApproval(app, task) },
-        "Read and approve",
-      ),
+      actions: button("Read and approve", () => openApproval(app, task), "primary"),
     });
   }
 

@@ -2,8 +2,9 @@
 
 import { needsApproval } from "../../app/store.js";
 import { h } from "../../app/vdom.js";
+import { bar } from "../../parts/bars.js";
 import { icon } from "../../parts/icons.js";
-import { accountName, bar, when, workspaceName } from "../../parts/pieces.js";
+import { accountName, when, workspaceName } from "../../parts/pieces.js";
 import { badge, chip, tone } from "../../parts/states.js";
 import { openWhy } from "../../parts/why.js";
 import { money, relative } from "../../text/words.js";

@@ -1,6 +1,7 @@
 // The board's filters. They stand in the address, so that a view can be sent to somebody else.
 
 import { h } from "../../app/vdom.js";
+import { button } from "../../parts/pieces.js";
 import { filtersOf } from "./columns.js";
 
 /**
@@ -90,8 +91,7 @@ export function createFilters(app) {
         choice("workspace", filters.workspace, "All workspaces", workspaces),
         choice("route", filters.route, "All routes", ROUTES),
         accounts.length > 0 && choice("account", filters.account, "All accounts", accounts),
-        Object.values(filters).some(Boolean) &&
-          h("button", { type: "button", class: "quiet", onclick: clear }, "Clear"),
+        Object.values(filters).some(Boolean) && button("Clear", clear, "quiet"),
       );
     },
   };

@@ -1,9 +1,9 @@
 // The accounts of a fleet: how many workers they have of those they may, and what they spend today.
 
 import { h } from "../../app/vdom.js";
-import { spentToday } from "../../parts/budget.js";
+import { slots, spentToday } from "../../parts/bars.js";
 import { ask, boxes, edit, number, shownOnce, ticked } from "../../parts/dialogs.js";
-import { bar, copyable, empty, table } from "../../parts/pieces.js";
+import { button, copyable, empty, part, table } from "../../parts/pieces.js";
 import { chip } from "../../parts/states.js";
 
 /**
@@ -22,10 +22,9 @@ const TYPES = [
 /** @param {App} app */
 export function accountsView(app) {
   const accounts = app.store.accounts.newest();
-  return h(
-    "section",
-    { class: "part" },
-    h("h2", null, "Accounts"),
+  return part(
+    "Accounts",
+    null,
     accounts.length
       ? table(
           "Accounts",
@@ -50,20 +49,10 @@ function cells(app, account) {
       chip(account.type),
       account.draining && h("span", { class: "badge tone-ask" }, "draining"),
     ),
-    workersOf(account),
+    slots(account),
     spentToday(account),
     app.may("admin") && buttons(app, account),
   ];
-}
-
-/** @param {Account} account */
-export function workersOf({ name, liveWorkers, maxConcurrentWorkers: most }) {
-  return h(
-    "div",
-    { class: "meter" },
-    h("span", { class: "figure" }, `${liveWorkers} of ${most}`),
-    bar(liveWorkers / most, `Workers of ${name}`),
-  );
 }
 
 /** @param {App} app @param {Account} account */
@@ -71,14 +60,10 @@ function buttons(app, account) {
   return h(
     "div",
     { class: "row-actions" },
-    h("button", { type: "button", onclick: () => changed(app, account) }, "Edit"),
+    button("Edit", () => changed(app, account)),
     account.draining
-      ? h(
-          "button",
-          { type: "button", onclick: () => drained(app, account, false) },
-          "Take work again",
-        )
-      : h("button", { type: "button", onclick: () => drained(app, account, true) }, "Drain"),
+      ? button("Take work again", () => drained(app, account, false))
+      : button("Drain", () => drained(app, account, true)),
   );
 }
 

@@ -3,7 +3,9 @@
 import { h } from "../../app/vdom.js";
 import {
   accountName,
+  button,
   empty,
+  part,
   shortId,
   table,
   taskLink,
@@ -27,10 +29,9 @@ const OVER = new Set(["ended", "failed"]);
 /** @param {App} app @param {Fleet} fleet */
 export function poolsView(app, fleet) {
   const pools = app.store.pools.newest();
-  return h(
-    "section",
-    { class: "part" },
-    h("h2", null, "Pools"),
+  return part(
+    "Pools",
+    null,
     pools.length
       ? grouped(pools, ({ runner }) => runner).map(([runner, some]) =>
           h(
@@ -106,8 +107,8 @@ function buttons(app, fleet, pool) {
   return h(
     "div",
     { class: "row-actions" },
-    h("button", { type: "button", onclick: () => checked(app, fleet, pool) }, "Check pool"),
-    h("button", { type: "button", onclick: () => reaped(app, fleet, pool) }, "Find leftovers"),
+    button("Check pool", () => checked(app, fleet, pool)),
+    button("Find leftovers", () => reaped(app, fleet, pool)),
   );
 }
 
@@ -127,36 +128,17 @@ async function reaped(app, fleet, pool) {
   const found = await app.act(() => app.api.post(path, { dryRun: true }));
   if (found === undefined) return;
   if (found.length === 0) return app.overlays.toast(`Nothing is left over in ${pool.name}`);
-  let sure = false;
-  await app.overlays.dialog(`Left over in ${pool.name}`, (close) => [
-    h(
-      "p",
-      null,
-      "This runs on the pool's platform for no open launch. What is unknown here may be another server's.",
-    ),
-    table(
+  const sure = await app.overlays.confirm({
+    title: `Left over in ${pool.name}`,
+    text: "This runs on the pool's platform for no open launch. What is unknown here may be another server's.",
+    more: table(
       "Leftovers",
       ["Launch", "On the platform", "Known here"],
       found.map((each) => ({ key: each.externalId, cells: leftoverCells(each) })),
     ),
-    h(
-      "footer",
-      { class: "dialog-actions" },
-      h("button", { type: "button", onclick: close, autofocus: true }, "Leave it"),
-      h(
-        "button",
-        {
-          type: "button",
-          class: "danger",
-          onclick() {
-            sure = true;
-            close();
-          },
-        },
-        `Stop ${plural(found.length, "leftover")}`,
-      ),
-    ),
-  ]);
+    action: `Stop ${plural(found.length, "leftover")}`,
+    danger: true,
+  });
   if (!sure) return;
   /** @type {Leftover[] | undefined} */
   const stopped = await app.act(() => app.api.post(path, {}));
@@ -216,11 +198,7 @@ function stopButton(app, launch, name) {
   return h(
     "div",
     { class: "row-actions" },
-    h(
-      "button",
-      { type: "button", class: "danger", onclick: () => stopped(app, launch, name, again) },
-      again ? "Give up" : "Stop",
-    ),
+    button(again ? "Give up" : "Stop", () => stopped(app, launch, name, again), "danger"),
   );
 }
 

@@ -1,7 +1,8 @@
 // The agents that ask for work, and the workers that are at it: what they do, and whether they are still heard.
 
 import { h } from "../../app/vdom.js";
-import { accountName, bar, dollars, empty, table, when } from "../../parts/pieces.js";
+import { bar } from "../../parts/bars.js";
+import { accountName, button, dollars, empty, part, table, when } from "../../parts/pieces.js";
 import { badge, chip } from "../../parts/states.js";
 import { agentHealth, workerHealth } from "../../text/health.js";
 import { agentLine } from "./accounts.js";
@@ -42,10 +43,9 @@ export function createWorkers(app, fleet) {
 
   return () => {
     const workers = app.store.live();
-    return h(
-      "section",
-      { class: "part" },
-      h("h2", null, "Live workers ", h("span", { class: "tally" }, workers.length)),
+    return part(
+      ["Live workers ", h("span", { class: "tally" }, workers.length)],
+      null,
       workers.length
         ? table(
             "Live workers",
@@ -53,12 +53,7 @@ export function createWorkers(app, fleet) {
             workers.slice(0, most).map((each) => ({ key: each.id, cells: cells(each) })),
           )
         : h("p", { class: "soft" }, "Nobody works on anything just now."),
-      workers.length > most &&
-        h(
-          "button",
-          { type: "button", onclick: showMore },
-          `Show more (${workers.length - most} left)`,
-        ),
+      workers.length > most && button(`Show more (${workers.length - most} left)`, showMore),
     );
   };
 
@@ -75,11 +70,7 @@ function buttons(app, worker, title) {
     "div",
     { class: "row-actions" },
     paused
-      ? h(
-          "button",
-          { type: "button", onclick: () => told(app, worker, "start", "It goes on") },
-          "Resume",
-        )
+      ? button("Resume", () => told(app, worker, "start", "It goes on"))
       : h(
           "button",
           {
@@ -88,11 +79,7 @@ function buttons(app, worker, title) {
           },
           "Pause",
         ),
-    h(
-      "button",
-      { type: "button", class: "danger", onclick: () => stopped(app, worker, title) },
-      "Stop",
-    ),
+    button("Stop", () => stopped(app, worker, title), "danger"),
   );
 }
 
@@ -116,10 +103,9 @@ async function stopped(app, worker, title) {
 /** @param {App} app @param {Fleet} fleet */
 export function agentsView(app, fleet) {
   const workers = app.store.live();
-  return h(
-    "section",
-    { class: "part" },
-    h("h2", null, "Agents ", h("span", { class: "tally" }, fleet.agents.length)),
+  return part(
+    ["Agents ", h("span", { class: "tally" }, fleet.agents.length)],
+    null,
     fleet.agents.length
       ? table(
           "Agents",

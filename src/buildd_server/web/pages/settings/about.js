@@ -1,10 +1,9 @@
 // About this server and its reader: which version, who one is here, what one may, and a way out.
 
 import { h } from "../../app/vdom.js";
-import { spentToday } from "../../parts/budget.js";
-import { facts, when } from "../../parts/pieces.js";
+import { slots, spentToday } from "../../parts/bars.js";
+import { button, facts, part, when } from "../../parts/pieces.js";
 import { chip } from "../../parts/states.js";
-import { workersOf } from "../fleet/accounts.js";
 
 /**
  * @typedef {import("../../app/main.js").App} App
@@ -34,14 +33,13 @@ export function createAbout(app) {
   /** @param {import("../../types.js").Caller} session */
   function who({ scopes, keyId, expiresAt, accountId }) {
     const account = app.store.accounts.get(accountId);
-    return h(
-      "section",
-      { class: "part" },
-      h("h2", null, "You"),
+    return part(
+      "You",
+      null,
       facts([
         ["Here as", app.admin ? "an administrator" : (account?.name ?? "an account")],
         account && ["Type", chip(account.type)],
-        account && ["Workers", workersOf(account)],
+        account && ["Workers", slots(account)],
         account && ["Spent today", spentToday(account)],
         ["May", scopeList(scopes)],
         keyId && ["Key", h("code", null, keyId)],
@@ -52,7 +50,7 @@ export function createAbout(app) {
             : "local mode: nobody is asked for a key on this machine",
         ],
       ]),
-      expiresAt && h("button", { type: "button", onclick: app.signOut }, "Log out"),
+      expiresAt && button("Log out", app.signOut),
       !app.admin && account && workspaces(app),
       !app.admin &&
         h(
@@ -67,10 +65,9 @@ export function createAbout(app) {
     read,
     view: () => [
       app.session && who(app.session),
-      h(
-        "section",
-        { class: "part" },
-        h("h2", null, "Server"),
+      part(
+        "Server",
+        null,
         facts([
           ["Version", version ? `buildd ${version}` : "…"],
           ["Address", h("code", null, location.origin)],

@@ -1,7 +1,7 @@
 // What one hook was told or is still to be told, and a way to tell it again.
 
 import { h } from "../../app/vdom.js";
-import { table, when } from "../../parts/pieces.js";
+import { button, part, table, when } from "../../parts/pieces.js";
 
 /**
  * @typedef {import("../../app/main.js").App} App
@@ -80,7 +80,7 @@ export function createDeliveries(app) {
         h(
           "div",
           { class: "row-actions" },
-          h("button", { type: "button", onclick: () => again(delivery) }, "Redeliver"),
+          button("Redeliver", () => again(delivery)),
         ),
     ];
   }
@@ -93,15 +93,9 @@ export function createDeliveries(app) {
     },
     view: () =>
       hook &&
-      h(
-        "section",
-        { class: "part", key: hook.id },
-        h(
-          "header",
-          { class: "part-head" },
-          h("h2", null, `Deliveries to ${hostOf(hook.url)}`),
-          h("button", { type: "button", onclick: hide }, "Hide"),
-        ),
+      part(
+        `Deliveries to ${hostOf(hook.url)}`,
+        button("Hide", hide),
         list.length
           ? table(
               "Deliveries",

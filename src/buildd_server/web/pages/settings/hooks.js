@@ -3,7 +3,7 @@
 import { ApiError } from "../../app/api.js";
 import { h } from "../../app/vdom.js";
 import { ask, boxes, edit, shownOnce, ticked } from "../../parts/dialogs.js";
-import { empty, table, when, workspaceName } from "../../parts/pieces.js";
+import { button, empty, part, table, when, workspaceName } from "../../parts/pieces.js";
 import { chip } from "../../parts/states.js";
 import { createDeliveries, hostOf } from "./deliveries.js";
 import { OVERLAPS } from "./keys.js";
@@ -137,7 +137,7 @@ export function createHooks(app) {
           button("New secret", () => rotate(hook)),
           button("Edit", () => change(hook)),
           button(hook.active ? "Switch off" : "Switch on", () => switched(hook)),
-          h("button", { type: "button", class: "danger", onclick: () => remove(hook) }, "Delete"),
+          button("Delete", () => remove(hook), "danger"),
         ),
     ];
   }
@@ -145,15 +145,9 @@ export function createHooks(app) {
   return {
     read,
     view: () => [
-      h(
-        "section",
-        { class: "part" },
-        h(
-          "header",
-          { class: "part-head" },
-          h("h2", null, "Hooks"),
-          app.may("admin") && button("New hook", create),
-        ),
+      part(
+        "Hooks",
+        app.may("admin") && button("New hook", create),
         hooks?.length
           ? table(
               "Hooks",
@@ -225,9 +219,4 @@ function chosenTypes(values) {
   const types = ticked(values, "type");
   if (types.length === 0) throw new ApiError(422, { detail: "Tick when it is to be called." });
   return types;
-}
-
-/** @param {string} text @param {() => void} onclick */
-function button(text, onclick) {
-  return h("button", { type: "button", key: text, onclick }, text);
 }

@@ -3,7 +3,7 @@
 import { ApiError } from "../../app/api.js";
 import { h } from "../../app/vdom.js";
 import { ask, boxes, shownOnce, ticked } from "../../parts/dialogs.js";
-import { copyable, shortId, table, when } from "../../parts/pieces.js";
+import { button, copyable, part, shortId, table, when } from "../../parts/pieces.js";
 import { chip } from "../../parts/states.js";
 
 /**
@@ -199,13 +199,8 @@ export function createKeys(app) {
         h(
           "div",
           { class: "row-actions" },
-          !key.replacedBy &&
-            h("button", { type: "button", onclick: () => rotate(path, key) }, "Rotate"),
-          h(
-            "button",
-            { type: "button", class: "danger", onclick: () => revoke(path, key) },
-            "Revoke",
-          ),
+          !key.replacedBy && button("Rotate", () => rotate(path, key)),
+          button("Revoke", () => revoke(path, key), "danger"),
         ),
     ];
   }
@@ -250,45 +245,29 @@ export function createKeys(app) {
   return {
     read,
     view: () => [
-      h(
-        "section",
-        { class: "part" },
-        h(
-          "header",
-          { class: "part-head" },
-          h("h2", null, "Administrators' keys"),
-          administers && newKey(() => create("/admin-keys", "an administrator")),
-        ),
+      part(
+        "Administrators' keys",
+        administers && button("New key", () => create("/admin-keys", "an administrator")),
         list(
           "/admin-keys",
           "administrators",
           "None in the database. One that stands in BUILDD_ADMIN_KEY is not listed.",
         ),
       ),
-      h(
-        "section",
-        { class: "part" },
-        h(
-          "header",
-          { class: "part-head" },
-          h("h2", null, "Keys of accounts"),
-          account() &&
-            h(
-              "div",
-              { class: "actions" },
-              accountChoice(),
-              administers && newKey(() => create(accountPath() ?? "", account()?.name ?? "")),
-            ),
-        ),
+      part(
+        "Keys of accounts",
+        account() &&
+          h(
+            "div",
+            { class: "actions" },
+            accountChoice(),
+            administers &&
+              button("New key", () => create(accountPath() ?? "", account()?.name ?? "")),
+          ),
         accountKeys(),
       ),
     ],
   };
-}
-
-/** @param {() => void} onclick */
-function newKey(onclick) {
-  return h("button", { type: "button", onclick }, "New key");
 }
 
 /** @param {Key} key */

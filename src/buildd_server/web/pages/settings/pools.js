@@ -2,7 +2,15 @@
 
 import { h } from "../../app/vdom.js";
 import { ask, edit } from "../../parts/dialogs.js";
-import { accountName, copyable, empty, table, workspaceName } from "../../parts/pieces.js";
+import {
+  accountName,
+  button,
+  copyable,
+  empty,
+  part,
+  table,
+  workspaceName,
+} from "../../parts/pieces.js";
 import { chip } from "../../parts/states.js";
 import { poolHealth } from "../../text/health.js";
 import { accountField, body, chosenRunner, fields, moreFields, pluginField } from "./pool-form.js";
@@ -111,13 +119,9 @@ export function createPools(app) {
         h(
           "div",
           { class: "row-actions" },
-          h("button", { type: "button", onclick: () => change(pool) }, "Edit"),
-          h(
-            "button",
-            { type: "button", onclick: () => switched(pool) },
-            pool.enabled ? "Disable" : "Enable",
-          ),
-          h("button", { type: "button", class: "danger", onclick: () => remove(pool) }, "Delete"),
+          button("Edit", () => change(pool)),
+          button(pool.enabled ? "Disable" : "Enable", () => switched(pool)),
+          button("Delete", () => remove(pool), "danger"),
         ),
     ];
   }
@@ -144,17 +148,9 @@ export function createPools(app) {
   return {
     read,
     view: () =>
-      h(
-        "section",
-        { class: "part" },
-        h(
-          "header",
-          { class: "part-head" },
-          h("h2", null, "Pools"),
-          app.may("admin") &&
-            app.store.accounts.byId.size > 0 &&
-            h("button", { type: "button", onclick: create }, "New pool"),
-        ),
+      part(
+        "Pools",
+        app.may("admin") && app.store.accounts.byId.size > 0 && button("New pool", create),
         app.store.accounts.byId.size === 0
           ? [
               h(

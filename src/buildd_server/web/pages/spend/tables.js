@@ -1,9 +1,9 @@
 // The tables and figures around the chart of spending: filters, sums, budgets of today, tasks, what runs now.
 
 import { h } from "../../app/vdom.js";
+import { spentToday } from "../../parts/bars.js";
 import {
   accountName,
-  budgetBar,
   dollars,
   shortId,
   table,
@@ -169,7 +169,7 @@ export function budgets(app, kind, rows) {
           link(app, kind, each.id),
           dollars(cost(each.id)),
           count(spent.get(each.id)?.attempts ?? 0),
-          today(each),
+          spentToday(each),
         ],
       })),
       ...gone.map(({ id, costUsd, attempts }) => ({
@@ -184,39 +184,6 @@ export function budgets(app, kind, rows) {
 function link(app, kind, id) {
   if (kind === "account") return h("a", { href: "/fleet" }, accountName(app, id));
   return h("a", { href: `/workspaces/${id}` }, workspaceName(app, id));
-}
-
-/** @param {{name: string, spentToday: number, reservedToday: number, maxCostPerDay: number | null}} owner */
-function today({ name, spentToday, reservedToday, maxCostPerDay }) {
-  const reserved =
-    reservedToday > 0 && h("span", { class: "soft" }, ` + ${money(reservedToday)} reserved`);
-  if (maxCostPerDay === null)
-    return h(
-      "p",
-      { class: "budget" },
-      dollars(spentToday),
-      reserved,
-      h("span", { class: "soft" }, ", no limit"),
-    );
-  const share = (/** @type {number} */ amount) => (maxCostPerDay > 0 ? amount / maxCostPerDay : 1);
-  const all = share(spentToday + reservedToday);
-  return h(
-    "div",
-    { class: "budget" },
-    h(
-      "p",
-      null,
-      dollars(spentToday),
-      reserved,
-      h("span", { class: "soft" }, ` of ${money(maxCostPerDay)}`),
-    ),
-    budgetBar({
-      spent: share(spentToday),
-      reserved: share(reservedToday),
-      label: `Today's budget of ${name}`,
-      tone: all >= 1 ? "bad" : all >= 0.8 ? "ask" : "busy",
-    }),
-  );
 }
 
 /** The tasks that cost most. @param {App} app @param {Spend[]} rows */

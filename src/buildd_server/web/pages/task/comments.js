@@ -3,7 +3,7 @@
 
 import { h } from "../../app/vdom.js";
 import { markdownView } from "../../parts/markdown.js";
-import { accountName, when } from "../../parts/pieces.js";
+import { accountName, button, when } from "../../parts/pieces.js";
 import { visible } from "../../text/visible.js";
 
 /**
@@ -153,17 +153,8 @@ export function createComments(app, artifactId, alive) {
     return h(
       "span",
       { class: "comment-actions" },
-      mine(comment) &&
-        h(
-          "button",
-          { type: "button", class: "quiet", onclick: () => open(comment.id, change) },
-          "Edit",
-        ),
-      h(
-        "button",
-        { type: "button", class: "quiet", onclick: () => void resolve(comment) },
-        comment.resolved ? "Reopen" : "Resolve",
-      ),
+      mine(comment) && button("Edit", () => open(comment.id, change), "quiet"),
+      button(comment.resolved ? "Reopen" : "Resolve", () => void resolve(comment), "quiet"),
     );
   }
 
@@ -187,7 +178,7 @@ export function createComments(app, artifactId, alive) {
           { class: "faint" },
           alive() ? "The running agent receives it." : "The attempt is over: no agent receives it.",
         ),
-        h("button", { type: "button", class: "quiet", onclick: () => discard(key) }, "Cancel"),
+        button("Cancel", () => discard(key), "quiet"),
         h(
           "button",
           { type: "submit", class: "primary", disabled: draft.busy },

@@ -2,6 +2,7 @@
 
 import { h } from "../../app/vdom.js";
 import { icon } from "../../parts/icons.js";
+import { button } from "../../parts/pieces.js";
 import { visible } from "../../text/visible.js";
 import { count, plural } from "../../text/words.js";
 
@@ -38,12 +39,7 @@ export function diffBar(files, { jump, fold, folded, split, choose }) {
     h(
       "div",
       { class: "actions" },
-      named.length > 1 &&
-        h(
-          "button",
-          { type: "button", class: "quiet", onclick: fold },
-          folded ? "Unfold all" : "Fold all",
-        ),
+      named.length > 1 && button(folded ? "Unfold all" : "Fold all", fold, "quiet"),
       choose && layouts(split, choose),
     ),
   );

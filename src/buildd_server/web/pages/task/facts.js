@@ -1,9 +1,10 @@
 // What is known of a task besides its story: where it belongs, what it may cost, what it is about, what came of it.
 
 import { h } from "../../app/vdom.js";
+import { budget } from "../../parts/bars.js";
 import { icon } from "../../parts/icons.js";
 import { markdownView } from "../../parts/markdown.js";
-import { accountName, budgetBar, dollars, when, workspaceName } from "../../parts/pieces.js";
+import { accountName, when, workspaceName } from "../../parts/pieces.js";
 import { badge, chip } from "../../parts/states.js";
 import { visible } from "../../text/visible.js";
 import { exact } from "../../text/words.js";
@@ -41,7 +42,7 @@ export function facts(app, task, worker) {
     ),
     fact("Route", ROUTES[task.runnerPreference] ?? task.runnerPreference),
     task.claimedBy && fact("Account", accountName(app, task.claimedBy)),
-    fact("Cost", costs(task)),
+    fact("Cost", budget({ label: "Budget of the task", spent: task.costUsd, most: task.maxCost })),
     fact("Attempt", `${task.attempt} of ${task.maxAttempts}`),
     task.priority !== 0 && fact("Priority", String(task.priority)),
     task.requiredCapabilities.length > 0 &&
@@ -75,19 +76,6 @@ export function facts(app, task, worker) {
 /** @param {string} name @param {Child} value */
 function fact(name, value) {
   return h("div", { key: name }, h("dt", null, name), h("dd", null, value));
-}
-
-/** @param {Task} task @returns {Child} */
-function costs({ costUsd, maxCost }) {
-  if (maxCost === null) return dollars(costUsd);
-  const spent = maxCost > 0 ? costUsd / maxCost : 1;
-  const tone = spent >= 1 ? "bad" : spent >= 0.8 ? "ask" : "busy";
-  return [
-    dollars(costUsd),
-    " of ",
-    dollars(maxCost),
-    budgetBar({ spent, reserved: 0, label: "Spent", tone }),
-  ];
 }
 
 /** What it waits for. @param {{id: string, task: Task | undefined}[]} parents */

@@ -1,7 +1,7 @@
 // All workspaces: their repositories, who is at work there, and what that costs today.
 
 import { h } from "../../app/vdom.js";
-import { spentToday } from "../../parts/budget.js";
+import { spentToday } from "../../parts/bars.js";
 import { icon } from "../../parts/icons.js";
 import { empty, head, table } from "../../parts/pieces.js";
 import { newWorkspace } from "./change.js";

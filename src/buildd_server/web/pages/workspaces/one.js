@@ -2,9 +2,9 @@
 // tasks are made by themselves.
 
 import { h } from "../../app/vdom.js";
-import { spentToday } from "../../parts/budget.js";
+import { spentToday } from "../../parts/bars.js";
 import { createGrants } from "../../parts/grants.js";
-import { empty, facts, head } from "../../parts/pieces.js";
+import { button, empty, facts, head, part } from "../../parts/pieces.js";
 import { changeMemory, changeWorkspace, removeWorkspace } from "./change.js";
 import { atWork, place } from "./list.js";
 import { createSchedules } from "./schedules.js";
@@ -40,14 +40,8 @@ export function createOne(app, id) {
         head(
           shown.name,
           h("a", { class: "button", href: `/?workspace=${id}` }, "Its board"),
-          administers &&
-            h("button", { type: "button", onclick: () => changeWorkspace(app, shown) }, "Edit"),
-          administers &&
-            h(
-              "button",
-              { type: "button", class: "danger", onclick: () => removeWorkspace(app, shown) },
-              "Delete",
-            ),
+          administers && button("Edit", () => changeWorkspace(app, shown)),
+          administers && button("Delete", () => removeWorkspace(app, shown), "danger"),
         ),
         about(shown),
         memoryView(app, shown, administers),
@@ -91,16 +85,9 @@ function about(workspace) {
 /** @param {App} app @param {Workspace} workspace @param {boolean} administers */
 function memoryView(app, workspace, administers) {
   const size = Object.keys(workspace.memory).length;
-  return h(
-    "section",
-    { class: "part" },
-    h(
-      "header",
-      { class: "part-head" },
-      h("h2", null, "Memory"),
-      administers &&
-        h("button", { type: "button", onclick: () => changeMemory(app, workspace) }, "Edit memory"),
-    ),
+  return part(
+    "Memory",
+    administers && button("Edit memory", () => changeMemory(app, workspace)),
     size > 0
       ? h("pre", { class: "json", tabindex: "0" }, JSON.stringify(workspace.memory, null, 2))
       : h(

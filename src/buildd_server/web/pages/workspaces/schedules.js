@@ -2,7 +2,7 @@
 
 import { h } from "../../app/vdom.js";
 import { ask, edit, json } from "../../parts/dialogs.js";
-import { copyable, table, when } from "../../parts/pieces.js";
+import { button, copyable, part, table, when } from "../../parts/pieces.js";
 
 /**
  * @typedef {import("../../app/main.js").App} App
@@ -102,17 +102,9 @@ export function createSchedules(app, workspaceId) {
         h(
           "div",
           { class: "row-actions" },
-          h(
-            "button",
-            { type: "button", onclick: () => switched(schedule, !enabled) },
-            enabled ? "Switch off" : "Switch on",
-          ),
-          h("button", { type: "button", onclick: () => change(schedule) }, "Edit"),
-          h(
-            "button",
-            { type: "button", class: "danger", onclick: () => remove(schedule) },
-            "Delete",
-          ),
+          button(enabled ? "Switch off" : "Switch on", () => switched(schedule, !enabled)),
+          button("Edit", () => change(schedule)),
+          button("Delete", () => remove(schedule), "danger"),
         ),
     ];
   }
@@ -120,15 +112,9 @@ export function createSchedules(app, workspaceId) {
   return {
     read,
     view: () =>
-      h(
-        "section",
-        { class: "part" },
-        h(
-          "header",
-          { class: "part-head" },
-          h("h2", null, "Schedules"),
-          app.may("create") && h("button", { type: "button", onclick: create }, "New schedule"),
-        ),
+      part(
+        "Schedules",
+        app.may("create") && button("New schedule", create),
         schedules?.length
           ? table(
               "Schedules",

@@ -2,7 +2,7 @@
 
 import { h } from "../../app/vdom.js";
 import { ask, edit, json, shownOnce } from "../../parts/dialogs.js";
-import { copyable, facts, table, when } from "../../parts/pieces.js";
+import { button, copyable, facts, part, table, when } from "../../parts/pieces.js";
 import { chip } from "../../parts/states.js";
 
 /**
@@ -143,7 +143,7 @@ export function createSources(app, workspaceId) {
             button("End rotation", () => endRotation(source)),
           ],
           button("Edit", () => change(source)),
-          h("button", { type: "button", class: "danger", onclick: () => remove(source) }, "Delete"),
+          button("Delete", () => remove(source), "danger"),
         ),
     ];
   }
@@ -151,15 +151,9 @@ export function createSources(app, workspaceId) {
   return {
     read,
     view: () =>
-      h(
-        "section",
-        { class: "part" },
-        h(
-          "header",
-          { class: "part-head" },
-          h("h2", null, "Sources"),
-          app.may("admin") && button("New source", create),
-        ),
+      part(
+        "Sources",
+        app.may("admin") && button("New source", create),
         sources?.length
           ? table(
               "Sources",
@@ -181,11 +175,6 @@ export function createSources(app, workspaceId) {
 /** @param {string} workspaceId */
 function command(workspaceId) {
   return `buildd sources create ${workspaceId} issues --type github --config '{"repository": "acme/shop"}'`;
-}
-
-/** @param {string} text @param {() => void} onclick */
-function button(text, onclick) {
-  return h("button", { type: "button", onclick, key: text }, text);
 }
 
 /** The settings that were given, of those that a form calls `config.…`. @param {Record<string, string>} values */
