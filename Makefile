@@ -63,6 +63,9 @@ check: .make/dev .make/web  ## every gate that reads the code without running it
 	$(WEB)/.bin/tsc --project tests/web
 	$(WEB)/@biomejs/cli-*/biome check --error-on-warnings
 
+screenshots: .make/real .make/browser  ## the pictures of the dashboard in the docs, taken of an office that is played
+	@$(BIN)/python -m tests.pictures
+
 audit: .make/dev  ## known holes in what is installed with buildd (asks an index of vulnerabilities)
 	$(BIN)/pip-audit --strict --disable-pip --require-hashes --requirement requirements/run.txt
 
