@@ -90,6 +90,15 @@ def test_nobody_is_sent_elsewhere_after_logging_in(
         assert page.url == f"{server.url}/"
 
 
+def log_in(opened: Tab, key: str = ADMIN_KEY) -> Page:
+    """As an administrator, unless the key is another's."""
+    page = opened.go("/login")
+    page.get_by_label("Key").fill(key)
+    page.get_by_label("Key").press("Enter")
+    feed(page, "Live")
+    return page
+
+
 def test_whose_session_ends_is_asked_again_in_every_tab(
     database: str, mine: BrowserContext
 ) -> None:
@@ -106,8 +115,36 @@ def test_whose_session_ends_is_asked_again_in_every_tab(
         feed(second.go("/fleet"), "Live")
         owner(server).accounts.revoke_admin_key(id=made.id)
         for each in (first, second):
-            each.page.wait_for_url("**/login?next=*")
-            each.page.get_by_label("Key").wait_for()
+            each.page.get_by_role("dialog", name="Log in again").get_by_label("Key").wait_for()
+
+
+def test_whoever_logs_in_again_goes_on_with_what_they_were_doing(
+    database: str, mine: BrowserContext
+) -> None:
+    with (
+        running(database) as server,
+        tab(mine, server.url) as first,
+        tab(mine, server.url) as second,
+    ):
+        title(owner(server), "waits")
+        page = log_in(first)
+        feed(second.go("/fleet"), "Live")
+        page.get_by_role("button", name="New task").first.click()
+        page.get_by_label("Title").fill("half a sen")
+        mine.clear_cookies()
+        page.get_by_role("button", name="Create task").click()
+        again = page.get_by_role("dialog", name="Log in again")
+        page.keyboard.press("Escape")
+        page.keyboard.press("Escape")
+        again.get_by_label("Key").fill(ADMIN_KEY)
+        again.get_by_role("button", name="Log in").click()
+        page.get_by_role("dialog").first.wait_for(state="detached")
+        page.get_by_role("link", name="half a sen").first.wait_for()
+        title(owner(server), "told by the feed")
+        page.get_by_text("told by the feed").first.wait_for()
+        page.get_by_role("button", name="Log out").click()
+        for each in (first, second):
+            each.page.wait_for_url("**/login")
 
 
 def test_all_tabs_of_a_browser_share_one_stream_and_the_next_takes_it_over(

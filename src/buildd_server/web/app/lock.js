@@ -14,7 +14,7 @@ import { h } from "./vdom.js";
  */
 export function createLock(app, { returned, left }) {
   const others = new BroadcastChannel("buildd-session");
-  /** @type {{opened: Promise<boolean>, open: (yes: boolean) => void} | null} */
+  /** @type {{opened: Promise<boolean>, open: () => void} | null} */
   let locked = null;
   /** @type {ReturnType<typeof import("../parts/forms.js").createForm> | null} */
   let form = null;
@@ -31,8 +31,11 @@ export function createLock(app, { returned, left }) {
   /** Answers true as soon as somebody has logged in again. @returns {Promise<boolean>} */
   function lock() {
     if (locked === null) {
-      const { promise, resolve } = Promise.withResolvers();
-      locked = { opened: promise, open: resolve };
+      const made = { opened: Promise.resolve(true), open: () => {} };
+      made.opened = new Promise((resolve) => {
+        made.open = () => resolve(true);
+      });
+      locked = made;
       void ask();
     }
     return locked.opened;
@@ -58,7 +61,7 @@ export function createLock(app, { returned, left }) {
       return locked !== null;
     },
     unlock() {
-      locked?.open(true);
+      locked?.open();
       locked = null;
       form = null;
       app().redraw();

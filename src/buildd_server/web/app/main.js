@@ -214,11 +214,13 @@ export function createApp() {
     feed?.close();
     if (app.session !== null && shown.page !== null) return lock.lock();
     if (shown.route === "login") return false;
+    app.session = null;
     if (location.pathname !== "/login") {
       const back = location.pathname + location.search;
       history.replaceState(null, "", `/login?next=${encodeURIComponent(back)}`);
     }
     void show();
+    return false;
   }
 
   /** Go on with the page for whoever it was drawn for; for anybody else, begin anew. */
@@ -234,9 +236,11 @@ export function createApp() {
   }
 
   async function signOut() {
-    await act(() => api.delete("/auth/session"));
-    lock.tell("out");
-    left();
+    await act(async () => {
+      await api.delete("/auth/session");
+      lock.tell("out");
+      left();
+    });
   }
 
   function left() {
