@@ -8,7 +8,7 @@ import { createHooks } from "./settings/hooks.js";
 import { createKeys } from "./settings/keys.js";
 import { createPools } from "./settings/pools.js";
 
-/** @typedef {{read: () => unknown, view: () => import("../app/vdom.js").Child}} Tab */
+/** @typedef {{read: () => unknown, view: () => import("../app/vdom.js").Child, close?: () => void}} Tab */
 
 /** @type {import("../app/router.js").PageMaker} */
 export function page(app) {
@@ -41,6 +41,9 @@ export function page(app) {
   return {
     title: () => "Settings",
     reset: () => void chosen().tab.read(),
+    close() {
+      for (const { tab } of tabs.values()) tab.close?.();
+    },
     view() {
       const { id, tab } = chosen();
       return [

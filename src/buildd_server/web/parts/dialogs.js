@@ -11,7 +11,7 @@ import { button, copyable } from "./pieces.js";
  * @typedef {import("./forms.js").Field} Field
  * @typedef {Record<string, string>} Values
  * @typedef {{fields: Field[], action: string, send: (values: Values) => Promise<any>,
- *   extra?: Child, more?: {label: string, fields: Field[]}, danger?: boolean}} Asked
+ *   extra?: Child | (() => Child), more?: {label: string, fields: Field[]}, danger?: boolean}} Asked
  * @typedef {{title: string, path: string, fields: (thing: any) => Field[],
  *   body: (values: Values) => Record<string, unknown>, extra?: (thing: any) => Child,
  *   more?: (thing: any) => {label: string, fields: Field[]}}} Change

@@ -144,7 +144,14 @@ function codeBlock(text, language) {
 /** @param {MouseEvent} event @param {string} text */
 async function copy(event, text) {
   const button = /** @type {HTMLElement} */ (event.currentTarget);
-  await navigator.clipboard.writeText(text);
+  try {
+    await navigator.clipboard.writeText(text);
+  } catch {
+    // Kept from pages that came over plain HTTP: what is selected can be copied by key.
+    const code = button.parentElement?.querySelector("code");
+    if (code) getSelection()?.selectAllChildren(code);
+    return;
+  }
   button.dataset.copied = "";
   setTimeout(() => delete button.dataset.copied, SHOWN_FOR);
 }

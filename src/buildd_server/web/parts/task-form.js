@@ -1,7 +1,8 @@
 // The dialog in which a person puts in a task. Sent twice, by a double click or after a broken
 // connection, it makes one task: the same words go under the same key.
 
-import { createForm } from "./forms.js";
+import { ROUTES } from "../text/routes.js";
+import { ask, edit, number } from "./dialogs.js";
 import { createPicker } from "./task-picker.js";
 
 /**
@@ -15,79 +16,87 @@ const LAST = "buildd-workspace";
 /**
  * @param {App} app
  * @param {string} [workspace] where it goes unless another is chosen
- * @returns {Promise<Task | null>} the task, if one was made
  */
 export async function openTaskForm(app, workspace = "") {
   const dependencies = createPicker(app, chosenWorkspace);
   const keyOf = createKeys();
-  /** @type {Task | null} */
-  let made = null;
-  let close = () => {};
-  const form = createForm(app, {
-    fields: fields(app, workspace),
+  /** @type {Task | undefined} */
+  const made = await ask(app, "New task", {
+    fields: [...textFields({}), workspaceField(app, workspace), ...claimFields(app, {})],
     extra: dependencies.view,
-    more: { label: "Attempts and times", fields: LIMITS },
+    more: { label: "Attempts and times", fields: [attemptsField({}), ...TIMES] },
     action: "Create task",
     async send(values) {
       const body = taskOf(values, dependencies.picked());
       return app.api.post("/tasks", body, keyOf(JSON.stringify(body)));
     },
-    done(/** @type {Task} */ task) {
-      made = task;
-      remember(task.workspaceId);
-      app.store.tasks.put(task);
-      app.overlays.toast(`Created: ${task.title}`);
-      close();
-    },
   });
-  await app.overlays.dialog("New task", (closes) => {
-    close = closes;
-    return form.view();
-  });
-  return made;
+  if (made === undefined) return;
+  localStorage.setItem(LAST, made.workspaceId);
+  app.store.tasks.put(made);
+  app.overlays.toast(`Created: ${made.title}`);
 }
 
-/** @param {App} app @param {string} workspace @returns {Field[]} */
-function fields(app, workspace) {
-  const workspaces = app.store.workspaces.newest();
-  const known = new Set(workspaces.map(({ id }) => id));
-  const chosen =
-    [workspace, remembered()].find((each) => known.has(each)) ?? workspaces[0]?.id ?? "";
+/** @param {App} app @param {Task} task */
+export async function editTask(app, { id }) {
+  const changed = await edit(app, {
+    title: "Edit task",
+    path: `/tasks/${id}`,
+    fields: (task) => [...textFields(task), ...claimFields(app, task), attemptsField(task)],
+    body: (values) => ({
+      ...claimOf(values),
+      title: values.title,
+      description: values.description || null,
+      maxCost: number(values.maxCost),
+      maxAttempts: Number(values.maxAttempts || 1),
+    }),
+  });
+  if (changed) app.store.tasks.put(changed);
+}
+
+/** @param {Partial<Task>} task @returns {Field[]} */
+function textFields({ title, description }) {
   return [
-    { name: "title", label: "Title", required: true, focus: true },
+    { name: "title", label: "Title", required: true, focus: true, value: title ?? null },
     {
       name: "description",
       label: "Description",
       rows: 5,
       hint: "Markdown. What there is to do, and how one sees that it is done.",
+      value: description ?? null,
     },
-    {
-      name: "workspaceId",
-      label: "Workspace",
-      value: chosen,
-      options: workspaces.map(({ id, name }) => [id, name]),
-    },
-    {
-      name: "runnerPreference",
-      label: "Who may take it",
-      options: [
-        ["any", "Any account"],
-        ["user", "A person's machines"],
-        ["service", "An always-on service"],
-        ["action", "GitHub Actions"],
-      ],
-    },
+  ];
+}
+
+/** @param {App} app @param {string} wanted @returns {Field} */
+function workspaceField(app, wanted) {
+  const workspaces = app.store.workspaces.newest();
+  const known = new Set(workspaces.map(({ id }) => id));
+  const chosen = [wanted, localStorage.getItem(LAST) ?? ""].find((each) => known.has(each));
+  return {
+    name: "workspaceId",
+    label: "Workspace",
+    value: chosen ?? workspaces[0]?.id ?? null,
+    options: workspaces.map(({ id, name }) => [id, name]),
+  };
+}
+
+/** Who may take it, when, and for how much. @param {App} app @param {Partial<Task>} task @returns {Field[]} */
+function claimFields(app, { runnerPreference, requiredCapabilities, priority, maxCost }) {
+  return [
+    { name: "runnerPreference", label: "Route", options: ROUTES, value: runnerPreference ?? "any" },
     {
       name: "requiredCapabilities",
       label: "Required capabilities",
       hint: "Separated by commas: only an agent that offers all of them takes it.",
       list: capabilities(app),
+      value: requiredCapabilities?.join(", ") ?? null,
     },
     {
       name: "priority",
       label: "Priority",
       type: "number",
-      value: 0,
+      value: priority ?? 0,
       step: "1",
       hint: "Higher goes first.",
     },
@@ -99,20 +108,25 @@ function fields(app, workspace) {
       step: "any",
       placeholder: "no limit",
       hint: "For all its attempts together.",
+      value: maxCost ?? null,
     },
   ];
 }
 
-/** @type {Field[]} */
-const LIMITS = [
-  {
+/** @param {Partial<Task>} task @returns {Field} */
+function attemptsField({ maxAttempts }) {
+  return {
     name: "maxAttempts",
     label: "Attempts before it fails",
     type: "number",
     min: 1,
     step: "1",
-    value: 3,
-  },
+    value: maxAttempts ?? 3,
+  };
+}
+
+/** @type {Field[]} */
+const TIMES = [
   {
     name: "timeoutSeconds",
     label: "Seconds that one attempt may take",
@@ -136,27 +150,28 @@ const LIMITS = [
  * @param {string[]} dependsOn
  */
 export function taskOf(values, dependsOn) {
-  const { workspaceId, title, description, runnerPreference } = values;
-  const wanted = (values.requiredCapabilities ?? "").split(",").map((each) => each.trim());
-  const notBefore = values.notBefore ? new Date(values.notBefore).toISOString() : undefined;
+  const { workspaceId, title, description } = values;
   return {
+    ...claimOf(values),
     workspaceId,
     title: title?.trim(),
     description: description?.trim() || undefined,
-    runnerPreference,
-    requiredCapabilities: [...new Set(wanted.filter(Boolean))],
-    priority: number(values.priority),
-    maxCost: number(values.maxCost),
+    maxCost: number(values.maxCost) ?? undefined,
     dependsOn,
-    maxAttempts: number(values.maxAttempts),
-    timeoutSeconds: number(values.timeoutSeconds),
-    notBefore,
+    maxAttempts: number(values.maxAttempts) ?? undefined,
+    timeoutSeconds: number(values.timeoutSeconds) ?? undefined,
+    notBefore: values.notBefore ? new Date(values.notBefore).toISOString() : undefined,
   };
 }
 
-/** @param {string | undefined} text */
-function number(text) {
-  return text ? Number(text) : undefined;
+/** @param {Record<string, string>} values */
+function claimOf({ runnerPreference, requiredCapabilities = "", priority }) {
+  const wanted = requiredCapabilities.split(",").map((each) => each.trim());
+  return {
+    runnerPreference,
+    requiredCapabilities: [...new Set(wanted.filter(Boolean))],
+    priority: number(priority) ?? 0,
+  };
 }
 
 /** A key that stays while the words stay. */
@@ -193,21 +208,4 @@ function capabilities(app) {
     ...app.store.pools.newest().flatMap((each) => each.capabilities),
   ];
   return [...new Set(named)].sort().slice(0, 50);
-}
-
-function remembered() {
-  try {
-    return localStorage.getItem(LAST) ?? "";
-  } catch {
-    return "";
-  }
-}
-
-/** @param {string} workspace */
-function remember(workspace) {
-  try {
-    localStorage.setItem(LAST, workspace);
-  } catch {
-    // A browser that keeps nothing: the next task begins with the first workspace.
-  }
 }

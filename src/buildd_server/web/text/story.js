@@ -1,6 +1,8 @@
 // The story of a task: what happened to it and when, told from records where there are any and from
 // events where nothing else remembers (pauses, questions, edits).
 
+import { asksBudget } from "./questions.js";
+
 /**
  * @typedef {import("../types.js").Task} Task
  * @typedef {import("../types.js").Worker} Worker
@@ -272,5 +274,5 @@ function ofTaskEvent({ seq, type, at, data }, task) {
 
 /** What the server itself asks. @param {import("../types.js").WaitingFor | undefined} asked */
 function ofBudget(asked) {
-  return asked?.code === "budget_exhausted" ? { title: "Budget used up", sign: "coin" } : {};
+  return asksBudget(asked) ? { title: "Budget used up", sign: "coin" } : {};
 }

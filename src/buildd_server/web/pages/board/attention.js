@@ -6,6 +6,7 @@ import { openApproval } from "../../parts/approval.js";
 import { icon } from "../../parts/icons.js";
 import { markdownView } from "../../parts/markdown.js";
 import { accountName, button, when, workspaceName } from "../../parts/pieces.js";
+import { asksBudget, optionsOf } from "../../text/questions.js";
 import { relative } from "../../text/words.js";
 import { accepts } from "./columns.js";
 import { createMemo } from "./memo.js";
@@ -16,9 +17,6 @@ import { createMemo } from "./memo.js";
  * @typedef {import("../../types.js").Worker} Worker
  * @typedef {import("./columns.js").Filters} Filters
  */
-
-/** @type {Record<string, string[]>} What can be answered where the agent names nothing. */
-const USUAL = { confirmation: ["Yes", "No"] };
 
 /** @param {App} app */
 export function createAttention(app) {
@@ -69,8 +67,8 @@ export function createAttention(app) {
   /** @param {Worker} worker @param {Task | undefined} task */
   function questionView(worker, task) {
     const { waitingFor } = worker;
-    const budget = waitingFor?.code === "budget_exhausted";
-    const options = waitingFor?.options ?? USUAL[waitingFor?.type ?? ""] ?? [];
+    const budget = asksBudget(waitingFor);
+    const options = waitingFor ? optionsOf(waitingFor) : [];
     return item({
       key: worker.id,
       sign: budget ? "coin" : "ask",

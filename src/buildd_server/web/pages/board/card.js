@@ -7,6 +7,7 @@ import { icon } from "../../parts/icons.js";
 import { accountName, when, workspaceName } from "../../parts/pieces.js";
 import { badge, chip, tone } from "../../parts/states.js";
 import { openWhy } from "../../parts/why.js";
+import { asksBudget } from "../../text/questions.js";
 import { money, relative } from "../../text/words.js";
 import { createMemo } from "./memo.js";
 
@@ -149,7 +150,7 @@ function waiting(app, task) {
 function working(task, worker) {
   if (!worker) return h("span", { class: "card-state" }, "starting");
   const asks = worker.waitingFor !== null;
-  const budget = worker.waitingFor?.code === "budget_exhausted";
+  const budget = asksBudget(worker.waitingFor);
   return h(
     "span",
     { class: "card-state" },

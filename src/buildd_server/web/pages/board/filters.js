@@ -2,6 +2,7 @@
 
 import { h } from "../../app/vdom.js";
 import { button } from "../../parts/pieces.js";
+import { ROUTES } from "../../text/routes.js";
 import { filtersOf } from "./columns.js";
 
 /**
@@ -10,24 +11,21 @@ import { filtersOf } from "./columns.js";
  */
 
 const PAUSE = 250; // Milliseconds after the last key.
-const ROUTES = [
-  ["any", "any account"],
-  ["user", "user"],
-  ["service", "service"],
-  ["action", "action"],
-];
 
 /** @param {App} app */
 export function createFilters(app) {
   let typed = filtersOf(app.query()).text;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
-  let timer;
+  let timer; // Only while somebody types: then the field is theirs.
 
   /** @param {Event} event */
   function oninput(event) {
     typed = /** @type {HTMLInputElement} */ (event.target).value;
     clearTimeout(timer);
-    timer = setTimeout(() => app.setQuery({ text: typed.trim() }), PAUSE);
+    timer = setTimeout(() => {
+      timer = undefined;
+      app.setQuery({ text: typed.trim() });
+    }, PAUSE);
   }
 
   /** @param {KeyboardEvent} event */
@@ -35,9 +33,13 @@ export function createFilters(app) {
     if (event.key === "Escape") /** @type {HTMLElement} */ (event.target).blur();
   }
 
-  function clear() {
+  function close() {
     clearTimeout(timer);
-    typed = "";
+    timer = undefined;
+  }
+
+  function clear() {
+    close();
     app.setQuery({ workspace: null, route: null, account: null, text: null });
   }
 
@@ -66,11 +68,12 @@ export function createFilters(app) {
 
   return {
     clear,
-    close: () => clearTimeout(timer),
+    close,
     /** @param {Filters} filters */
     active: (filters) => Object.values(filters).some(Boolean),
     /** @param {Filters} filters */
     view(filters) {
+      if (timer === undefined && typed.trim() !== filters.text) typed = filters.text;
       const workspaces = app.store.workspaces.newest().map(({ id, name }) => [id, name]);
       const accounts = app.store.accounts.newest().map(({ id, name }) => [id, name]);
       return h(

@@ -29,6 +29,7 @@ export function createDeliveries(app) {
   /** @type {Delivery[]} */
   let list = [];
   let watch = 0;
+  let closed = false;
 
   /** @param {Hook} chosen */
   async function show(chosen) {
@@ -44,7 +45,7 @@ export function createDeliveries(app) {
     if (page === undefined || hook?.id !== id) return;
     list = page.items;
     app.redraw();
-    if (app.route === "settings" && list.some(onItsWay)) watch = window.setTimeout(read, EVERY);
+    if (!closed && list.some(onItsWay)) watch = window.setTimeout(read, EVERY);
   }
 
   /** @param {Delivery} delivery */
@@ -87,6 +88,10 @@ export function createDeliveries(app) {
 
   return {
     show,
+    close() {
+      closed = true;
+      clearTimeout(watch);
+    },
     /** @param {Hook} gone */
     forget(gone) {
       if (gone.id === hook?.id) hide();

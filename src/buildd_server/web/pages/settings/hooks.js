@@ -144,6 +144,7 @@ export function createHooks(app) {
 
   return {
     read,
+    close: deliveries.close,
     view: () => [
       part(
         "Hooks",

@@ -3,8 +3,8 @@
 import { needsApproval } from "../../app/store.js";
 import { h } from "../../app/vdom.js";
 import { openApproval } from "../../parts/approval.js";
-import { edit, lines, number } from "../../parts/dialogs.js";
 import { icon } from "../../parts/icons.js";
+import { editTask } from "../../parts/task-form.js";
 import { openWhy } from "../../parts/why.js";
 
 /**
@@ -13,13 +13,6 @@ import { openWhy } from "../../parts/why.js";
  * @typedef {import("../../types.js").Worker} Worker
  * @typedef {{label: string, sign: string, kind?: string, run: () => Promise<unknown> | void, title?: string}} Action
  */
-
-const ROUTES = /** @type {[string, string][]} */ ([
-  ["any", "Any account"],
-  ["user", "People's machines"],
-  ["service", "Services"],
-  ["action", "GitHub Actions"],
-]);
 
 /**
  * @param {App} app
@@ -154,7 +147,7 @@ function ofPending(app, task) {
   return [
     ...approve,
     { label: "Why does it wait?", sign: "clock", run: () => openWhy(app, task) },
-    { label: "Edit", sign: "settings", run: () => change(app, task) },
+    { label: "Edit", sign: "settings", run: () => editTask(app, task) },
     cancel(app, task),
   ];
 }
@@ -200,63 +193,4 @@ function verb(app, task, word, done) {
   return app.act(async () => {
     app.store.tasks.put(await app.api.post(`/tasks/${task.id}/${word}`));
   }, done);
-}
-
-/** @param {App} app @param {Task} task */
-async function change(app, task) {
-  const changed = await edit(app, {
-    title: "Edit task",
-    path: `/tasks/${task.id}`,
-    fields,
-    body: (values) => ({
-      title: values.title ?? "",
-      description: values.description || null,
-      priority: Number(values.priority || 0),
-      runnerPreference: values.runnerPreference,
-      requiredCapabilities: lines((values.requiredCapabilities ?? "").replaceAll(",", "\n")),
-      maxCost: number(values.maxCost),
-      maxAttempts: Number(values.maxAttempts || 1),
-    }),
-  });
-  if (changed) app.store.tasks.put(changed);
-}
-
-/** @param {Task} task @returns {import("../../parts/forms.js").Field[]} */
-function fields(task) {
-  return [
-    { name: "title", label: "Title", value: task.title, required: true, focus: true },
-    { name: "description", label: "Description", value: task.description ?? "", rows: 6 },
-    {
-      name: "priority",
-      label: "Priority",
-      type: "number",
-      step: "1",
-      value: task.priority,
-      hint: "Higher goes first.",
-    },
-    { name: "runnerPreference", label: "Route", options: ROUTES, value: task.runnerPreference },
-    {
-      name: "requiredCapabilities",
-      label: "Capabilities",
-      value: task.requiredCapabilities.join(", "),
-      hint: "What an agent must have, separated by commas.",
-    },
-    {
-      name: "maxCost",
-      label: "Budget in US dollars",
-      type: "number",
-      min: 0,
-      step: "any",
-      value: task.maxCost,
-      hint: "Empty: no limit of its own.",
-    },
-    {
-      name: "maxAttempts",
-      label: "Attempts",
-      type: "number",
-      min: 1,
-      step: "1",
-      value: task.maxAttempts,
-    },
-  ];
 }

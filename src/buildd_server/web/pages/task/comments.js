@@ -261,7 +261,7 @@ export function createComments(app, artifactId, alive) {
     hear(event) {
       if (event.type !== "worker:comment" || event.data.artifactId !== artifactId) return;
       clearTimeout(later);
-      later = setTimeout(() => load().catch(() => {}), PAUSE);
+      later = setTimeout(() => app.act(load), PAUSE);
     },
     close: () => clearTimeout(later),
   };

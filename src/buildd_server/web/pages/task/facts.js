@@ -6,6 +6,7 @@ import { icon } from "../../parts/icons.js";
 import { markdownView } from "../../parts/markdown.js";
 import { accountName, when, workspaceName } from "../../parts/pieces.js";
 import { badge, chip } from "../../parts/states.js";
+import { routeName } from "../../text/routes.js";
 import { visible } from "../../text/visible.js";
 import { exact } from "../../text/words.js";
 
@@ -15,14 +16,6 @@ import { exact } from "../../text/words.js";
  * @typedef {import("../../types.js").Task} Task
  * @typedef {import("../../types.js").Worker} Worker
  */
-
-/** @type {Record<string, string>} */
-const ROUTES = {
-  any: "any account",
-  user: "people's machines",
-  service: "services",
-  action: "GitHub Actions",
-};
 
 /** Where the error of an earlier attempt tells nothing any more. */
 const OVER_WELL = new Set(["completed", "cancelled"]);
@@ -40,7 +33,7 @@ export function facts(app, task, worker) {
       "Workspace",
       h("a", { href: `/workspaces/${task.workspaceId}` }, workspaceName(app, task.workspaceId)),
     ),
-    fact("Route", ROUTES[task.runnerPreference] ?? task.runnerPreference),
+    fact("Route", routeName(task.runnerPreference)),
     task.claimedBy && fact("Account", accountName(app, task.claimedBy)),
     fact("Cost", budget({ label: "Budget of the task", spent: task.costUsd, most: task.maxCost })),
     fact("Attempt", `${task.attempt} of ${task.maxAttempts}`),

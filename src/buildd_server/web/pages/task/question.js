@@ -4,6 +4,7 @@ import { h } from "../../app/vdom.js";
 import { icon } from "../../parts/icons.js";
 import { markdownView } from "../../parts/markdown.js";
 import { accountName, when } from "../../parts/pieces.js";
+import { asksBudget, optionsOf } from "../../text/questions.js";
 import { visible } from "../../text/visible.js";
 
 /**
@@ -12,8 +13,6 @@ import { visible } from "../../text/visible.js";
  * @typedef {import("../../types.js").WaitingFor} WaitingFor
  */
 
-/** @type {Record<string, string[]>} What can be answered where the agent names nothing. */
-const USUAL = { permission: ["allow", "deny"], confirmation: ["Yes", "No"] };
 /** @type {Record<string, string>} */
 const HEADS = {
   question: "asks",
@@ -62,9 +61,9 @@ export function createQuestion(app, answered) {
   }
 
   /** @param {Worker} worker @param {WaitingFor} asked */
-  function choices(worker, { options, type, code }) {
-    const budget = code === "budget_exhausted";
-    return (options ?? USUAL[type] ?? []).map((each, index) =>
+  function choices(worker, asked) {
+    const budget = asksBudget(asked);
+    return optionsOf(asked).map((each, index) =>
       h(
         "div",
         { key: each, class: "question-choice" },
@@ -133,7 +132,7 @@ export function createQuestion(app, answered) {
         about = worker.id + asked.prompt;
         text = "";
       }
-      const budget = asked.code === "budget_exhausted";
+      const budget = asksBudget(asked);
       const who = budget
         ? "The server asks about a budget"
         : `${accountName(app, worker.accountId)} ${HEADS[asked.type] ?? "asks"}`;
