@@ -1,6 +1,8 @@
 // Brings the page to what a view describes: light nodes in, as few changes of the DOM as possible out.
 // Text is always text, and addresses pass one gate: nothing here, nor anywhere, takes markup from a string.
 
+import { rescue } from "./focus.js";
+
 /**
  * @typedef {string | number | boolean | null | undefined | VNode | Child[]} Child
  * @typedef {Record<string, any>} Props
@@ -40,10 +42,12 @@ export function h(tag, props, ...children) {
  */
 export function patch(container, view) {
   const after = normalised([view]);
+  const focused = document.activeElement;
   reconcile(container, mounted.get(container) ?? [], after);
   mounted.set(container, after);
   // Only now does everything stand in the page: a dialog can be shown, a box be measured.
   for (const node of arrived.splice(0)) greet(node);
+  rescue(focused);
 }
 
 /**

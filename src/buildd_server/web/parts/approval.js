@@ -46,7 +46,7 @@ export async function openApproval(app, known) {
         {
           type: "button",
           class: "danger",
-          disabled: busy,
+          "aria-disabled": busy && "true",
           onclick: () => end("cancel", {}, "Task cancelled", close),
         },
         "Cancel task",
@@ -56,7 +56,7 @@ export async function openApproval(app, known) {
         {
           type: "button",
           class: "primary",
-          disabled: busy,
+          "aria-disabled": busy && "true",
           onclick: () => end("approve", { updatedAt: task.updatedAt }, "Task approved", close),
         },
         "Approve",

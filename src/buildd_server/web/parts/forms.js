@@ -70,7 +70,11 @@ export function createForm(app, form) {
           form.cancel && button("Go back", form.cancel),
           h(
             "button",
-            { type: "submit", class: form.danger ? "danger" : "primary", disabled: busy },
+            {
+              type: "submit",
+              class: form.danger ? "danger" : "primary",
+              "aria-disabled": busy && "true",
+            },
             form.action,
           ),
         ),

@@ -1,6 +1,7 @@
 // What needs a person first: questions with their answers to choose from, budgets that are used up,
 // and tasks whose text somebody must vouch for.
 
+import { isLost } from "../../app/focus.js";
 import { h } from "../../app/vdom.js";
 import { openApproval } from "../../parts/approval.js";
 import { icon } from "../../parts/icons.js";
@@ -38,7 +39,7 @@ export function createAttention(app) {
 
   /** What was answered is gone, and the focus with it: on to what is next. */
   function goOn() {
-    if (document.activeElement !== document.body) return;
+    if (!isLost()) return;
     const next = document.querySelector(".attention-title") ?? document.querySelector("#main");
     if (next instanceof HTMLElement) next.focus({ preventScroll: true });
   }
@@ -85,7 +86,7 @@ export function createAttention(app) {
             {
               type: "button",
               key: each,
-              disabled: busy.has(worker.id),
+              "aria-disabled": busy.has(worker.id) && "true",
               title: each,
               onclick: () => answer(worker, each),
             },
@@ -133,7 +134,7 @@ export function createAttention(app) {
         "aria-label": "Another answer",
         autocomplete: "off",
       }),
-      h("button", { disabled: busy.has(worker.id) }, "Send"),
+      h("button", { "aria-disabled": busy.has(worker.id) && "true" }, "Send"),
     );
   }
 

@@ -1,5 +1,6 @@
 // The keyboard on the board: from card to card, and a focus that follows its task to another column.
 
+import { isLost } from "../../app/focus.js";
 import { moved } from "./columns.js";
 
 /**
@@ -62,7 +63,7 @@ export function createBoardKeys(app, groups, lists, show) {
 
   /** Its card went away under the focus: into another column, or out of sight. */
   function restore() {
-    if (!at.held || document.activeElement !== document.body) return;
+    if (!at.held || !isLost()) return;
     const { column, index } = at;
     if (focusOn(at.id) || find(at.id)?.column === column) return;
     const heir = groups()[column]?.[Math.min(index, (groups()[column]?.length ?? 0) - 1)];

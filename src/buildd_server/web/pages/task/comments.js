@@ -181,7 +181,7 @@ export function createComments(app, artifactId, alive) {
         button("Cancel", () => discard(key), "quiet"),
         h(
           "button",
-          { type: "submit", class: "primary", disabled: draft.busy },
+          { type: "submit", class: "primary", "aria-disabled": draft.busy && "true" },
           draft.comment ? "Save" : "Comment",
         ),
       ),

@@ -72,7 +72,7 @@ export function createQuestion(app, answered) {
           {
             type: "button",
             class: isNo(each) ? "danger" : index === 0 ? "primary" : null,
-            disabled: busy,
+            "aria-disabled": busy && "true",
             onclick: () => answer(worker, each),
             ref: (/** @type {HTMLElement} */ made) => {
               if (index === 0) first = made;
@@ -113,7 +113,7 @@ export function createQuestion(app, answered) {
           else if (event.key === "Escape") /** @type {HTMLElement} */ (event.target).blur();
         },
       }),
-      h("button", { disabled: busy || !text.trim(), title: "Ctrl+Enter" }, "Answer"),
+      h("button", { disabled: !text.trim(), title: "Ctrl+Enter" }, "Answer"),
     );
   }
 
