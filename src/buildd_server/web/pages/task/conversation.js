@@ -109,7 +109,8 @@ export function createConversation(app, workerId) {
         type: "search",
         "data-key": "/",
         "aria-label": "Find in the conversation",
-        placeholder: "Find, Enter for the next above",
+        placeholder: "Find in the conversation",
+        title: "Enter goes to the next one above",
         oninput(/** @type {Event & {target: HTMLInputElement}} */ { target }) {
           sought = target.value;
           found = null;
