@@ -27,7 +27,7 @@ export function page(app) {
           null,
           h("summary", null, "I have no key"),
           h("p", null, "Whoever runs this server makes one, on its machine:"),
-          copyable(app, "buildd server admin-key --name 'your name'"),
+          copyable(app, "buildd admin-key --name 'your name'"),
         ),
       ),
   };
