@@ -45,7 +45,7 @@ export function createActions(app, changed) {
         key: label,
         class: kind,
         title,
-        disabled: busy,
+        "aria-disabled": busy && "true",
         onclick: () => run(action),
       },
       icon(sign),
