@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from buildd.models import Task
 from buildd.states import TaskStatus
 from tests.browser.house import House, house
 from tests.browser.reader import (
@@ -116,8 +118,12 @@ def test_two_browsers_see_the_same_and_only_one_answers(home: House, browser: Br
 def both_answer(first: Page, second: Page) -> None:
     """Both press a button before the server has heard of either."""
     held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
     for page in (first, second):
-        page.route("**/answer", lambda route: held.append(route))
+        page.route("**/answer", hold)
     with (
         first.expect_response("**/answer"),
         second.expect_response("**/answer"),
@@ -158,12 +164,16 @@ def test_a_new_accounts_key_is_seen_once_and_lets_an_agent_in(
         for key in keys:
             task = home.office.task(f"For {key[:9]}")
             home.work("cat", "--once", "--max-tasks=1", key=key)
-            until(lambda task=task: home.bd.tasks.get(id=task.id).status is TaskStatus.COMPLETED)
+            until(partial(is_done, home, task))
         page.get_by_role("row").filter(has_text="at night").get_by_text("just now").first.wait_for()
         page.reload()
         page.wait_for_selector("main h1")
         for key in keys:
             nowhere(page, key)
+
+
+def is_done(home: House, task: Task) -> bool:
+    return home.bd.tasks.get(id=task.id).status is TaskStatus.COMPLETED
 
 
 def seen_once(page: Page) -> str:
