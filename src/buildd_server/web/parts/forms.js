@@ -119,12 +119,18 @@ function field({ name, label, hint, ...control }, error) {
   );
 }
 
+/** A browser says what is wrong with a control only where it is seen. @param {Event} event */
+function unfold({ target }) {
+  const details = /** @type {Element} */ (target).closest("details");
+  if (details) details.open = true;
+}
+
 /**
  * @param {Omit<Field, "name" | "label" | "hint">} control
  * @param {Record<string, any>} props
  */
 function input({ type = "text", value, options, rows, list, focus, ...limits }, props) {
-  const common = { ...limits, ...props, autofocus: focus };
+  const common = { ...limits, ...props, autofocus: focus, oninvalid: unfold };
   if (options)
     return h(
       "select",
