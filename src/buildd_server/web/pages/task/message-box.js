@@ -8,6 +8,9 @@ import { h } from "../../app/vdom.js";
  * @typedef {import("../../types.js").Worker} Worker
  */
 
+/** @type {Map<string, string>} by worker: whoever looks at another page meanwhile finds it again */
+const drafts = new Map();
+
 /**
  * @param {App} app
  * @param {string} workerId
@@ -15,19 +18,22 @@ import { h } from "../../app/vdom.js";
  */
 export function createMessageBox(app, workerId, sent) {
   let busy = false;
-  let text = "";
   /** @type {HTMLTextAreaElement | null} */
   let area = null;
 
+  function written() {
+    return drafts.get(workerId) ?? "";
+  }
+
   async function send() {
-    const content = text.trim();
+    const content = written().trim();
     if (busy || !content) return;
     busy = true;
     app.redraw();
     const said = await app.act(() => app.api.post(`/workers/${workerId}/messages`, { content }));
     busy = false;
     if (said) {
-      text = "";
+      if (written().trim() === content) drafts.delete(workerId);
       sent();
     }
     app.redraw();
@@ -52,7 +58,7 @@ export function createMessageBox(app, workerId, sent) {
         },
         h("textarea", {
           rows: 2,
-          value: text,
+          value: written(),
           "aria-label": "Message to the agent",
           placeholder:
             worker.status === "paused"
@@ -65,7 +71,7 @@ export function createMessageBox(app, workerId, sent) {
             };
           },
           oninput(/** @type {Event & {target: HTMLTextAreaElement}} */ { target }) {
-            text = target.value;
+            drafts.set(workerId, target.value);
             app.redraw();
           },
           onkeydown(/** @type {KeyboardEvent} */ event) {
@@ -73,7 +79,7 @@ export function createMessageBox(app, workerId, sent) {
             else if (event.key === "Escape") area?.blur();
           },
         }),
-        h("button", { disabled: busy || !text.trim(), title: "Ctrl+Enter" }, "Send"),
+        h("button", { disabled: busy || !written().trim(), title: "Ctrl+Enter" }, "Send"),
       );
     },
   };
