@@ -10,12 +10,8 @@ import {
   moved,
 } from "../../src/buildd_server/web/pages/board/columns.js";
 import { taskOf } from "../../src/buildd_server/web/parts/task-form.js";
-import {
-  agentCommand,
-  quoted,
-  remedy,
-  sentenceOf,
-} from "../../src/buildd_server/web/text/remedies.js";
+import { agentCommand, quoted } from "../../src/buildd_server/web/text/commands.js";
+import { remedy, sentenceOf } from "../../src/buildd_server/web/text/remedies.js";
 
 /** @param {Record<string, unknown>} fields @returns {any} */
 function task(fields) {
@@ -98,7 +94,11 @@ test("commands quote what other people wrote", () => {
   assert.equal(quoted("gpu"), "gpu");
   assert.equal(quoted("a'b;rm"), `'a'"'"'b;rm'`);
   const wants = task({ requiredCapabilities: ["gpu", "$(id)"] });
-  assert.ok(agentCommand(wants).endsWith(" --capability gpu --capability '$(id)'"));
+  assert.ok(
+    agentCommand("ws_1", wants.requiredCapabilities).endsWith(
+      " --capability gpu --capability '$(id)'",
+    ),
+  );
   assert.equal(
     remedy("no_grant", { kind: "account", id: "acc_1" }, wants),
     "buildd accounts grant acc_1 ws_1",

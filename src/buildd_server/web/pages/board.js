@@ -5,6 +5,7 @@ import { icon } from "../parts/icons.js";
 import { button, empty } from "../parts/pieces.js";
 import { openTaskForm } from "../parts/task-form.js";
 import { createVirtual } from "../parts/virtual.js";
+import { agentCommand, CREATE_ACCOUNT, CREATE_WORKSPACE } from "../text/commands.js";
 import { count } from "../text/words.js";
 import { createAttention } from "./board/attention.js";
 import { createCards } from "./board/card.js";
@@ -18,7 +19,6 @@ import { createLanes } from "./board/lanes.js";
  * @typedef {import("../types.js").Task} Task
  */
 
-const ACCOUNT = ['buildd accounts create "My laptop"', "buildd accounts grant acc_… ws_…"];
 const CARD = 7; // A card and the space below it, in rem.
 
 /** @type {ReturnType<typeof createBoard> | null} The board as its reader left it. */
@@ -165,7 +165,7 @@ function noWorkspace(app) {
   return empty(app, {
     title: "No workspace yet",
     text: "A workspace is a repository with its tasks. An administrator makes one:",
-    command: "buildd workspaces create shop --repo https://github.com/acme/shop",
+    command: CREATE_WORKSPACE,
     action: app.admin && h("a", { href: "/workspaces", class: "button" }, "Make one here"),
   });
 }
@@ -196,8 +196,8 @@ function noAgent(app, lanes, none) {
       ? "Agents work with the key of an account. Make one, and start an agent with its key:"
       : "If no agent runs yet, start one with the key of an account:",
     command: [
-      ...(account ? ACCOUNT.map((each) => each.replace("ws_…", task.workspaceId)) : []),
-      `BUILDD_API_KEY=… buildd-agent --workspace=${task.workspaceId}`,
+      ...(account ? [CREATE_ACCOUNT, `buildd accounts grant acc_… ${task.workspaceId}`] : []),
+      agentCommand(task.workspaceId, task.requiredCapabilities),
     ],
   });
 }

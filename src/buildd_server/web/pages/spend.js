@@ -4,6 +4,7 @@ import { ApiError } from "../app/api.js";
 import { h } from "../app/vdom.js";
 import { icon } from "../parts/icons.js";
 import { accountName, button, empty, head, workspaceName } from "../parts/pieces.js";
+import { agentCommand } from "../text/commands.js";
 import { barsOf, csv, daysOf, periodOf, seriesOf, total } from "../text/spending.js";
 import { date, dayOfMonth } from "../text/words.js";
 import { createChart } from "./spend/chart.js";
@@ -189,7 +190,7 @@ function nothing(app, what) {
   return empty(app, {
     title: "Nothing spent yet",
     text: "Agents report what their models cost while they work. Let one take the tasks that wait:",
-    command: `buildd-agent --workspace=${app.store.workspaces.newest()[0]?.id ?? "ws_…"}`,
+    command: agentCommand(app.store.workspaces.newest()[0]?.id ?? "ws_…"),
   });
 }
 

@@ -2,6 +2,7 @@
 
 import { ApiError } from "../app/api.js";
 import { h } from "../app/vdom.js";
+import { CREATE_ACCOUNT, CREATE_WORKSPACE } from "../text/commands.js";
 import { copyable, part, table } from "./pieces.js";
 import { chip } from "./states.js";
 
@@ -157,7 +158,7 @@ export function createGrants(app) {
     if (workspaces.length === 0)
       return [
         h("p", { class: "soft" }, "There is no workspace yet."),
-        copyable(app, "buildd workspaces create shop --repo https://github.com/acme/shop"),
+        copyable(app, CREATE_WORKSPACE),
       ];
     return table(
       "Grants",
@@ -196,6 +197,6 @@ function place(account, workspace) {
 function noAccount(app) {
   return [
     h("p", { class: "soft" }, "There is no account yet that could be granted anything."),
-    copyable(app, "buildd accounts create 'My laptop' --type user"),
+    copyable(app, CREATE_ACCOUNT),
   ];
 }

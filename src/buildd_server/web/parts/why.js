@@ -1,7 +1,8 @@
 // Why a task waits, in one click: what every account and pool lacks, in sentences, and what to do about it.
 
 import { h } from "../app/vdom.js";
-import { agentCommand, OF_THE_TASK, remedy, sentenceOf } from "../text/remedies.js";
+import { agentCommand, CREATE_ACCOUNT } from "../text/commands.js";
+import { OF_THE_TASK, remedy, sentenceOf } from "../text/remedies.js";
 import { exact } from "../text/words.js";
 import { openApproval } from "./approval.js";
 import { button, copyable, when } from "./pieces.js";
@@ -135,13 +136,12 @@ function dependencies(parents) {
 
 /** What to start, where nothing else is missing. @param {App} app @param {Task} task @param {Why} why */
 function agent(app, task, { claimable, accounts, pools }) {
-  if (accounts.length === 0)
-    return app.admin && copyable(app, 'buildd accounts create "My laptop"', "Copy the command");
+  if (accounts.length === 0) return app.admin && copyable(app, CREATE_ACCOUNT, "Copy the command");
   if (!claimable || pools.some(({ launch, unmet }) => launch || unmet.length === 0)) return null;
   const able = accounts.filter(({ unmet }) => unmet.length === 0).map(({ name }) => name);
   return [
     h("p", null, `Start an agent with the key of ${able.slice(0, 3).join(" or ")}:`),
-    copyable(app, agentCommand(task), "Copy the command"),
+    copyable(app, agentCommand(task.workspaceId, task.requiredCapabilities), "Copy the command"),
   ];
 }
 

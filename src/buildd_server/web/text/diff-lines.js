@@ -70,7 +70,7 @@ export function split(content) {
  *
  * @param {string} text
  */
-export function codePoints(text) {
+function codePoints(text) {
   let count = text.length;
   for (let at = 1; at < text.length; at += 1) {
     if ((text.charCodeAt(at) & 0xfc00) !== 0xdc00) continue;

@@ -1,6 +1,6 @@
 // What keeps a task waiting, as a sentence, and the command that changes it.
 
-import { visible } from "./visible.js";
+import { agentCommand, offers } from "./commands.js";
 import { money } from "./words.js";
 
 /**
@@ -51,7 +51,9 @@ export function remedy(code, { kind, id }, task) {
     case "wrong_route":
       return `buildd tasks update ${task.id} --runner any`;
     case "missing_capabilities":
-      return pool ? `buildd pools update ${id}${offers(task)}` : agentCommand(task);
+      return pool
+        ? `buildd pools update ${id}${offers(task.requiredCapabilities)}`
+        : agentCommand(task.workspaceId, task.requiredCapabilities);
     case "draining":
       return pool ? null : `buildd accounts drain ${id} --undo`;
     case "no_slot":
@@ -71,19 +73,4 @@ export function remedy(code, { kind, id }, task) {
     default:
       return null;
   }
-}
-
-/** An agent that could take it. @param {Task} task */
-export function agentCommand(task) {
-  return `BUILDD_API_KEY=… buildd-agent --workspace ${task.workspaceId}${offers(task)}`;
-}
-
-/** @param {Task} task */
-function offers({ requiredCapabilities }) {
-  return requiredCapabilities.map((each) => ` --capability ${quoted(visible(each))}`).join("");
-}
-
-/** For a shell: capabilities are other people's words. @param {string} word */
-export function quoted(word) {
-  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'"'"'`)}'`;
 }

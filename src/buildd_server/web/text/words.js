@@ -12,7 +12,6 @@ const DAY = 24 * HOUR;
 const MONTH = 30 * DAY;
 
 const WHOLE = new Intl.NumberFormat(LOCALE, { maximumFractionDigits: 0 });
-const COMPACT = new Intl.NumberFormat(LOCALE, { notation: "compact", maximumFractionDigits: 1 });
 const DOLLARS = usd({ maximumFractionDigits: 0 });
 const CENTS = usd({ minimumFractionDigits: 2, maximumFractionDigits: 2 });
 const FRACTIONS = usd({ maximumSignificantDigits: 2 });
@@ -49,12 +48,6 @@ function numeric(value) {
 export function count(value) {
   const number = numeric(value);
   return number === null ? MISSING : WHOLE.format(number);
-}
-
-/** @param {number | null | undefined} value where there is little room: "12.4K" */
-export function compact(value) {
-  const number = numeric(value);
-  return number === null ? MISSING : COMPACT.format(number);
 }
 
 /**
@@ -95,34 +88,12 @@ export function bytes(size) {
 }
 
 /**
- * How long, in its two largest units: "42 s", "3 min 05 s", "1 h 04 min", "2 d 3 h".
- *
- * @param {number | null | undefined} seconds less than none counts as none
- */
-export function duration(seconds) {
-  const value = numeric(seconds);
-  if (value === null) return MISSING;
-  const whole = Math.max(0, Math.floor(value));
-  if (whole < MINUTE) return `${whole} s`;
-  if (whole < HOUR) return `${Math.floor(whole / MINUTE)} min ${two(whole % MINUTE)} s`;
-  if (whole < DAY) {
-    return `${Math.floor(whole / HOUR)} h ${two(Math.floor((whole % HOUR) / MINUTE))} min`;
-  }
-  return `${WHOLE.format(Math.floor(whole / DAY))} d ${Math.floor((whole % DAY) / HOUR)} h`;
-}
-
-/** @param {number} value */
-function two(value) {
-  return String(value).padStart(2, "0");
-}
-
-/**
  * The seconds from one moment to another.
  *
  * @param {Instant} from
  * @param {Instant} to
  */
-export function secondsBetween(from, to) {
+function secondsBetween(from, to) {
   return (milliseconds(to) - milliseconds(from)) / 1000;
 }
 
@@ -159,17 +130,6 @@ function largest(seconds) {
  */
 export function date(at, zone) {
   return shown(at, zone, { day: "numeric", month: "short", year: "numeric" });
-}
-
-/**
- * "23 Nov 2026, 04:54".
- *
- * @param {Instant | null | undefined} at
- * @param {string} [zone] the reader's unless named
- */
-export function dateTime(at, zone) {
-  const time = /** @type {const} */ ({ hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
-  return shown(at, zone, { day: "numeric", month: "short", year: "numeric", ...time });
 }
 
 /**

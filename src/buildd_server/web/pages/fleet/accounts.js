@@ -5,6 +5,7 @@ import { slots, spentToday } from "../../parts/bars.js";
 import { ask, boxes, edit, number, shownOnce, ticked } from "../../parts/dialogs.js";
 import { button, copyable, empty, part, table } from "../../parts/pieces.js";
 import { chip } from "../../parts/states.js";
+import { CREATE_ACCOUNT, READ_KEY } from "../../text/commands.js";
 
 /**
  * @typedef {import("../../app/main.js").App} App
@@ -34,7 +35,7 @@ export function accountsView(app) {
       : empty(app, {
           title: "No account yet",
           text: "An account stands for who works: a laptop, a server, a repository's Actions. Its key lets agents in.",
-          command: "buildd accounts create 'My laptop' --type user",
+          command: CREATE_ACCOUNT,
         }),
   );
 }
@@ -169,7 +170,7 @@ function keyShown(app, key, account, granted) {
 /** How an agent is run against this server. @param {number} [most] */
 export function agentLine(most = 3) {
   return [
-    "read -rs BUILDD_API_KEY && export BUILDD_API_KEY",
+    READ_KEY,
     `buildd-agent --server ${location.origin} --max-tasks ${Math.min(most, 50)}`,
   ].join("\n");
 }

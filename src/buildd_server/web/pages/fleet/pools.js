@@ -13,6 +13,7 @@ import {
   workspaceName,
 } from "../../parts/pieces.js";
 import { badge } from "../../parts/states.js";
+import { CREATE_POOL } from "../../text/commands.js";
 import { grouped, poolHealth } from "../../text/health.js";
 import { plural } from "../../text/words.js";
 
@@ -45,8 +46,7 @@ export function poolsView(app, fleet) {
           empty(app, {
             title: "No pool yet",
             text: "A pool starts agents by itself when a task waits: on this machine, on a VM, in Coder, in GitHub Actions.",
-            command:
-              "buildd pools create here --account ACC_ID --runner local --maximum 2 --argument=--executor=claude --pass-env ANTHROPIC_API_KEY",
+            command: CREATE_POOL,
             action: h("a", { class: "button", href: "/settings?tab=pools" }, "Make a pool"),
           }),
   );

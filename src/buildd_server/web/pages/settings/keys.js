@@ -5,6 +5,7 @@ import { h } from "../../app/vdom.js";
 import { ask, boxes, shownOnce, ticked } from "../../parts/dialogs.js";
 import { button, copyable, part, shortId, table, when } from "../../parts/pieces.js";
 import { chip } from "../../parts/states.js";
+import { CREATE_ACCOUNT, READ_KEY } from "../../text/commands.js";
 
 /**
  * @typedef {import("../../app/main.js").App} App
@@ -149,7 +150,7 @@ export function createKeys(app) {
       label: "Key",
       more: () => [
         h("h3", null, "Use it"),
-        copyable(app, "read -rs BUILDD_API_KEY && export BUILDD_API_KEY", "Copy the command"),
+        copyable(app, READ_KEY, "Copy the command"),
         h(
           "p",
           { class: "soft" },
@@ -223,7 +224,7 @@ export function createKeys(app) {
     if (shownAccount === undefined || path === null)
       return [
         h("p", { class: "soft" }, "There is no account yet. Making one makes its first key:"),
-        copyable(app, "buildd accounts create 'My laptop' --type user"),
+        copyable(app, CREATE_ACCOUNT),
       ];
     if (!asked.has(path)) queueMicrotask(() => load(path));
     return list(path, shownAccount.name, "This account has no key that the database knows.");

@@ -12,6 +12,7 @@ import {
   workspaceName,
 } from "../../parts/pieces.js";
 import { chip } from "../../parts/states.js";
+import { CREATE_POOL } from "../../text/commands.js";
 import { poolHealth } from "../../text/health.js";
 import { accountField, body, chosenRunner, fields, moreFields, pluginField } from "./pool-form.js";
 import { runnerOf } from "./runners.js";
@@ -139,8 +140,7 @@ export function createPools(app) {
       empty(app, {
         title: "No pool yet",
         text: "A pool starts agents by itself when a task waits that its account could take.",
-        command:
-          "buildd pools create here --account ACC_ID --runner local --maximum 2 --argument=--executor=claude --pass-env ANTHROPIC_API_KEY",
+        command: CREATE_POOL,
       })
     );
   }

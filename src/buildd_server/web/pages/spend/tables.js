@@ -11,7 +11,7 @@ import {
   workspaceName,
 } from "../../parts/pieces.js";
 import { badge } from "../../parts/states.js";
-import { byOwner, change, MOST_DAYS, total } from "../../text/spending.js";
+import { byOwner, change, dayOf, MOST_DAYS, total } from "../../text/spending.js";
 import { count, money, percent, plural } from "../../text/words.js";
 
 /**
@@ -67,13 +67,12 @@ function segment(name, on, onclick) {
 
 /** @param {App} app @param {"since" | "until"} name @param {string} label @param {Period} period */
 function day(app, name, label, period) {
-  const today = new Date().toISOString().slice(0, 10);
   return h("input", {
     type: "date",
     key: name,
     "aria-label": label,
     value: period[name],
-    max: today,
+    max: dayOf(Date.now()),
     title: `${label}: at most ${MOST_DAYS} days, which begin at midnight UTC`,
     onchange: (/** @type {any} */ event) =>
       event.target.value && app.setQuery({ [name]: event.target.value }),

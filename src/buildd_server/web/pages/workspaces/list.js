@@ -4,6 +4,7 @@ import { h } from "../../app/vdom.js";
 import { spentToday } from "../../parts/bars.js";
 import { icon } from "../../parts/icons.js";
 import { empty, head, table } from "../../parts/pieces.js";
+import { CREATE_WORKSPACE } from "../../text/commands.js";
 import { newWorkspace } from "./change.js";
 
 /**
@@ -39,7 +40,7 @@ function listView(app) {
       ? empty(app, {
           title: "No workspace yet",
           text: "A workspace is a repository with its tasks.",
-          command: "buildd workspaces create shop --repo https://github.com/acme/shop",
+          command: CREATE_WORKSPACE,
         })
       : empty(app, {
           title: "No workspace that this account may see",
