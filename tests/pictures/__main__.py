@@ -50,8 +50,11 @@ def _served(directory: Path) -> Iterator[tuple[Office, str]]:
     with opened(database) as office:
         month.play(office)
         today.play(office)
-        with serving(office.broker, Settings(database=database, rate_limit=0)) as server:
-            yield office, server.url
+        with serving(office.broker, Settings(database=database, rate_limit=0)) as served:
+            # The page would believe the server's clock, which is the machine's and not the office's.
+            served.server.config.date_header = False
+            served.server.server_state.default_headers = []
+            yield office, served.url
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from buildd.client import Client
 from tests.browser.tabs import Tab, context, tab
 from tests.pictures.office import NOW
+from tests.pictures.png import shrunk
 from tests.pictures.today import STUCK, VAT
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ def shots(bd: Client) -> Iterator[Shot]:
     yield Shot("task-dark", task, dark=True)
     yield Shot("task-narrow", task, size=NARROW)
     yield Shot("task-diff", task, _diff, size=(1280, 1100))
-    yield Shot("fleet", "/fleet", size=(1280, 1200))
+    yield Shot("fleet", "/fleet", size=(1280, 1800))
     yield Shot("spend", "/spend", size=(1280, 1000))
     yield Shot("workspaces", "/workspaces")
     yield Shot("workspace", f"/workspaces/{shop}", size=(1280, 1000))
@@ -82,7 +83,8 @@ def _why(page: Page) -> None:
 
 
 def _diff(page: Page) -> None:
-    page.locator(".artifact.open table, .artifact.open .diff").first.scroll_into_view_if_needed()
+    diff = page.locator(".artifact.open", has=page.locator(".diff"))
+    diff.first.evaluate("(diff) => diff.scrollIntoView()")
 
 
 def take(browser: Browser, door: Door, shot: Shot, into: Path) -> Path:
@@ -103,7 +105,7 @@ def take(browser: Browser, door: Door, shot: Shot, into: Path) -> Path:
         within.clock.set_fixed_time(NOW)
         page = _settled(opened, shot)
         path = into / f"{shot.name}.png"
-        page.screenshot(path=path, animations="disabled", caret="hide")
+        path.write_bytes(shrunk(page.screenshot(animations="disabled", caret="hide")))
         # A stream that is open would keep the next page from being "idle".
         page.close()
     return path

@@ -74,7 +74,9 @@ class Office:
         return made
 
     def until(self, moment: datetime) -> None:
-        """Let time pass."""
+        """Let time pass; nothing happens at a full second, but for the pictures."""
+        if moment < NOW:
+            moment += timedelta(milliseconds=self.chance.randrange(10_000))
         self.clock.advance((moment - self.clock.now()).total_seconds())
 
     def task(self, workspace: Workspace, title: str, **fields: object) -> Task:

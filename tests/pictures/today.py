@@ -11,7 +11,9 @@ from datetime import timedelta
 from decimal import Decimal
 
 from buildd.models import Pool, Selection, Task
+from buildd.scopes import Scope
 from buildd.states import LaunchVerb
+from buildd.telling import HookType
 from tests.pictures import texts
 from tests.pictures.office import NOW, Attempt, Office
 from tests.pictures.png import checkout
@@ -179,6 +181,8 @@ def _question(office: Office) -> Scene:
         "or keep them small and centred?",
         options=["Keep them small", "Stretch them", "Only those above 600 px"],
     )
+    yield 0.3
+    work.lease.workers.heartbeat(id=work.id)
 
 
 def _approval(office: Office) -> Scene:
@@ -207,6 +211,8 @@ def _budget(office: Office) -> Scene:
     work = office.take(office.task(office.mobile, "Show prices in the app"), office.jon, "local")
     work.beat(20, 1.1)
     yield 9
+    work.beat(64, 6.35)
+    yield 0.4
     work.beat(64, 6.35)
 
 
@@ -338,7 +344,7 @@ def _idle(office: Office) -> Scene:
     """What administration there is, and agents that have nothing to do."""
     yield 500
     bd = office.bd
-    bd.accounts.create_admin_key(name="dashboards in the office", scopes=["read"])
+    bd.accounts.create_admin_key(name="dashboards in the office", scopes=[Scope.READ])
     bd.accounts.create_key(account_id=office.night.id, name="image of the desks", scopes=["claim"])
     bd.accounts.create_key(
         account_id=office.mira.id,
@@ -346,10 +352,12 @@ def _idle(office: Office) -> Scene:
         scopes=["read", "create"],
         expires_in_seconds=86_400 * 90,
     )
-    bd.hooks.create(url="https://chat.example.com/hooks/agents", types=["waiting_input", "budget"])
+    bd.hooks.create(
+        url="https://chat.example.com/hooks/agents", types=[HookType.WAITING_INPUT, HookType.BUDGET]
+    )
     bd.hooks.create(
         url="https://ci.example.com/buildd",
-        types=["completed", "failed"],
+        types=[HookType.COMPLETED, HookType.FAILED],
         workspace_id=office.shop.id,
     )
     bd.schedules.create(
