@@ -6,6 +6,8 @@ goal is missed: what it says depends on the machine, and people judge it.
 
 from __future__ import annotations
 
+import signal
+import sys
 import tempfile
 from pathlib import Path
 
@@ -14,10 +16,10 @@ import click
 from tests.bench.comparing import Measured, measured
 from tests.bench.machine import described
 from tests.bench.report import as_json, as_text, write_page
-from tests.bench.rows import lifecycle
+from tests.bench.rows import batches, depth, dispatch, lifecycle, starting
 from tests.bench.stage import ROOT, Stage
 
-ROWS = {row.number: row for row in (lifecycle.ROW,)}
+ROWS = {each.ROW.number: each.ROW for each in (lifecycle, batches, dispatch, depth, starting)}
 PAGE = ROOT / "docs" / "performance.md"
 
 
@@ -41,6 +43,7 @@ def main(rows: list[int], runs: int, short: bool, to: Path | None, write: bool) 
     """Measure."""
     if write and (short or runs < 5 or set(rows) != ROWS.keys()):
         raise click.UsageError("--write needs all rows, in full, and at least 5 runs")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that nothing is left running
     facts = described()
     click.echo("\n".join(f"{name}: {value}" for name, value in facts.items()))
     found: list[Measured] = []

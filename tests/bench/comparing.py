@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from math import inf
 from statistics import median
 
 from tests.bench.stage import Stage
@@ -119,7 +120,7 @@ class Measured:
             return Verdict(asked, middle, None, None, middle, (min(ours), max(ours)))
         other = asked.goal.best({name: medians[name][asked.figure] for name in asked.others})
         theirs = [each[asked.figure] for each in self.samples[other]]
-        ratios = [mine / its for mine, its in zip(ours, theirs, strict=True)]
+        ratios = [_ratio(mine, its) for mine, its in zip(ours, theirs, strict=True)]
         return Verdict(
             asked,
             median(ours),
@@ -128,6 +129,13 @@ class Measured:
             median(ratios),
             (min(ratios), max(ratios)),
         )
+
+
+def _ratio(ours: float, theirs: float) -> float:
+    """What nobody could measure counts as equal."""
+    if not theirs:
+        return inf if ours else 1.0
+    return ours / theirs
 
 
 def measured(row: Row, stage: Stage, runs: int) -> Measured:

@@ -10,10 +10,11 @@ import pytest
 
 REQUIREMENTS = Path(__file__).parents[2] / "requirements"
 WEB = REQUIREMENTS / "web"
-LOCKS = ["bootstrap.txt", "run.txt", "server.txt", "dev.txt", "real.txt"]
+LOCKS = ["bootstrap.txt", "run.txt", "server.txt", "dev.txt", "real.txt", "bench.txt"]
+OF_NPM = [f"{of}/{name}.json" for of in ("bench", "web") for name in ("package", "package-lock")]
 
 
-@pytest.mark.parametrize("name", [*LOCKS, "web/package.json", "web/package-lock.json"])
+@pytest.mark.parametrize("name", [*LOCKS, *OF_NPM])
 def test_a_lock_names_no_host(name: str) -> None:
     assert "://" not in (REQUIREMENTS / name).read_text()
 

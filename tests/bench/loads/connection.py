@@ -38,12 +38,12 @@ class Connection(asyncio.Protocol):
         """What a POST answers, which must have gone well."""
         return from_json(await self.send(post(path, key, body)))
 
-    async def send(self, request: bytes) -> bytes:
-        """The body of the answer to a request that is ready."""
+    def send(self, request: bytes) -> asyncio.Future[bytes]:
+        """Send a request that is ready; the body of its answer."""
         assert self._transport is not None
         self._answer = asyncio.get_running_loop().create_future()
         self._transport.write(request)
-        return await self._answer
+        return self._answer
 
     def close(self) -> None:
         """Hang up."""

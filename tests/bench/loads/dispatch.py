@@ -1,0 +1,65 @@
+"""Idle agents that wait for work over HTTP, while somebody creates one task after the other."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Any
+
+from pydantic_core import from_json
+
+from tests.bench.loads.connection import Connection, post, run
+
+WAIT_SECONDS = 60
+_AT_ONCE = 100
+
+
+async def dispatch(asked: dict[str, Any]) -> dict[str, Any]:
+    """Milliseconds from before each of `jobs` is created until an agent has it.
+
+    There is one agent for each of `keys`, and a `pause` between two tasks.
+    """
+    got: asyncio.Queue[float] = asyncio.Queue()
+    gates = asyncio.Semaphore(_AT_ONCE)
+    ready = [asyncio.Event() for _ in asked["keys"]]
+    agents = [
+        asyncio.create_task(_agent(asked["port"], key, got, gates, is_ready))
+        for key, is_ready in zip(asked["keys"], ready, strict=True)
+    ]
+    await asyncio.gather(*(each.wait() for each in ready))
+    creator, key = await Connection.to(asked["port"]), asked["keys"][0]
+    task = post("/api/tasks", key, {"workspaceId": asked["workspace"], "title": "Look into it"})
+    await asyncio.sleep(asked["settle"])
+    waits = []
+    for _ in range(asked["jobs"]):
+        await asyncio.sleep(asked["pause"])
+        created = time.perf_counter()
+        answer = creator.send(task)
+        waits.append(1000 * (await got.get() - created))
+        await answer
+    for each in agents:
+        each.cancel()
+    await asyncio.wait(agents)
+    return {"waits": waits}
+
+
+async def _agent(
+    port: int, key: str, got: asyncio.Queue[float], gates: asyncio.Semaphore, ready: asyncio.Event
+) -> None:
+    """Wait, take, do, and wait again."""
+    async with gates:
+        connection = await Connection.to(port)
+    claim = post("/api/workers/claim", key, {"waitSeconds": WAIT_SECONDS})
+    ready.set()
+    while True:
+        answer = await connection.send(claim)
+        at = time.perf_counter()
+        for worker in from_json(answer)["workers"]:
+            got.put_nowait(at)
+            token, home = worker["lease"]["token"], f"/api/workers/{worker['id']}"
+            await connection.post(f"{home}/start", token, {})
+            await connection.post(f"{home}/complete", token, {})
+
+
+if __name__ == "__main__":
+    run(dispatch)
