@@ -8,11 +8,14 @@ from __future__ import annotations
 import struct
 import zlib
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 Box = tuple[int, int, int, int]
 """Left, top, right, bottom."""
+Colour = tuple[int, int, int]
 COLOURS = 256
+_ALIKE = 60
+"""A distance, squared, that nobody sees."""
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _OF_PALETTE = 3
 _CHANNELS = {2: 3, 6: 4}
@@ -49,22 +52,35 @@ def _painted(boxes: Sequence[tuple[Box, int]]) -> bytes:
 
 
 def shrunk(png: bytes) -> bytes:
-    """A browser's screenshot with a palette of its most frequent colours; others become the nearest."""
+    """A browser's screenshot with a palette; colours that are not in it become the nearest."""
     width, channels, data = _read(png)
     rows = [
         [(row[at], row[at + 1], row[at + 2]) for at in range(0, width * channels, channels)]
         for row in _unfiltered(data, width * channels, channels)
     ]
     frequent = Counter(colour for row in rows for colour in row)
-    palette = [colour for colour, _ in frequent.most_common(COLOURS)]
+    palette = _palette(colour for colour, _ in frequent.most_common())
     index = {colour: _nearest(colour, palette) for colour in frequent}
     paints = bytes(part for colour in palette for part in colour)
     return _written([bytes(index[colour] for colour in row) for row in rows], paints)
 
 
-def _nearest(colour: tuple[int, ...], palette: Sequence[tuple[int, ...]]) -> int:
-    distances = [sum((a - b) ** 2 for a, b in zip(colour, each, strict=True)) for each in palette]
-    return distances.index(min(distances))
+def _palette(frequent: Iterable[Colour]) -> list[Colour]:
+    """The most frequent colours, without what looks like another one: so a rare hue has its place."""
+    palette: list[Colour] = []
+    for colour in frequent:
+        if len(palette) < COLOURS and all(_apart(colour, each) > _ALIKE for each in palette):
+            palette.append(colour)
+    return palette
+
+
+def _nearest(colour: Colour, palette: Sequence[Colour]) -> int:
+    return min(range(len(palette)), key=lambda index: _apart(colour, palette[index]))
+
+
+def _apart(one: Colour, other: Colour) -> int:
+    red, green, blue = one[0] - other[0], one[1] - other[1], one[2] - other[2]
+    return red * red + green * green + blue * blue
 
 
 def _read(png: bytes) -> tuple[int, int, bytes]:
