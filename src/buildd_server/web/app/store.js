@@ -8,7 +8,6 @@ import { Collection, derived } from "./collection.js";
  * @typedef {import("../types.js").Task} Task
  * @typedef {import("../types.js").Worker} Worker
  * @typedef {import("../types.js").Event} Event
- * @typedef {ReturnType<typeof createStore>} Store
  */
 
 const PAUSE = 400; // Milliseconds in which what is to be read again is collected.

@@ -12,7 +12,6 @@ import { exact, plural } from "../text/words.js";
 import { eventDetail, eventFilters, typesOf } from "./events/parts.js";
 
 /**
- * @typedef {import("../app/main.js").App} App
  * @typedef {import("../app/vdom.js").Child} Child
  * @typedef {import("../types.js").Event} Event
  * @typedef {{key: string, event: Event, line: string}} Row

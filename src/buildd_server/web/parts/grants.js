@@ -3,7 +3,7 @@
 import { ApiError } from "../app/api.js";
 import { h } from "../app/vdom.js";
 import { CREATE_ACCOUNT, CREATE_WORKSPACE } from "../text/commands.js";
-import { copyable, part, table } from "./pieces.js";
+import { copyable, part, select, table } from "./pieces.js";
 import { chip } from "./states.js";
 
 /**
@@ -121,21 +121,13 @@ export function createGrants(app) {
 
   /** @param {Account} account @param {Workspace} workspace */
   function choice(account, workspace) {
-    return h(
-      "select",
-      {
-        "aria-label": `${account.name} in ${workspace.name}`,
-        value: levelIn(account.id, workspace.id),
-        disabled: !loaded || !app.may("admin"),
-        onchange: (/** @type {Event} */ event) =>
-          choose(
-            account,
-            workspace.id,
-            /** @type {Level} */ (/** @type {HTMLSelectElement} */ (event.target).value),
-          ),
-      },
-      LEVELS.map(([value, text]) => h("option", { key: value, value }, text)),
-    );
+    return select({
+      label: `${account.name} in ${workspace.name}`,
+      value: levelIn(account.id, workspace.id),
+      disabled: !loaded || !app.may("admin"),
+      options: LEVELS,
+      choose: (chosen) => choose(account, workspace.id, /** @type {Level} */ (chosen)),
+    });
   }
 
   function matrixView() {

@@ -45,6 +45,30 @@ export function button(text, onclick, kind) {
 }
 
 /**
+ * A choice that holds at once.
+ * @param {{label: string, value: string | undefined, options: string[][], choose: (value: string) => unknown,
+ *   class?: string, disabled?: boolean}} choice `options` are values and their words
+ */
+export function select({ label, value = "", options, choose, ...props }) {
+  return h(
+    "select",
+    {
+      ...props,
+      "aria-label": label,
+      value,
+      onchange: (/** @type {Event & {target: HTMLSelectElement}} */ { target }) =>
+        choose(target.value),
+    },
+    options.map(([each, text]) => h("option", { key: each, value: each }, text)),
+  );
+}
+
+/** Things to choose from, by their names. @param {{id: string, name: string}[]} things */
+export function named(things) {
+  return things.map(({ id, name }) => [id, name]);
+}
+
+/**
  * A part of a page: its name, what can be done there, and what stands in it.
  * @param {Child} title
  * @param {Child} action

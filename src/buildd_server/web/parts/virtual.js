@@ -4,8 +4,6 @@
 
 import { h } from "../app/vdom.js";
 
-/** @typedef {import("../app/vdom.js").Child} Child */
-
 const MORE = 6; // Items beyond what can be seen, above and below.
 const UPWARDS = new Set(["ArrowUp", "PageUp", "Home"]);
 

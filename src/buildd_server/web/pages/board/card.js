@@ -13,7 +13,6 @@ import { createMemo } from "./memo.js";
 
 /**
  * @typedef {import("../../app/main.js").App} App
- * @typedef {import("../../app/vdom.js").VElement} VElement
  * @typedef {import("../../types.js").Task} Task
  * @typedef {import("../../types.js").Worker} Worker
  * @typedef {{focused: (id: string) => void, left: (id: string, link: HTMLElement) => void,

@@ -1,7 +1,7 @@
 // The board's filters. They stand in the address, so that a view can be sent to somebody else.
 
 import { h } from "../../app/vdom.js";
-import { button } from "../../parts/pieces.js";
+import { button, named, select } from "../../parts/pieces.js";
 import { ROUTES } from "../../text/routes.js";
 import { filtersOf } from "./columns.js";
 
@@ -43,27 +43,15 @@ export function createFilters(app) {
     app.setQuery({ workspace: null, route: null, account: null, text: null });
   }
 
-  /**
-   * @param {keyof Filters} name
-   * @param {string} value
-   * @param {string} all
-   * @param {string[][]} options
-   */
+  /** @param {keyof Filters} name @param {string} value @param {string} all @param {string[][]} options */
   function choice(name, value, all, options) {
-    return h(
-      "select",
-      {
-        key: name,
-        "aria-label": name.charAt(0).toUpperCase() + name.slice(1),
-        class: value ? "set" : "",
-        value,
-        onchange: (/** @type {Event} */ event) =>
-          app.setQuery({ [name]: /** @type {HTMLSelectElement} */ (event.target).value }),
-      },
-      [["", all], ...options].map(([option, text]) =>
-        h("option", { key: option, value: option }, text),
-      ),
-    );
+    return select({
+      label: name.charAt(0).toUpperCase() + name.slice(1),
+      class: value ? "set" : "",
+      value,
+      options: [["", all], ...options],
+      choose: (chosen) => app.setQuery({ [name]: chosen }),
+    });
   }
 
   return {
@@ -74,8 +62,8 @@ export function createFilters(app) {
     /** @param {Filters} filters */
     view(filters) {
       if (timer === undefined && typed.trim() !== filters.text) typed = filters.text;
-      const workspaces = app.store.workspaces.newest().map(({ id, name }) => [id, name]);
-      const accounts = app.store.accounts.newest().map(({ id, name }) => [id, name]);
+      const workspaces = named(app.store.workspaces.newest());
+      const accounts = named(app.store.accounts.newest());
       return h(
         "div",
         { class: "filters", role: "search" },

@@ -2,7 +2,14 @@
 
 import { h } from "../../app/vdom.js";
 import { icon } from "../../parts/icons.js";
-import { accountName, shortId, taskLink, workspaceName } from "../../parts/pieces.js";
+import {
+  accountName,
+  named,
+  select,
+  shortId,
+  taskLink,
+  workspaceName,
+} from "../../parts/pieces.js";
 import { TYPES, toneOf } from "../../text/events.js";
 import { visible } from "../../text/visible.js";
 import { exact } from "../../text/words.js";
@@ -48,18 +55,12 @@ export function eventFilters(app) {
       value: q ?? "",
       oninput: (/** @type {any} */ event) => app.setQuery({ q: event.target.value }),
     }),
-    h(
-      "select",
-      {
-        "aria-label": "Workspace",
-        value: workspace ?? "",
-        onchange: (/** @type {any} */ event) => app.setQuery({ workspace: event.target.value }),
-      },
-      h("option", { value: "" }, "All workspaces"),
-      app.store.workspaces
-        .newest()
-        .map(({ id, name }) => h("option", { key: id, value: id }, name)),
-    ),
+    select({
+      label: "Workspace",
+      value: workspace,
+      options: [["", "All workspaces"], ...named(app.store.workspaces.newest())],
+      choose: (chosen) => app.setQuery({ workspace: chosen }),
+    }),
     task &&
       h(
         "button",

@@ -3,7 +3,7 @@
 import { ApiError } from "../../app/api.js";
 import { h } from "../../app/vdom.js";
 import { ask, boxes, shownOnce, ticked } from "../../parts/dialogs.js";
-import { button, copyable, part, shortId, table, when } from "../../parts/pieces.js";
+import { button, copyable, named, part, select, shortId, table, when } from "../../parts/pieces.js";
 import { chip } from "../../parts/states.js";
 import { CREATE_ACCOUNT, READ_KEY } from "../../text/commands.js";
 
@@ -231,16 +231,12 @@ export function createKeys(app) {
   }
 
   function accountChoice() {
-    return h(
-      "select",
-      {
-        "aria-label": "Account",
-        value: account()?.id,
-        onchange: (/** @type {Event} */ event) =>
-          app.setQuery({ account: /** @type {HTMLSelectElement} */ (event.target).value }),
-      },
-      app.store.accounts.newest().map(({ id, name }) => h("option", { key: id, value: id }, name)),
-    );
+    return select({
+      label: "Account",
+      value: account()?.id,
+      options: named(app.store.accounts.newest()),
+      choose: (chosen) => app.setQuery({ account: chosen }),
+    });
   }
 
   return {

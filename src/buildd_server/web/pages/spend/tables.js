@@ -5,6 +5,8 @@ import { spentToday } from "../../parts/bars.js";
 import {
   accountName,
   dollars,
+  named,
+  select,
   shortId,
   table,
   taskLink,
@@ -42,15 +44,8 @@ export function spendFilters(app, { period, owner, accountId, workspaceId }) {
       ),
     ),
     period.days === null && [day(app, "since", "From", period), day(app, "until", "To", period)],
-    choice(app, "account", "Account", "All accounts", accountId, app.store.accounts.newest()),
-    choice(
-      app,
-      "workspace",
-      "Workspace",
-      "All workspaces",
-      workspaceId,
-      app.store.workspaces.newest(),
-    ),
+    choice(app, "account", accountId, app.store.accounts.newest()),
+    choice(app, "workspace", workspaceId, app.store.workspaces.newest()),
     h(
       "div",
       { class: "segments", role: "group", "aria-label": "Colours" },
@@ -79,27 +74,15 @@ function day(app, name, label, period) {
   });
 }
 
-/**
- * @param {App} app
- * @param {string} name
- * @param {string} label
- * @param {string} all
- * @param {string | undefined} value
- * @param {{id: string, name: string}[]} those
- */
-function choice(app, name, label, all, value, those) {
-  if (those.length === 0) return null;
-  return h(
-    "select",
-    {
-      "aria-label": label,
-      key: name,
-      value: value ?? "",
-      onchange: (/** @type {any} */ event) => app.setQuery({ [name]: event.target.value }),
-    },
-    h("option", { value: "" }, all),
-    those.map((each) => h("option", { key: each.id, value: each.id }, each.name)),
-  );
+/** @param {App} app @param {"account" | "workspace"} name @param {string | undefined} value @param {{id: string, name: string}[]} things */
+function choice(app, name, value, things) {
+  if (things.length === 0) return null;
+  return select({
+    label: name === "account" ? "Account" : "Workspace",
+    value,
+    options: [["", `All ${name}s`], ...named(things)],
+    choose: (chosen) => app.setQuery({ [name]: chosen }),
+  });
 }
 
 /**

@@ -9,7 +9,6 @@ import { mergeEvents, TOLD } from "../../text/story.js";
  * @typedef {import("../../types.js").Task} Task
  * @typedef {import("../../types.js").Worker} Worker
  * @typedef {import("../../types.js").Event} Event
- * @typedef {ReturnType<typeof createRecord>} Record_
  */
 
 const PAUSE = 300; // Milliseconds in which reasons to read again are collected.
