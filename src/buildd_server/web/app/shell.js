@@ -33,7 +33,6 @@ export function shell(app, page, failed) {
 
 /** @param {App} app */
 function side(app) {
-  const waiting = app.store.questions().length + app.store.approvals().length;
   return h(
     "header",
     { class: "side" },
@@ -43,58 +42,69 @@ function side(app) {
       icon("mark"),
       h("b", null, "buildd"),
     ),
-    h(
-      "nav",
-      { "aria-label": "Pages" },
-      PAGES.map(([key, path, name]) => {
-        const here = app.route === name.toLowerCase() || (path === "/" && app.route === "task");
-        return h(
-          "a",
-          { key: path, href: path, "aria-current": here ? "page" : null, title: `g ${key}` },
-          icon(name.toLowerCase()),
-          h("span", null, name),
-          path === "/" &&
-            waiting > 0 &&
-            h("b", { class: "count", title: "wait for a person" }, waiting),
-        );
-      }),
-    ),
+    pages(app),
     h(
       "div",
       { class: "side-foot" },
       h("p", { class: ["feed", app.status], role: "status" }, FEED[app.status]),
-      h(
-        "div",
-        { class: "side-actions" },
-        h(
-          "button",
-          {
-            class: "quiet",
-            title: "Light or dark",
-            "aria-label": themeLabel(),
-            onclick: () => nextTheme(app),
-          },
-          icon(theme()),
-        ),
-        h(
-          "button",
-          { class: "quiet", title: "Keys (?)", "aria-label": "Keys", onclick: () => helped(app) },
-          icon("keyboard"),
-        ),
-        h(
-          "a",
-          { class: "quiet button", href: "/api/docs", title: "The API", "aria-label": "The API" },
-          icon("book"),
-        ),
-        // In local mode nobody has logged in, so nobody can log out.
-        app.session?.expiresAt &&
-          h(
-            "button",
-            { class: "quiet", title: "Log out", "aria-label": "Log out", onclick: app.signOut },
-            icon("leave"),
-          ),
-      ),
+      actions(app),
     ),
+  );
+}
+
+/** Where one can go. @param {App} app */
+function pages(app) {
+  const waiting = app.store.questions().length + app.store.approvals().length;
+  return h(
+    "nav",
+    { "aria-label": "Pages" },
+    PAGES.map(([key, path, name]) => {
+      const here = app.route === name.toLowerCase() || (path === "/" && app.route === "task");
+      return h(
+        "a",
+        { key: path, href: path, "aria-current": here ? "page" : null, title: `g ${key}` },
+        icon(name.toLowerCase()),
+        h("span", null, name),
+        path === "/" &&
+          waiting > 0 &&
+          h("b", { class: "count", title: "wait for a person" }, waiting),
+      );
+    }),
+  );
+}
+
+/** What one can do on every page. @param {App} app */
+function actions(app) {
+  return h(
+    "div",
+    { class: "side-actions" },
+    h(
+      "button",
+      {
+        class: "quiet",
+        title: "Light or dark",
+        "aria-label": themeLabel(),
+        onclick: () => nextTheme(app),
+      },
+      icon(theme()),
+    ),
+    h(
+      "button",
+      { class: "quiet", title: "Keys (?)", "aria-label": "Keys", onclick: () => helped(app) },
+      icon("keyboard"),
+    ),
+    h(
+      "a",
+      { class: "quiet button", href: "/api/docs", title: "The API", "aria-label": "The API" },
+      icon("book"),
+    ),
+    // In local mode nobody has logged in, so nobody can log out.
+    app.session?.expiresAt &&
+      h(
+        "button",
+        { class: "quiet", title: "Log out", "aria-label": "Log out", onclick: app.signOut },
+        icon("leave"),
+      ),
   );
 }
 

@@ -43,7 +43,6 @@ function only(app, name, id) {
 /** Which events are shown; the address keeps it. @param {App} app */
 export function eventFilters(app) {
   const { q, workspace, task, types } = app.query();
-  const chosen = typesOf(types);
   return h(
     "div",
     { class: "feed-filters", role: "search", "aria-label": "Events" },
@@ -74,35 +73,40 @@ export function eventFilters(app) {
         app.store.task(task)?.title ?? shortId(task),
         icon("cross"),
       ),
-    h(
-      "div",
-      { class: "feed-types", role: "group", "aria-label": "Types" },
-      TYPES.map((type) => {
-        const on = chosen.has(type);
-        return h(
-          "button",
-          {
-            type: "button",
-            key: type,
-            class: ["feed-chip", `tone-${toneOf(type)}`],
-            "aria-pressed": String(on),
-            onclick: () => app.setQuery({ types: toggled(chosen, type) }),
-          },
-          type,
-        );
-      }),
-      chosen.size > 0 &&
-        h(
-          "button",
-          {
-            type: "button",
-            class: "quiet",
-            key: "all",
-            onclick: () => app.setQuery({ types: null }),
-          },
-          "All types",
-        ),
-    ),
+    typeChips(app, typesOf(types)),
+  );
+}
+
+/** @param {App} app @param {Set<string>} chosen */
+function typeChips(app, chosen) {
+  return h(
+    "div",
+    { class: "feed-types", role: "group", "aria-label": "Types" },
+    TYPES.map((type) => {
+      const on = chosen.has(type);
+      return h(
+        "button",
+        {
+          type: "button",
+          key: type,
+          class: ["feed-chip", `tone-${toneOf(type)}`],
+          "aria-pressed": String(on),
+          onclick: () => app.setQuery({ types: toggled(chosen, type) }),
+        },
+        type,
+      );
+    }),
+    chosen.size > 0 &&
+      h(
+        "button",
+        {
+          type: "button",
+          class: "quiet",
+          key: "all",
+          onclick: () => app.setQuery({ types: null }),
+        },
+        "All types",
+      ),
   );
 }
 
