@@ -1,4 +1,4 @@
-"""What a hostile agent would have a dashboard show: texts which run, call or mislead where anything reads them.
+"""What a hostile agent would have a dashboard show: texts that run, call or mislead wherever they can.
 
 Each tells a canary which of them ran, if one is shown by who is careless.
 """
@@ -112,7 +112,8 @@ class Texts:
 @cache
 def hostile_addresses() -> list[str]:
     """Those that the tests of the dashboard's own functions try, which JavaScript has."""
-    script = f"import({json.dumps(ADDRESSES.as_uri())}).then((all) => console.log(JSON.stringify(all.HOSTILE_ADDRESSES)))"
+    told = "console.log(JSON.stringify(all.HOSTILE_ADDRESSES))"
+    script = f"import({json.dumps(ADDRESSES.as_uri())}).then((all) => {told})"
     said = subprocess.run(["node", "-e", script], capture_output=True, check=True).stdout
     found: list[str] = [each.replace("\0", "") for each in json.loads(said)]
     return [each for each in found if each]

@@ -12,6 +12,7 @@ from typing import Any
 import httpx2
 
 from buildd.broker import Broker, BrokerSettings
+from buildd.lease import LeaseTimes
 from buildd_server.app import create_app
 from buildd_server.listening import listen
 from buildd_server.serving import Server
@@ -52,12 +53,17 @@ def running(
     admin_key: str | None = ADMIN_KEY,
     access_log: Callable[[Exchange], None] | None = None,
     port: int = 0,
+    lease_ttl: float = 60.0,
     **more: Any,
 ) -> Iterator[Running]:
     """A server on a database, in a thread of its own; at a free port, or one that was free before."""
     settings = Settings(database=database, admin_key=admin_key, **{"rate_limit": 0, **more})
     with (
-        closing(Broker.open(database, BrokerSettings(admin_key=admin_key))) as broker,
+        closing(
+            Broker.open(
+                database, BrokerSettings(admin_key=admin_key, lease=LeaseTimes(ttl=lease_ttl))
+            )
+        ) as broker,
         serving(broker, settings, access_log, port) as made,
     ):
         yield made

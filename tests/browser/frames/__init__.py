@@ -1,0 +1,1 @@
+"""How smoothly the dashboard draws while much happens on a large server."""
