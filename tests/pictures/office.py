@@ -77,6 +77,7 @@ class Office:
         """Let time pass; nothing happens at a full second, but for the pictures."""
         if moment < NOW:
             moment += timedelta(milliseconds=self.chance.randrange(10_000))
+        moment = max(moment, self.clock.now())
         self.clock.advance((moment - self.clock.now()).total_seconds())
 
     def task(self, workspace: Workspace, title: str, **fields: object) -> Task:
