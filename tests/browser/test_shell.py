@@ -197,6 +197,16 @@ def test_a_server_that_comes_back_is_listened_to_again_and_nothing_is_missed(
             page.close()
 
 
+def test_times_are_told_by_the_servers_clock(
+    server: Running, bd: Client, mine: BrowserContext
+) -> None:
+    title(bd, "a fresh one")
+    mine.add_init_script("const right = Date.now.bind(Date); Date.now = () => right() - 7_200_000;")
+    with tab(mine, server.url) as opened:
+        card = opened.go("/").get_by_role("listitem").filter(has_text="a fresh one")
+        card.get_by_text(re.compile("just now$| s ago$")).first.wait_for()
+
+
 def test_what_came_too_soon_is_asked_again(
     server: Running, bd: Client, mine: BrowserContext
 ) -> None:

@@ -1,5 +1,7 @@
 // The HTTP API as the pages call it: JSON in and out, and every refusal as one kind of error.
 
+import { setClock } from "./clock.js";
+
 /**
  * @typedef {{query?: Record<string, unknown>, body?: unknown, ifMatch?: string,
  *   idempotencyKey?: string, signal?: AbortSignal}} Options
@@ -158,7 +160,9 @@ export function address(path, query = {}) {
  */
 async function reached(url, init) {
   try {
-    return await fetch(url, { ...init, credentials: "same-origin", redirect: "error" });
+    const response = await fetch(url, { ...init, credentials: "same-origin", redirect: "error" });
+    setClock(response);
+    return response;
   } catch (error) {
     if (init.signal?.aborted) throw error;
     throw new ApiError(0, {

@@ -11,7 +11,7 @@ import { agentsView, createWorkers } from "./fleet/workers.js";
 /** @type {import("../app/router.js").PageMaker} */
 export function page(app) {
   const fleet = createFleet(app);
-  const workersView = createWorkers(app, fleet);
+  const workersView = createWorkers(app);
   return {
     title: () => "Fleet",
     view: () => [

@@ -1,5 +1,6 @@
 // The small pieces that every page is made of: times, money, names, buttons, empty places, things to copy.
 
+import { now } from "../app/clock.js";
 import { h } from "../app/vdom.js";
 import { exact, money, relative } from "../text/words.js";
 import { icon } from "./icons.js";
@@ -10,7 +11,7 @@ import { icon } from "./icons.js";
 /** A moment, told relative to now. @param {string | null | undefined} at */
 export function when(at) {
   if (!at) return h("span", { class: "faint" }, "never");
-  return h("time", { datetime: at, title: exact(at) }, relative(at, Date.now()));
+  return h("time", { datetime: at, title: exact(at) }, relative(at, now()));
 }
 
 /** @param {string | number | null | undefined} amount US dollars */

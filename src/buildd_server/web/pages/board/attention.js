@@ -1,6 +1,7 @@
 // What needs a person first: questions with their answers to choose from, budgets that are used up,
 // and tasks whose text somebody must vouch for.
 
+import { now } from "../../app/clock.js";
 import { isLost } from "../../app/focus.js";
 import { h } from "../../app/vdom.js";
 import { openApproval } from "../../parts/approval.js";
@@ -196,7 +197,7 @@ export function createAttention(app) {
 
 /** @param {string} at */
 function ago(at) {
-  return relative(at, Date.now());
+  return relative(at, now());
 }
 
 /** A question's task, or what its worker knows of it. @param {Worker} worker @param {Task | undefined} task */

@@ -1,5 +1,6 @@
 // One task as the board shows it: what it is, who is at it, and how far they are.
 
+import { now } from "../../app/clock.js";
 import { needsApproval } from "../../app/store.js";
 import { h } from "../../app/vdom.js";
 import { bar } from "../../parts/bars.js";
@@ -33,7 +34,7 @@ export function createCards(app, focus) {
   return (task) => {
     const worker = app.store.workerOf(task.id);
     const names = [workspaceName(app, task.workspaceId), accountOf(app, task, worker)];
-    const parts = [task, worker, ...names, relative(since(task), Date.now())];
+    const parts = [task, worker, ...names, relative(since(task), now())];
     return memo(task.id, parts, () => card(app, task, worker, focus));
   };
 }

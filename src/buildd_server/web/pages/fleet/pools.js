@@ -1,5 +1,6 @@
 // Pools and what they have started, by the runner that does it: how they do, and what to do when they do not.
 
+import { now } from "../../app/clock.js";
 import { h } from "../../app/vdom.js";
 import {
   accountName,
@@ -54,7 +55,7 @@ export function poolsView(app, fleet) {
 
 /** @param {App} app @param {Fleet} fleet @param {Pool} pool */
 function poolView(app, fleet, pool) {
-  const { tone, word, trouble, fix } = poolHealth(pool, fleet.now());
+  const { tone, word, trouble, fix } = poolHealth(pool, now());
   const launches = app.store.launches
     .newest()
     .filter((each) => each.poolId === pool.id && !OVER.has(each.status));

@@ -18,7 +18,6 @@ export function createFleet(app) {
     /** @type {Agent[]} */
     agents: [],
     loaded: false,
-    now: () => Date.now() + ahead,
     /** @param {import("../../types.js").Event} event */
     hear({ type }) {
       if (type === "launch:updated") soon();
@@ -26,20 +25,11 @@ export function createFleet(app) {
     read: () => read().catch(ignored),
     close,
   };
-  let ahead = 0; // Milliseconds: ages are told by the server's clock, not by that of this machine.
   let waiting = 0;
   const rounds = setInterval(() => document.hidden || fleet.read(), EVERY);
   const looked = () => document.hidden || fleet.read();
   document.addEventListener("visibilitychange", looked);
-  void app.act(begin);
-
-  async function begin() {
-    const response = await app.api.send("GET", "/auth/session");
-    const told = Date.parse(response.headers.get("date") ?? "");
-    // The header has whole seconds: what is less apart is no difference.
-    if (Math.abs(told - Date.now()) > 2000) ahead = told - Date.now();
-    await read();
-  }
+  void app.act(read);
 
   async function read() {
     const { api, store } = app;

@@ -1,5 +1,6 @@
 // The agents that ask for work, and the workers that are at it: what they do, and whether they are still heard.
 
+import { now } from "../../app/clock.js";
 import { h } from "../../app/vdom.js";
 import { bar } from "../../parts/bars.js";
 import { accountName, button, dollars, empty, part, table, when } from "../../parts/pieces.js";
@@ -17,8 +18,8 @@ import { agentLine } from "./accounts.js";
 
 const MORE = 50;
 
-/** @param {App} app @param {Fleet} fleet */
-export function createWorkers(app, fleet) {
+/** @param {App} app */
+export function createWorkers(app) {
   let most = MORE;
 
   /** @param {Worker} worker */
@@ -35,7 +36,7 @@ export function createWorkers(app, fleet) {
       ),
       accountName(app, worker.accountId),
       chip(worker.runner),
-      heard(workerHealth(worker, fleet.now()), worker.heartbeatAt),
+      heard(workerHealth(worker, now()), worker.heartbeatAt),
       dollars(worker.costUsd),
       app.may("create") && buttons(app, worker, title),
     ];
@@ -112,7 +113,7 @@ export function agentsView(app, fleet) {
           ["Agent", "Account", "Runner", "Can do", "Asked for", "Heard"],
           fleet.agents.map((each) => ({
             key: each.id,
-            cells: agentCells(app, fleet, each, workers),
+            cells: agentCells(app, each, workers),
           })),
         )
       : fleet.loaded &&
@@ -124,8 +125,8 @@ export function agentsView(app, fleet) {
   );
 }
 
-/** @param {App} app @param {Fleet} fleet @param {Agent} agent @param {Worker[]} workers */
-function agentCells(app, fleet, agent, workers) {
+/** @param {App} app @param {Agent} agent @param {Worker[]} workers */
+function agentCells(app, agent, workers) {
   return [
     h(
       "div",
@@ -143,7 +144,7 @@ function agentCells(app, fleet, agent, workers) {
         )
       : h("span", { class: "faint" }, "nothing in particular"),
     h("span", { class: "figure" }, agent.freeSlots === 1 ? "1 task" : `${agent.freeSlots} tasks`),
-    heard(agentHealth(agent, workers, fleet.now()), agent.lastSeenAt),
+    heard(agentHealth(agent, workers, now()), agent.lastSeenAt),
   ];
 }
 

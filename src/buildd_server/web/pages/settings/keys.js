@@ -1,6 +1,7 @@
 // Keys: administrators' and those of accounts. A key is seen once; from then on only what it may and when it was used.
 
 import { ApiError } from "../../app/api.js";
+import { now } from "../../app/clock.js";
 import { h } from "../../app/vdom.js";
 import { ask, boxes, shownOnce, ticked } from "../../parts/dialogs.js";
 import { button, copyable, named, part, select, shortId, table, when } from "../../parts/pieces.js";
@@ -80,8 +81,7 @@ export function createKeys(app) {
   /** @param {string} path @param {string} whose */
   async function create(path, whose) {
     const ofAdmin = path === "/admin-keys";
-    const first =
-      ofAdmin && !(lists.get(path) ?? []).some((key) => !keyState(key, Date.now()).over);
+    const first = ofAdmin && !(lists.get(path) ?? []).some((key) => !keyState(key, now()).over);
     const scopes = ofAdmin ? [ADMIN, ...SCOPES] : SCOPES;
     const made = await ask(app, `New key of ${whose}`, {
       fields: [
@@ -179,7 +179,7 @@ export function createKeys(app) {
 
   /** @param {string} path @param {Key} key */
   function cells(path, key) {
-    const { tone, word, until, over } = keyState(key, Date.now());
+    const { tone, word, until, over } = keyState(key, now());
     return [
       h(
         "div",

@@ -1,5 +1,6 @@
 // Pools as they are set up: where agents are started by themselves, for whom, and how many. The fleet tells how they do.
 
+import { now } from "../../app/clock.js";
 import { h } from "../../app/vdom.js";
 import { ask, edit } from "../../parts/dialogs.js";
 import {
@@ -107,7 +108,7 @@ export function createPools(app) {
 
   /** @param {Pool} pool */
   function cells(pool) {
-    const { tone, word } = poolHealth(pool, Date.now());
+    const { tone, word } = poolHealth(pool, now());
     return [
       h("div", { class: "named" }, h("b", null, pool.name), chip(pool.runner)),
       h("a", { class: ["badge", `tone-${tone}`], href: "/fleet" }, word),

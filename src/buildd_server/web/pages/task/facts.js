@@ -1,5 +1,6 @@
 // What is known of a task besides its story: where it belongs, what it may cost, what it is about, what came of it.
 
+import { now } from "../../app/clock.js";
 import { h } from "../../app/vdom.js";
 import { budget } from "../../parts/bars.js";
 import { icon } from "../../parts/icons.js";
@@ -46,7 +47,7 @@ export function facts(app, task, worker) {
     task.trust !== "internal" &&
       fact("Written by", task.trust === "public" ? "anybody" : "a collaborator"),
     task.notBefore &&
-      Date.parse(task.notBefore) > Date.now() &&
+      Date.parse(task.notBefore) > now() &&
       fact(
         "Not before",
         h("time", { datetime: task.notBefore, title: exact(task.notBefore) }, when(task.notBefore)),
