@@ -132,7 +132,7 @@ def furnished(home: House) -> dict[str, str]:
     pool = bd.pools.create(
         name=f"pool{LONG[:55]}", account_id=service.id, runner="local", enabled=False
     )
-    bd.hooks.create(url=f"https://example.com/{LONG}", types=["completed"])
+    bd.hooks.create(url=f"https://example.com/{LONG}")
     first = office.task(f"First {LONG}", description=f"# {LONG}\\n\\n`{LONG}`", max_cost=Decimal(1))
     office.task(f"Second {LONG}", depends_on=[first.id], required_capabilities=[LONG[:60]])
     office.task(f"Third {LONG}", trust="public", description=LONG)
