@@ -17,12 +17,15 @@ import { patch } from "./vdom.js";
  */
 
 const PATIENCE = 1500; // Milliseconds to wait for the feed before the first page is read without it.
+const CALM = 100; // Milliseconds between two drawings of what is heard.
 const TICK = 10_000; // Times are told relative to now.
 
 export function createApp() {
   /** @type {{route: string, page: Page | null, failed: string | null}} */
   let shown = { route: "", page: null, failed: null };
   let frame = 0;
+  let later = 0;
+  let hearing = false;
   let coming = 0;
   /** @type {ReturnType<typeof listen> | null} */
   let feed = null;
@@ -64,9 +67,16 @@ export function createApp() {
     return app.session?.kind === "admin";
   }
 
-  /** Draw again with the next frame. */
+  /** Draw again with the next frame; what others do is drawn a few times a second, however much it is. */
   function redraw() {
     if (document.hidden) document.title = title();
+    if (!hearing) next();
+    else if (later === 0) later = window.setTimeout(next, CALM);
+  }
+
+  function next() {
+    clearTimeout(later);
+    later = 0;
     if (frame === 0) frame = requestAnimationFrame(draw);
   }
 
@@ -172,8 +182,13 @@ export function createApp() {
   async function follow() {
     feed = listen({
       event(event) {
-        app.store.apply(event);
-        shown.page?.hear?.(event);
+        hearing = true;
+        try {
+          app.store.apply(event);
+          shown.page?.hear?.(event);
+        } finally {
+          hearing = false;
+        }
       },
       reset: () => void reset(),
       status(status) {
