@@ -23,8 +23,8 @@ SELECT 'task_' || printf('%026d', n), {_COLUMNS} FROM task, numbers WHERE id = :
 """  # noqa: S608 - the names are our own columns
 _ON_POSTGRES = f"""
 INSERT INTO task (id, {_COLUMNS})
-SELECT 'task_' || lpad(n::text, 26, '0'), {_COLUMNS} FROM task, generate_series(%(first)s, %(last)s) n
-WHERE id = %(template)s
+SELECT 'task_' || lpad(n::text, 26, '0'), {_COLUMNS} FROM task,
+generate_series(%(first)s::int, %(last)s::int) n WHERE id = %(template)s
 """  # noqa: S608 - as above
 
 

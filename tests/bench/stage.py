@@ -97,12 +97,15 @@ class Stage:
         return self.postgres.url(name)
 
     @contextmanager
-    def server(self, database: str, module: str = "buildd_server") -> Iterator[Server]:
+    def server(
+        self, database: str, module: str = "buildd_server", **settings: str
+    ) -> Iterator[Server]:
         """A server's process, whose limits on requests are there and never reached."""
+        known = {"BUILDD_ADMIN_KEY": ADMIN_KEY, "BUILDD_RATE_LIMIT": "1000000"}
         process = subprocess.Popen(
             [sys.executable, "-m", module, "--port", "0", "--database", database],
             cwd=self.directory,
-            env=environment(BUILDD_ADMIN_KEY=ADMIN_KEY, BUILDD_RATE_LIMIT="1000000"),
+            env=environment(**known, **settings),
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             text=True,

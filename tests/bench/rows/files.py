@@ -1,0 +1,86 @@
+"""Row 9: a large file up and down beside a bare Starlette, and very many log lines through the feed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from buildd.client import Client
+from tests.bench.comparing import Comparison, Contestants, Figures, Row, at_least, at_most
+from tests.bench.crew import Crew, hired
+from tests.bench.stage import Server, Stage, load
+
+MEGABYTE = 1 << 20
+SPEED, GROWTH, LINES = "MB/s", "MB more in memory", "lines/s"
+UP, DOWN, LOG = "file up", "file down", "log lines"
+BARE_UP, BARE_DOWN = "bare Starlette, up", "bare Starlette, down"
+WORKERS = 16
+MOST_GROWTH = 20
+_LIMITS = {"BUILDD_MAX_FILE_MB": "1000", "BUILDD_MAX_WORKER_MB": "100000"}
+
+
+@contextmanager
+def opened(stage: Stage) -> Iterator[Contestants]:
+    """A server on SQLite, which keeps files beside it, and a bare one."""
+    with (
+        stage.server(stage.sqlite_url(), **_LIMITS) as server,
+        stage.server("none", "tests.bench.bare") as bare,
+        server.owner() as owner,
+    ):
+        crew = hired(owner, WORKERS, WORKERS)
+        yield {
+            BARE_UP: lambda: _moved(stage, bare, "POST", "/file", "none")[0],
+            BARE_DOWN: lambda: _moved(stage, bare, "GET", "/file", "none")[0],
+            UP: lambda: _up_and_down(stage, server, owner, crew)[0],
+            DOWN: lambda: _up_and_down(stage, server, owner, crew)[1],
+            LOG: lambda: _log(stage, server, owner, crew),
+        }
+
+
+def _moved(stage: Stage, server: Server, method: str, path: str, key: str) -> tuple[Figures, str]:
+    size, before = stage.sized(100, 5) * MEGABYTE, server.megabytes()
+    found = load("files", port=server.port, method=method, path=path, key=key, size=size)
+    speed = size / MEGABYTE / found["seconds"]
+    return {SPEED: speed, GROWTH: server.megabytes() - before}, found["answer"]
+
+
+def _up_and_down(
+    stage: Stage, server: Server, owner: Client, crew: Crew
+) -> tuple[Figures, Figures]:
+    [(worker, token)] = _at_work(owner, crew, 1)
+    up, answer = _moved(stage, server, "POST", f"/api/workers/{worker}/artifacts/content", token)
+    path = f"/api/artifacts/{json.loads(answer)['id']}/content"
+    return up, _moved(stage, server, "GET", path, token)[0]
+
+
+def _log(stage: Stage, server: Server, owner: Client, crew: Crew) -> Figures:
+    lines, workers = stage.sized(100_000, 200), _at_work(owner, crew, WORKERS)
+    before = server.megabytes()
+    found = load("log_lines", port=server.port, workers=workers, key=crew.keys[0], lines=lines)
+    return {LINES: lines / found["heard"], GROWTH: server.megabytes() - before}
+
+
+def _at_work(owner: Client, crew: Crew, count: int) -> list[tuple[str, str]]:
+    """Attempts that have just begun, each with its lease token."""
+    agent = owner.with_key(crew.keys[0])
+    for _ in range(count):
+        agent.tasks.create(workspace_id=crew.workspace, title="Fix the flaky test")
+    claimed = agent.workers.claim(max_tasks=count).workers
+    for each in claimed:
+        owner.with_key(each.lease.token).workers.start(id=each.id)
+    return [(each.id, each.lease.token) for each in claimed]
+
+
+ROW = Row(
+    9,
+    "100 MB up and down; 100,000 log lines",
+    f"Files on SQLite's side, on the same disk as the bare server's; lines of {WORKERS} attempts, each said"
+    " with a request of its own, heard by one reader of the feed",
+    (
+        Comparison(SPEED, UP, (BARE_UP,), at_least(0.5)),
+        Comparison(SPEED, DOWN, (BARE_DOWN,), at_least(0.5)),
+        *(Comparison(GROWTH, each, (), at_most(MOST_GROWTH)) for each in (UP, DOWN, LOG)),
+    ),
+    opened,
+)
