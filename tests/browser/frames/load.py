@@ -83,8 +83,8 @@ def _filled(stage: Stage, tasks: int) -> dict[str, str]:
         )
     leases: dict[str, str] = {}
     while len(leases) < 2 * tasks // 3:
-        for each in stage.agent.workers.claim(max_tasks=min(BATCH, tasks)).workers:
-            leases[each.id] = each.lease.token
+        for claimed in stage.agent.workers.claim(max_tasks=min(BATCH, tasks)).workers:
+            leases[claimed.id] = claimed.lease.token
     over = list(leases)[tasks // 10 :]
     for start in range(0, len(over), BATCH):
         some = over[start : start + BATCH]
@@ -110,7 +110,7 @@ def busy(at: Large, rate: int) -> Iterator[Callable[[], float]]:
     def real() -> float:
         ours.send("how many")
         done: int = ours.recv()
-        return done / (time.time() - began)
+        return float(done / (time.time() - began))
 
     try:
         yield real
