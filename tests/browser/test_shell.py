@@ -255,6 +255,17 @@ def test_whoever_stays_through_an_upgrade_is_told_of_it(
             page.close()
 
 
+def test_what_was_asked_on_a_page_goes_with_it(server: Running, mine: BrowserContext) -> None:
+    with tab(mine, server.url) as opened:
+        page = opened.go("/fleet")
+        page.get_by_role("link", name="Spend").click()
+        page.wait_for_url("**/spend")
+        page.keyboard.press("?")
+        page.get_by_role("dialog").wait_for()
+        page.go_back()
+        page.get_by_role("dialog").wait_for(state="detached")
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_colours_follow_the_system_until_somebody_chooses(
     scheme: str, server: Running, browser: Browser

@@ -48,6 +48,7 @@ def ask_if_over(ctx: Context, worker: Row) -> Row:
             type=QuestionType.CONFIRMATION,
             prompt=f"The {whose} for today is used up. Go on?",
             options=[GO_ON, STOP],
+            asked_at=ctx.tx.now,
             code=ErrorCode.BUDGET_EXHAUSTED,
         )
     )

@@ -92,7 +92,7 @@ def heartbeat(ctx: Context, op: ops.Heartbeat) -> Beat | Refused:
 def ask_worker(ctx: Context, op: ops.AskWorker) -> Worker:
     """Ask a person, and wait under the same lease."""
     worker = fence.under_lease(ctx, op.id)
-    question = WaitingFor(type=op.type, prompt=op.prompt, options=op.options)
+    question = WaitingFor(type=op.type, prompt=op.prompt, options=op.options, asked_at=ctx.tx.now)
     asked = attempts.move(ctx, worker, WorkerVerb.ASK, question=jsonable(question))
     ctx.emit_worker(EventType.WORKER_WAITING, asked, waitingFor=jsonable(question))
     return model(Worker, asked)

@@ -27,6 +27,7 @@ class WaitingFor(Model):
     type: QuestionType
     prompt: Prompt
     options: list[Text] | None = None
+    asked_at: Time | None = None
     code: Text | None = None
     """`budget_exhausted` when it is not the agent that asks, but the server about a budget."""
 

@@ -639,6 +639,7 @@ export interface WaitingFor {
   type: QuestionType;
   prompt: string;
   options: string[] | null;
+  askedAt: string | null;
   code: string | null;
 }
 

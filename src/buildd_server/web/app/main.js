@@ -110,6 +110,7 @@ export function createApp() {
       const { page } = await found.route.load();
       if (ours !== coming) return;
       shown.page?.close?.();
+      overlays.leave();
       shown = { route: found.route.name, page: page(app, found.params), failed: null };
       scrollTo(0, 0);
     } catch (error) {

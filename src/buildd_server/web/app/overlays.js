@@ -97,6 +97,10 @@ export function createOverlays(redraw) {
     get open() {
       return dialog !== null;
     },
+    /** Another page comes: what was asked about the one before is settled; a secret is not taken away. */
+    leave() {
+      if (dialog?.firm === false) close();
+    },
     view: () => [
       dialog && dialogView(dialog),
       h("div", { class: "toasts", role: "status" }, toasts.map(toastView)),

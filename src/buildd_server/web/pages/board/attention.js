@@ -57,7 +57,13 @@ export function createAttention(app) {
   function question(worker) {
     const task = app.store.task(worker.taskId);
     const state = [busy.has(worker.id), writing.has(worker.id)];
-    const parts = [worker, task?.title, ...names(worker), ...state, ago(worker.updatedAt)];
+    const parts = [
+      worker,
+      task?.title,
+      ...names(worker),
+      ...state,
+      ago(worker.waitingFor?.askedAt ?? worker.updatedAt),
+    ];
     return memo(worker.id, parts, () => questionView(worker, task));
   }
 
@@ -78,7 +84,7 @@ export function createAttention(app) {
       href: `/tasks/${worker.taskId}`,
       title: task?.title ?? worker.name,
       facts: names(worker),
-      at: worker.updatedAt,
+      at: worker.waitingFor?.askedAt ?? worker.updatedAt,
       text: waitingFor?.prompt ?? "",
       actions: [
         options.map((each) =>

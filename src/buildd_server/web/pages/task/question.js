@@ -145,7 +145,7 @@ export function createQuestion(app, answered) {
           { class: "question-head" },
           icon(budget ? "coin" : "ask"),
           h("b", null, who),
-          when(worker.updatedAt),
+          when(worker.waitingFor?.askedAt),
         ),
         h("div", { class: "question-text", dir: "auto", tabindex: "0" }, promptView(asked.prompt)),
         mayAnswer && h("div", { class: "choices" }, choices(worker, asked)),
