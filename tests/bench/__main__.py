@@ -16,12 +16,22 @@ import click
 from tests.bench.comparing import Measured, measured
 from tests.bench.machine import described
 from tests.bench.report import as_json, as_text, write_page
-from tests.bench.rows import batches, depth, dispatch, files, lifecycle, starting, two_servers
+from tests.bench.rows import (
+    batches,
+    depth,
+    dispatch,
+    files,
+    fleet,
+    lifecycle,
+    starting,
+    streams,
+    two_servers,
+)
 from tests.bench.stage import ROOT, Stage
 
 ROWS = {
     each.ROW.number: each.ROW
-    for each in (lifecycle, batches, dispatch, depth, starting, two_servers, files)
+    for each in (lifecycle, batches, dispatch, depth, fleet, streams, starting, two_servers, files)
 }
 PAGE = ROOT / "docs" / "performance.md"
 

@@ -22,14 +22,22 @@ async def dispatch(asked: dict[str, Any]) -> dict[str, Any]:
     got: asyncio.Queue[float] = asyncio.Queue()
     gates = asyncio.Semaphore(_AT_ONCE)
     ready = [asyncio.Event() for _ in asked["keys"]]
-    agents = [
-        asyncio.create_task(_agent(asked["port"], key, got, gates, is_ready))
-        for key, is_ready in zip(asked["keys"], ready, strict=True)
-    ]
-    await asyncio.gather(*(each.wait() for each in ready))
+    async with asyncio.TaskGroup() as group:
+        agents = [
+            group.create_task(_agent(asked["port"], key, got, gates, is_ready))
+            for key, is_ready in zip(asked["keys"], ready, strict=True)
+        ]
+        await asyncio.gather(*(each.wait() for each in ready))
+        await asyncio.sleep(asked["settle"])
+        waits = await _waits(asked, got)
+        for each in agents:
+            each.cancel()
+    return {"waits": waits}
+
+
+async def _waits(asked: dict[str, Any], got: asyncio.Queue[float]) -> list[float]:
     creator, key = await Connection.to(asked["port"]), asked["keys"][0]
     task = post("/api/tasks", key, {"workspaceId": asked["workspace"], "title": "Look into it"})
-    await asyncio.sleep(asked["settle"])
     waits = []
     for _ in range(asked["jobs"]):
         await asyncio.sleep(asked["pause"])
@@ -37,10 +45,7 @@ async def dispatch(asked: dict[str, Any]) -> dict[str, Any]:
         answer = creator.send(task)
         waits.append(1000 * (await got.get() - created))
         await answer
-    for each in agents:
-        each.cancel()
-    await asyncio.wait(agents)
-    return {"waits": waits}
+    return waits
 
 
 async def _agent(
