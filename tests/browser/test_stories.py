@@ -171,6 +171,11 @@ def test_a_task_that_has_used_up_its_own_budget_has_failed_and_says_why(
     status(page, "failed").wait_for()
     page.locator(".task-facts").get_by_text("$0.20 of $0.15").wait_for()
     assert story(page)[-2:] == ["Stopped at its budget", "The task failed"]
+    page.get_by_role("button", name="Retry").click()
+    asked = page.get_by_role("dialog", name="Retry with a new budget")
+    assert asked.get_by_label("Budget in US dollars").input_value() == "0.4"
+    asked.get_by_role("button", name="Retry").click()
+    page.locator(".task-facts").get_by_text("$0.20 of $0.40").wait_for()
 
 
 def test_a_task_is_paused_goes_on_and_is_tried_again(home: House, mine: Tab) -> None:

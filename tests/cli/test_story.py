@@ -55,7 +55,8 @@ def test_from_an_account_to_a_task_that_is_called_off(remote: Cli) -> None:
     wrong = cli.error(3, "tasks", "cancel", task["id"])
     assert wrong == "cancel does not apply to a task that is cancelled"
     assert cli.error(3, "tasks", "show", "task_unknown") == "there is no such task"
-    assert cli.json("tasks", "retry", task["id"])["status"] == "pending"
+    again = cli.json("tasks", "retry", task["id"], "--max-cost", "7.50")
+    assert (again["status"], again["maxCost"]) == ("pending", 7.5)
     refused = cli.error(2, "tasks", "delete", task["id"])
     assert refused.startswith("add --yes to delete without being asked")
     assert cli.json("tasks", "delete", second["id"], "--yes") == {

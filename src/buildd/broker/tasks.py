@@ -212,8 +212,14 @@ def retry_task(ctx: Context, op: ops.RetryTask) -> Task:
         if TaskStatus(parent.status) in CLOSED:
             reason = f"it depends on {parent.id}, which is {parent.status}: retry that first"
             raise WrongState(reason, current=row.status)
+    if op.max_cost is not None and op.max_cost <= row.cost_usd:
+        raise Invalid.field("maxCost", f"must be more than it has cost already: {row.cost_usd}")
     attempts.move_task(ctx, row, TaskVerb.RETRY)
-    return model(Task, _lock(ctx, op.id))
+    if op.max_cost is None:
+        return model(Task, _lock(ctx, op.id))
+    kept = {name: getattr(row, name) for name in ops.UpdateTask.changeable()}
+    approval = {"approved_at": row.approved_at, "approved_by": row.approved_by}
+    return _change(ctx, _lock(ctx, op.id), {**kept, **approval, "max_cost": op.max_cost})
 
 
 @handles(ops.ReleaseTask)

@@ -10,6 +10,7 @@ import click
 from buildd.cli._exits import printable
 from buildd.cli._render import Column, age, block
 from buildd.cli._task_options import RUNNERS, fields_of, not_before_option, task_options
+from buildd.cli._types import Money
 from buildd.cli._verb import (
     Noun,
     Session,
@@ -26,6 +27,8 @@ from buildd.cli._verb import (
 from buildd.states import OnDependencyFailure, TaskStatus
 
 if TYPE_CHECKING:
+    from decimal import Decimal
+
     from buildd.client import Client
     from buildd.models import Task, Worker
 
@@ -202,11 +205,14 @@ def cancel(session: Session, task_id: str) -> None:
 
 @tasks.command()
 @click.argument("task_id")
+@click.option(
+    "--max-cost", type=Money(), help="US dollars that it may cost, its earlier attempts included."
+)
 @pass_session
-def retry(session: Session, task_id: str) -> None:
+def retry(session: Session, task_id: str, max_cost: Decimal | None) -> None:
     """Give a failed or cancelled task a fresh set of attempts."""
     with session.connect() as bd:
-        session.said(bd.tasks.retry(id=task_id), f"{task_id} is pending again")
+        session.said(bd.tasks.retry(id=task_id, max_cost=max_cost), f"{task_id} is pending again")
 
 
 @tasks.command()

@@ -168,6 +168,8 @@ class RetryTask(Operation[Task]):
     http = post("/api/tasks/{id}/retry")
     access = Access.MEMBER
     id: Id
+    max_cost: Usd | None = None
+    """US dollars that it may cost from now on, its earlier attempts included; by default as before."""
 
 
 class ApproveTask(Operation[Task]):

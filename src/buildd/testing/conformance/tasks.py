@@ -107,6 +107,18 @@ class TaskSuite(StageSuite):
             stage.bd.tasks.cancel(id=done.task_id)
         assert stage.bd.tasks.get(id=done.task_id).status is TaskStatus.COMPLETED
 
+    def test_a_retry_may_bring_a_budget_that_has_room(self, stage: Stage) -> None:
+        """One whose budget is used up would be stopped again at once."""
+        claimed, lease = stage.running(max_cost=Decimal("0.15"))
+        lease.workers.heartbeat(id=claimed.id, cost_usd=Decimal("0.20"))
+        lease.workers.fail(id=claimed.id, error="stopped at its budget", retryable=False)
+        with pytest.raises(Invalid, match="more than it has cost already"):
+            stage.bd.tasks.retry(id=claimed.task_id, max_cost=Decimal("0.20"))
+        again = stage.bd.tasks.retry(id=claimed.task_id, max_cost=Decimal("0.5"))
+        assert (again.status, again.max_cost) == (TaskStatus.PENDING, Decimal("0.5"))
+        assert again.title == claimed.task.title
+        assert again.cost_usd == Decimal("0.2")
+
     def test_retry_is_the_only_way_back(self, stage: Stage) -> None:
         """It gives all attempts anew, to what failed or was cancelled."""
         claimed, lease = stage.running()

@@ -3,9 +3,11 @@
 import { needsApproval } from "../../app/store.js";
 import { h } from "../../app/vdom.js";
 import { openApproval } from "../../parts/approval.js";
+import { ask } from "../../parts/dialogs.js";
 import { icon } from "../../parts/icons.js";
 import { editTask } from "../../parts/task-form.js";
 import { openWhy } from "../../parts/why.js";
+import { money } from "../../text/words.js";
 
 /**
  * @typedef {import("../../app/main.js").App} App
@@ -118,17 +120,43 @@ function ofTask(app, task) {
   if (task.status === "assigned" || task.status === "running") return [cancel(app, task)];
   const gone = remove(app, task);
   if (task.status === "completed") return [gone];
-  const again = () => verb(app, task, "retry", "It waits for an agent again");
   return [
     {
       label: "Retry",
       sign: "retry",
       kind: "primary",
       title: "With a fresh set of attempts",
-      run: again,
+      run: () => again(app, task),
     },
     gone,
   ];
+}
+
+/** One that has used up its budget would be stopped at once: it needs a new one. @param {App} app @param {Task} task */
+function again(app, task) {
+  const done = "It waits for an agent again";
+  const spent = Number(task.costUsd);
+  if (task.maxCost === null || spent < Number(task.maxCost)) return verb(app, task, "retry", done);
+  return ask(app, "Retry with a new budget", {
+    fields: [
+      {
+        name: "maxCost",
+        label: "Budget in US dollars",
+        type: "number",
+        step: "any",
+        value: Math.ceil(2 * spent * 100) / 100,
+        required: true,
+        focus: true,
+        hint: `It has cost ${money(spent)}, which counts: its budget of ${money(task.maxCost)} is used up.`,
+      },
+    ],
+    action: "Retry",
+    async send({ maxCost }) {
+      const body = { maxCost: Number(maxCost) };
+      app.store.tasks.put(await app.api.post(`/tasks/${task.id}/retry`, body));
+      app.overlays.toast(done);
+    },
+  });
 }
 
 /** @param {App} app @param {Task} task @returns {Action[]} */
