@@ -177,6 +177,8 @@ def test_pictures_are_drawn_in_their_own_namespace(page: Page) -> None:
 
 
 HOSTILE = [
+    "https://github.com@evil.example/",
+    "https://user:secret@evil.example/",
     "javascript:alert(1)",
     "JaVaScRiPt:alert(1)",
     " javascript:alert(1)",

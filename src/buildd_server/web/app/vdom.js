@@ -59,7 +59,9 @@ export function safeAddress(address) {
   const text = String(address);
   if (/^\/(?![/\\])|^#|^\?/.test(text)) return text;
   try {
-    const { protocol, href } = new URL(text);
+    const { protocol, href, username, password } = new URL(text);
+    // Who reads https://github.com@evil.example would look for the host in the wrong place.
+    if (username || password) return null;
     const own = protocol === "blob:" && href.startsWith(`blob:${location.origin}/`);
     return own || ["http:", "https:", "mailto:"].includes(protocol) ? href : null;
   } catch {
