@@ -27,7 +27,7 @@ from tests.bench.rows import (
     streams,
     two_servers,
 )
-from tests.bench.stage import ROOT, Stage
+from tests.bench.stage import ROOT, Stage, check_peers
 
 ROWS = {
     each.ROW.number: each.ROW
@@ -57,6 +57,7 @@ def main(rows: list[int], runs: int, short: bool, to: Path | None, write: bool) 
     if write and (short or runs < 5 or set(rows) != ROWS.keys()):
         raise click.UsageError("--write needs all rows, in full, and at least 5 runs")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that nothing is left running
+    check_peers()
     facts = described()
     click.echo("\n".join(f"{name}: {value}" for name, value in facts.items()))
     found: list[Measured] = []

@@ -38,8 +38,6 @@ def described() -> dict[str, str]:
 
 
 def _peers() -> list[str]:
-    if not PEERS.exists():
-        return ["none installed (make .make/bench)"]
     program = f"{_TELL} print(json.dumps([f'{{n}} {{v(n)}}' for n in {THEIRS!r}]))"
     found: list[str] = json.loads(_said(str(PEERS / "bin" / "python"), "-c", program))
     package = PEERS / "node_modules" / "graphile-worker" / "package.json"

@@ -40,12 +40,12 @@ def _bar(y: int, number: int, verdict: Verdict) -> Iterator[str]:
     asked = verdict.comparison
     colour = MET if verdict.met else MISSED
     end, goal, top = _x(verdict.ratio), _x(asked.goal.bound), y + 5
-    label = escape(f"{number}. {asked.ours} / {verdict.other}, {asked.figure}")
+    label = escape(f"{number}. {asked.ours}, {asked.figure}")
     yield f'<text x="{LABELS - 10}" y="{y + 17}" text-anchor="end">{label}</text>'
     yield f'<rect x="{LABELS}" y="{top}" width="{end - LABELS}" height="16" fill="{colour}"/>'
     yield f'<line x1="{goal}" y1="{y + 2}" x2="{goal}" y2="{y + 24}" stroke="#000" stroke-width="2"/>'
     tip = f"{verdict.ratio:.2f} ({asked.goal})"
-    yield f'<text x="{end + 6}" y="{y + 17}">{tip}</text>'
+    yield f'<text x="{max(end, goal) + 6}" y="{y + 17}">{tip}</text>'
 
 
 def _x(value: float) -> int:

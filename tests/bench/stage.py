@@ -25,6 +25,8 @@ PEERS = ROOT / ".make" / "bench"
 """Where `make bench` installs whom we compare ourselves with."""
 ADMIN_KEY = "the-key-of-the-benchmarks"
 DURABLE = {**SETTINGS, "fsync": "on", "synchronous_commit": "on"}
+MEGABYTE = 1 << 20
+GROWTH = "MB more in memory"
 _PATIENCE = 600.0
 _numbers = count(1)
 
@@ -51,7 +53,17 @@ class Server:
 
     def megabytes(self) -> float:
         """What it has in memory."""
-        return float(psutil.Process(self.process.pid).memory_info().rss) / (1 << 20)
+        return float(psutil.Process(self.process.pid).memory_info().rss) / MEGABYTE
+
+    @contextmanager
+    def growing(self) -> Iterator[dict[str, float]]:
+        """What it had in memory at most while the block ran, more than before."""
+        before, found = self.megabytes(), dict[str, float]()
+        Path(f"/proc/{self.process.pid}/clear_refs").write_text("5")  # forgets the peak so far
+        yield found
+        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        peak = int(status.partition("VmHWM:")[2].split()[0]) / 1024
+        found[GROWTH] = peak - before
 
 
 @dataclass
@@ -126,6 +138,12 @@ class Stage:
 def load(name: str, **what: Any) -> dict[str, Any]:
     """Have a program of `tests.bench.loads` do something, in its own process."""
     return _told([sys.executable, "-m", f"tests.bench.loads.{name}"], what)
+
+
+def check_peers() -> None:
+    """Raises `SystemExit` where they are not installed."""
+    if not PEERS.exists():
+        raise SystemExit("whom buildd is compared with is not installed: make .make/bench")
 
 
 def peer(name: str, **what: Any) -> dict[str, Any]:

@@ -9,10 +9,9 @@ from contextlib import contextmanager
 from buildd.client import Client
 from tests.bench.comparing import Comparison, Contestants, Figures, Row, at_least, at_most
 from tests.bench.crew import Crew, hired
-from tests.bench.stage import Server, Stage, load
+from tests.bench.stage import GROWTH, MEGABYTE, Server, Stage, load
 
-MEGABYTE = 1 << 20
-SPEED, GROWTH, LINES = "MB/s", "MB more in memory", "lines/s"
+SPEED, LINES = "MB/s", "lines/s"
 UP, DOWN, LOG = "file up", "file down", "log lines"
 BARE_UP, BARE_DOWN = "bare Starlette, up", "bare Starlette, down"
 WORKERS = 16
@@ -39,10 +38,10 @@ def opened(stage: Stage) -> Iterator[Contestants]:
 
 
 def _moved(stage: Stage, server: Server, method: str, path: str, key: str) -> tuple[Figures, str]:
-    size, before = stage.sized(100, 5) * MEGABYTE, server.megabytes()
-    found = load("files", port=server.port, method=method, path=path, key=key, size=size)
-    speed = size / MEGABYTE / found["seconds"]
-    return {SPEED: speed, GROWTH: server.megabytes() - before}, found["answer"]
+    size = stage.sized(100, 5) * MEGABYTE
+    with server.growing() as growth:
+        found = load("files", port=server.port, method=method, path=path, key=key, size=size)
+    return {SPEED: size / MEGABYTE / found["seconds"], **growth}, found["answer"]
 
 
 def _up_and_down(
@@ -56,9 +55,9 @@ def _up_and_down(
 
 def _log(stage: Stage, server: Server, owner: Client, crew: Crew) -> Figures:
     lines, workers = stage.sized(100_000, 200), _at_work(owner, crew, WORKERS)
-    before = server.megabytes()
-    found = load("log_lines", port=server.port, workers=workers, key=crew.keys[0], lines=lines)
-    return {LINES: lines / found["heard"], GROWTH: server.megabytes() - before}
+    with server.growing() as growth:
+        found = load("log_lines", port=server.port, workers=workers, key=crew.keys[0], lines=lines)
+    return {LINES: lines / found["heard"], **growth}
 
 
 def _at_work(owner: Client, crew: Crew, count: int) -> list[tuple[str, str]]:

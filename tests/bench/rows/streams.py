@@ -48,22 +48,23 @@ def opened(stage: Stage) -> Iterator[Contestants]:
 
 def _read(stage: Stage, server: Server, port: int, crew: Crew) -> Measure:
     def measure() -> Figures:
-        used, before = server.cpu(), server.megabytes()
-        found = load(
-            "streams",
-            port=port,
-            keys=crew.keys,
-            workspace=crew.workspace,
-            events=EVENTS_PER_SECOND * stage.sized(10, 1),
-            pause=1 / EVENTS_PER_SECOND,
-            bare=port != server.port,
-            size=FRAME,
-        )
+        used = server.cpu()
+        with server.growing() as growth:
+            found = load(
+                "streams",
+                port=port,
+                keys=crew.keys,
+                workspace=crew.workspace,
+                events=EVENTS_PER_SECOND * stage.sized(10, 1),
+                pause=1 / EVENTS_PER_SECOND,
+                bare=port != server.port,
+                size=FRAME,
+            )
         return {
             HEARD: found["readers"],
             RATE: found["deliveries"] / found["seconds"],
             "server CPU µs": (server.cpu() - used) / max(1, found["deliveries"]) * 1e6,
-            "MB more in memory": server.megabytes() - before,
+            **growth,
             "load cores": found["load cores"],
         }
 
