@@ -49,7 +49,8 @@ def question(page: Page) -> Locator:
 
 def story(page: Page) -> list[str]:
     """The story's steps, the first one first."""
-    return page.locator("ol.story > li b").all_inner_texts()
+    steps: list[str] = page.locator("ol.story > li b").all_inner_texts()
+    return steps
 
 
 def status(page: Page, word: str) -> Locator:

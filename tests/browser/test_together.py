@@ -179,7 +179,7 @@ def is_done(home: House, task: Task) -> bool:
 def seen_once(page: Page) -> str:
     """The key, which is nowhere once its reader says that it is kept."""
     shown = page.get_by_role("dialog").filter(has_text="shown this once")
-    key = shown.locator(".secret code").inner_text()
+    key: str = shown.locator(".secret code").inner_text()
     page.keyboard.press("Escape")  # a slip, which closes nothing
     shown.get_by_role("button", name="I have kept it").click()
     shown.wait_for(state="detached")
