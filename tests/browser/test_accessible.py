@@ -5,6 +5,7 @@ WCAG 2.2 AA, as far as axe knows it, and what it does not know.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -45,7 +46,8 @@ DIALOGS = {
     "/settings?tab=pools": ["New pool", "Edit"],
     "/settings?tab=hooks": ["New hook"],
 }
-LOOKS = [(scheme, width) for scheme in ("light", "dark") for width in (1280, 360)]
+LONG = "BUILDD_LONG" in os.environ
+LOOKS = [("light", 1280), ("dark", 360), *([("light", 360), ("dark", 1280)] if LONG else [])]
 
 
 @pytest.fixture(scope="module")
