@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import socket
-import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -21,6 +20,8 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 from starlette.routing import Route
 
+FILE = Path("file-of-the-bare-server")
+"""In the directory of the run, as the files of the other servers are."""
 _STREAM = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n"
 
 
@@ -58,7 +59,7 @@ class Stream(asyncio.Protocol):
 
 async def upload(request: Request) -> Response:
     """Keep a body as it comes."""
-    with Path(request.app.state.file).open("wb") as file:
+    with FILE.open("wb") as file:
         async for piece in request.stream():
             file.write(piece)
     return Response("{}")
@@ -66,7 +67,7 @@ async def upload(request: Request) -> Response:
 
 async def download(request: Request) -> Response:
     """What was kept."""
-    return FileResponse(request.app.state.file)
+    return FileResponse(FILE)
 
 
 async def wait(request: Request) -> Response:
@@ -106,9 +107,7 @@ def main(port: int, database: str) -> None:
     listener = socket.create_server(("127.0.0.1", port), backlog=2048)
     click.echo(f"listens on http://127.0.0.1:{listener.getsockname()[1]} ")
     config = uvicorn.Config(app, loop="uvloop", http="httptools", ws="none", log_config=None)
-    with tempfile.TemporaryDirectory(prefix="buildd-bare-") as directory:
-        app.state.file = f"{directory}/file"
-        uvicorn.Server(config).run([listener])
+    uvicorn.Server(config).run([listener])
 
 
 if __name__ == "__main__":
