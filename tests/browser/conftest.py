@@ -18,8 +18,9 @@ ARGUMENTS = [
 """Else the browser would keep pages from a canary on loopback, and us from seeing it."""
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    """For one module: while Playwright is at work, no other event loop runs in this thread."""
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as started:
