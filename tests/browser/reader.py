@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
+
+from tests.patience import until
 
 if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page
@@ -51,6 +54,13 @@ def story(page: Page) -> list[str]:
     """The story's steps, the first one first."""
     steps: list[str] = page.locator("ol.story > li b").all_inner_texts()
     return steps
+
+
+def tells(page: Page, *steps: str, part: slice = slice(None)) -> None:
+    """Wait until the story, or a part of it, has these steps: some are read only after the event."""
+    with suppress(AssertionError):
+        until(lambda: story(page)[part] == [*steps])
+    assert story(page)[part] == [*steps]
 
 
 def status(page: Page, word: str) -> Locator:
