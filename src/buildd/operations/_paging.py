@@ -16,13 +16,14 @@ def _digits(value: Any) -> Any:
     return value
 
 
-WholeNumber = Annotated[int, BeforeValidator(_digits)]
+Digits = BeforeValidator(_digits)
+"""Marks a whole number that travels in a query; last, or the schema would lose its bounds."""
 
 
 class Paged(BaseModel, defer_build=True):
     """The two fields that every list takes."""
 
-    limit: Annotated[WholeNumber, Field(ge=1, le=MAX_PAGE)] = 50
+    limit: Annotated[int, Field(ge=1, le=MAX_PAGE), Digits] = 50
     cursor: Annotated[str, Field(pattern=r"^[a-z]+_[0-9a-z]{26}$")] | None = None
     """The last id of the page before: what follows is older."""
 

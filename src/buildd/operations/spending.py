@@ -9,7 +9,7 @@ from pydantic import Field
 from buildd.models import Spend
 from buildd.models._model import Day, Id
 from buildd.operations._operation import Access, Operation, get
-from buildd.operations._paging import Separated, WholeNumber
+from buildd.operations._paging import Digits, Separated
 
 MAX_ROWS = 1000
 
@@ -33,4 +33,4 @@ class ListSpend(Operation[list[Spend]]):
     workspace_id: Id | None = None
     account_id: Id | None = None
     task_id: Id | None = None
-    limit: Annotated[WholeNumber, Field(ge=1, le=MAX_ROWS)] = 200
+    limit: Annotated[int, Field(ge=1, le=MAX_ROWS), Digits] = 200
