@@ -259,7 +259,7 @@ def test_what_was_asked_on_a_page_goes_with_it(server: Running, mine: BrowserCon
     with tab(mine, server.url) as opened:
         page = opened.go("/fleet")
         page.get_by_role("link", name="Spend").click()
-        page.wait_for_url("**/spend")
+        page.get_by_role("heading", name="Spend", level=1).wait_for()
         page.keyboard.press("?")
         page.get_by_role("dialog").wait_for()
         page.go_back()
