@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, ClassVar, Self
+from typing import Any, Self
 from urllib.parse import parse_qs, urlsplit
 
 from tests.contracts.contract import Contract, Exchange
@@ -40,8 +40,6 @@ class FarEnd(AbstractContextManager["FarEnd"]):
     """Serves from `with` to its end."""
 
     prefix = ""
-    contract: ClassVar[Contract | None] = None
-    """What requests and answers must keep to."""
 
     def __init__(self) -> None:
         self.exchanges: list[Exchange] = []
@@ -58,13 +56,17 @@ class FarEnd(AbstractContextManager["FarEnd"]):
         self._thread.join()
         self._server.server_close()
         # Only now: a comparison takes time, which somebody who waits for an answer may not have.
-        if self.contract:
-            strayed = [fault for each in self.exchanges for fault in self.contract.faults(each)]
+        if contract := self.contract():
+            strayed = [fault for each in self.exchanges for fault in contract.faults(each)]
             assert not strayed, "\n".join(strayed)
 
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self._server.server_port}"
+
+    def contract(self) -> Contract | None:
+        """What requests and answers must keep to, where that is at hand."""
+        return None
 
     def respond(self, asked: Asked) -> Answer | None:
         """Answer a request, in a thread of its own; None: the connection breaks."""

@@ -116,8 +116,10 @@ def test_what_was_answered_is_counted() -> None:
 
 
 class Things(FarEnd):
-    contract = Contract(DESCRIPTION, "Refusal")
     answer = Answer(200, {"name": "a"})
+
+    def contract(self) -> Contract:
+        return Contract(DESCRIPTION, "Refusal")
 
     def respond(self, asked: Asked) -> Answer:
         self.compare(asked, self.answer)

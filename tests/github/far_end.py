@@ -18,6 +18,7 @@ from typing import Any
 
 import jwt
 
+from tests.contracts.contract import GITHUB, Contract, github
 from tests.far_end import Answer, Asked, FarEnd
 from tests.github import shapes
 from tests.github.issues import Issues
@@ -66,6 +67,10 @@ class GitHub(FarEnd):
         self.tokens: dict[str, dict[str, str]] = {}
         """The App's tokens, with what each may do."""
         self._lock = threading.Lock()
+
+    def contract(self) -> Contract | None:
+        """GitHub's own, once it was fetched: `make test-real` does."""
+        return github() if GITHUB.is_file() else None
 
     @property
     def api(self) -> str:

@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
-from tests.contracts.contract import coder
+from tests.contracts.contract import Contract, coder
 from tests.far_end import Answer, Asked, FarEnd
 from tests.runners.coder_workspace import ACTIVE, ME, TEMPLATE, Workspace
 
@@ -62,7 +62,6 @@ class Coder(FarEnd):
     """One Coder with one template, `buildd`, in the organization `default`."""
 
     prefix = "/api/v2/"
-    contract = coder()
 
     def __init__(self) -> None:
         super().__init__()
@@ -93,6 +92,10 @@ class Coder(FarEnd):
             ("*", "workspaces/([^/]+)(/.*)?", self._of_workspace),
             ("*", "workspacebuilds/([^/]+)(/.*)", self._of_build),
         ]
+
+    def contract(self) -> Contract:
+        """Coder's, as far as buildd needs it, in our words."""
+        return coder()
 
     def of(self, launch: str) -> list[Workspace]:
         """The workspaces that say they are for a launch."""
