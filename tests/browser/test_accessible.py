@@ -15,7 +15,7 @@ import pytest
 
 from tests.browser.planted import Planter, World
 from tests.browser.tabs import Tab, context
-from tests.browser.test_hostile_dashboard import admins
+from tests.browser.test_hostile_dashboard import GO, HEADED, admins
 from tests.browser.texts import Text
 from tests.server.serving import Running, running
 from tests.tenancy.tenants import owner
@@ -85,12 +85,17 @@ class Inspector:
         self.page, self.url = page, url
         self.serious: list[str] = []
         self.others: set[str] = set()
-        self.pages = 0
+        self.pages = self.looks = 0
 
     def go(self, path: str) -> None:
-        self.page.goto(self.url + path)
-        self.page.wait_for_selector("main h1")
-        self.page.wait_for_function("() => !document.querySelector('main .loading')")
+        """As a click on a link does, for which no page is loaded again."""
+        if self.pages:
+            self.page.evaluate(GO, path)
+            self.settle()
+        else:
+            self.page.goto(self.url + path)
+        self.pages += 1
+        self.page.wait_for_function(HEADED)
         assert self.page.url in {self.url + path, f"{self.url}/"}, self.page.url
         self.settle()
 
@@ -113,7 +118,7 @@ class Inspector:
                 self.serious.append(f"{where}: {said}")
             else:
                 self.others.add(said.partition(":")[0])
-        self.pages += 1
+        self.looks += 1
 
     def open_dialogs(self, path: str) -> None:
         for name in DIALOGS.get(path, []):
@@ -140,7 +145,8 @@ def inspect(browser: Browser) -> Iterator[Callable[..., Inspector]]:
             server: Running, width: int = 1280, local: bool = False, **options: Any
         ) -> Inspector:
             size = {"width": width, "height": 900}
-            within = held.enter_context(context(browser, viewport=size, **options))
+            still = {"reduced_motion": "reduce", **options}
+            within = held.enter_context(context(browser, viewport=size, **still))
             if not local:
                 admins(within, server)
             opened = Tab(within.new_page(), server.url)
@@ -163,7 +169,7 @@ def test_axe_finds_nothing_serious_where_all_is_full(
         inspector.go(path)
         inspector.look(path)
         inspector.open_dialogs(path)
-    record_property("figures", f"{inspector.pages} looked at, minor: {sorted(inspector.others)}")
+    record_property("figures", f"{inspector.looks} looked at, minor: {sorted(inspector.others)}")
     assert inspector.serious == []
 
 
@@ -186,36 +192,6 @@ def test_axe_finds_nothing_serious_where_nothing_is_or_goes_wrong(
     assert inspector.serious == []
 
 
-@pytest.mark.parametrize("percent", [200, 400] if LONG else [400])
-def test_pages_reflow_when_they_are_enlarged(
-    percent: int, full: tuple[Running, World], inspect: Callable[..., Inspector]
-) -> None:
-    """A window of 1280 pixels, enlarged, has so many of CSS."""
-    server, world = full
-    inspector = inspect(server, 1280 * 100 // percent)
-    wide = []
-    for path in paths(world):
-        inspector.go(path)
-        size = "() => [document.documentElement.scrollWidth, innerWidth]"
-        needed, given = inspector.page.evaluate(size)
-        if needed > given:
-            wide.append(f"{path}: {needed} of {given}")
-    assert wide == []
-
-
-def test_nothing_moves_for_whom_motion_is_reduced(
-    full: tuple[Running, World], inspect: Callable[..., Inspector]
-) -> None:
-    server, world = full
-    moves = "() => document.getAnimations().map((each) => each.animationName ?? String(each))"
-    still, moving = inspect(server, reduced_motion="reduce"), inspect(server)
-    for path in paths(world):
-        still.go(path)
-        assert still.page.evaluate(moves) == [], path
-    moving.go("/")
-    assert moving.page.evaluate(moves) != [], "nothing moves anyway"
-
-
 SMALL = """() => [...document.querySelectorAll(
         'button, input, select, textarea, summary, a[href]:not(.picture), [role=tab]')]
     .filter((each) => each.checkVisibility() && each.closest('main, .side, dialog'))
@@ -224,23 +200,40 @@ SMALL = """() => [...document.querySelectorAll(
     .filter(([, {width, height}]) => width > 0 && (width < 23.9 || height < 23.9))
     .map(([each, {width, height}]) =>
         `${each.outerHTML.slice(0, 100)} ${Math.round(width)} x ${Math.round(height)}`)"""
+SIZE = "() => [document.documentElement.scrollWidth, innerWidth]"
 
 
-@pytest.mark.parametrize("width", [1280, 360] if LONG else [360])
-def test_what_can_be_pressed_is_large_enough(
-    width: int, full: tuple[Running, World], inspect: Callable[..., Inspector]
+@pytest.mark.parametrize("percent", [100, 200, 400] if LONG else [400])
+def test_pages_reflow_when_they_are_enlarged_and_what_can_be_pressed_is_large_enough(
+    percent: int, full: tuple[Running, World], inspect: Callable[..., Inspector]
 ) -> None:
-    """24 pixels, except for links within a line of text."""
+    """A window of 1280 pixels, enlarged, has so many of CSS; 24 are enough, except in a line of text."""
     server, world = full
-    inspector = inspect(server, width)
-    small = set()
+    inspector = inspect(server, 1280 * 100 // percent)
+    wide, small = [], set()
     for path in paths(world):
         inspector.go(path)
+        needed, given = inspector.page.evaluate(SIZE)
+        if needed > given:
+            wide.append(f"{path}: {needed} of {given}")
         small |= {f"{path}: {each}" for each in inspector.page.evaluate(SMALL)}
+    assert wide == []
     assert small == set()
 
 
-def test_whoever_uses_the_keyboard_sees_where_they_are(
+MOVES = "() => document.getAnimations().map((each) => each.animationName ?? String(each))"
+
+
+def test_something_moves_for_whom_motion_is_not_reduced(
+    full: tuple[Running, World], inspect: Callable[..., Inspector]
+) -> None:
+    """The control of what follows."""
+    page = inspect(full[0], reduced_motion="no-preference").page
+    page.goto(full[0].url)
+    page.wait_for_function(f"() => ({MOVES})().length > 0")
+
+
+def test_who_uses_the_keyboard_sees_where_they_are_and_nothing_moves_for_whom_motion_is_reduced(
     full: tuple[Running, World], inspect: Callable[..., Inspector]
 ) -> None:
     server, world = full
@@ -260,6 +253,7 @@ def test_whoever_uses_the_keyboard_sees_where_they_are(
     lost = set()
     for path in paths(world):
         inspector.go(path)
+        assert inspector.page.evaluate(MOVES) == [], path
         for _ in range(30):
             inspector.page.keyboard.press("Tab")
             visible, element = inspector.page.evaluate(seen)

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.real
 
 
 def test_the_frames_of_every_page_are_measured(browser: Browser, tmp_path: Path) -> None:
-    size = Size(tasks=30, lines=600, rate=50, seconds=1.0, runs=1)
+    size = Size(tasks=12, lines=200, rate=50, seconds=0.5, runs=1)
     found = {name: page for name, page, _ in frames(browser, tmp_path, size, profile=True)}
     assert list(found) == ["task", "board", "events"]
     for page in found.values():
