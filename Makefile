@@ -13,6 +13,8 @@ WEB := .make/web/node_modules
 # uv brings its own certificates unless told otherwise, and fails behind a proxy that has its own.
 export UV_SYSTEM_CERTS := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# Where it is set, every process would compile all that it imports: that doubles what the tests take.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: demo test check audit test-real smoke-claude chaos model fuzz mutants bench format lock clean
 

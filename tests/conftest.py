@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import shutil
 import signal
 import threading
@@ -38,6 +39,12 @@ TOGETHER = (
     "tests/webhooks/",  # these share a broker for each database
 )
 """Where the tests of a module run in one process of pytest-xdist, one after the other."""
+
+
+def pytest_collection_finish() -> None:
+    """Have what thousands of tests consist of left alone: to look it through takes longer than they do."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -25,6 +25,9 @@ SETTINGS = {
     "max_connections": "200",
     # Only a crash of the machine, not of Postgres, could tell the difference.
     "fsync": "off",
+    "autovacuum": "off",
+    "jit": "off",
+    "full_page_writes": "off",
 }
 
 

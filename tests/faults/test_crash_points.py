@@ -1,4 +1,4 @@
-"""A twenty-fifth of the crash points, another one each day; `make chaos` dies at all of them.
+"""A fortieth of the crash points, another one each day; `make chaos` dies at all of them.
 
 BUILDD_FAULT_SEED repeats a day's choice: the last line of the program names it.
 """
@@ -25,7 +25,7 @@ def test_a_death_at_any_statement_loses_nothing(
         postgres.sql("CREATE DATABASE crash_points")
         where = ["--url", postgres.url("crash_points")]
     seed = os.environ.get("BUILDD_FAULT_SEED")
-    running = campaign(database, [*where, "--share", "25", *(["--seed", seed] if seed else [])])
+    running = campaign(database, [*where, "--share", "40", *(["--seed", seed] if seed else [])])
     said, complained = running.communicate()
     assert running.returncode == 0, said + complained
     assert " 0 violations" in said

@@ -19,6 +19,7 @@ from mcp.client.streamable_http import streamable_http_client
 from mcp_types import TextContent
 
 from tests.patience import PATIENCE
+from tests.server.serving import NO_TLS
 
 
 @dataclass
@@ -77,7 +78,9 @@ async def stdio(
 async def http(url: str, key: str | None = None, mode: str = "auto") -> AsyncIterator[Speaker]:
     """A client of `/mcp` with that key."""
     headers = {} if key is None else {"authorization": f"Bearer {key}"}
-    async with httpx2.AsyncClient(headers=headers, trust_env=False, timeout=60) as pool:
+    async with httpx2.AsyncClient(
+        headers=headers, trust_env=False, timeout=60, verify=NO_TLS
+    ) as pool:
         transport = streamable_http_client(f"{url}/mcp", http_client=pool)
         async with Client(transport, mode=mode) as client:
             yield Speaker(client)

@@ -13,7 +13,7 @@ import pytest
 from buildd.states import TaskStatus
 from tests.mcp.conftest import Town, TownMaker
 from tests.mcp.speaking import http, played, until
-from tests.server.serving import problem
+from tests.server.serving import NO_TLS, problem
 
 BOTH = {"accept": "application/json, text/event-stream"}
 LIST = {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}
@@ -29,7 +29,7 @@ def post(town: Town, body: Any, key: str | None = None, **headers: str) -> httpx
     """One POST as it stands."""
     if key is not None:
         headers["authorization"] = f"Bearer {key}"
-    with httpx2.Client(base_url=town.url, trust_env=False, timeout=60) as client:
+    with httpx2.Client(base_url=town.url, trust_env=False, verify=NO_TLS, timeout=60) as client:
         return client.post("/mcp", json=body, headers={**BOTH, **headers})
 
 
@@ -110,7 +110,7 @@ def test_without_a_key_nothing_is_told(town: Town) -> None:
             response = post(town, body, key)
             problem(response, 401, "not_authenticated")
             assert response.headers["www-authenticate"].startswith("Bearer")
-    with httpx2.Client(base_url=town.url, trust_env=False) as client:
+    with httpx2.Client(base_url=town.url, trust_env=False, verify=NO_TLS) as client:
         problem(client.get("/mcp"), 401, "not_authenticated")
         problem(client.post("/mcp", content=b"x" * 9_000_000), 401, "not_authenticated")
 
@@ -139,7 +139,7 @@ def test_what_a_kind_of_caller_may_not_do_is_said(town: Town) -> None:
 
 
 def test_what_is_no_message_is_refused(town: Town) -> None:
-    with httpx2.Client(base_url=town.url, trust_env=False, headers=BOTH) as client:
+    with httpx2.Client(base_url=town.url, trust_env=False, verify=NO_TLS, headers=BOTH) as client:
         client.headers["authorization"] = f"Bearer {town.ours.key}"
         for method in ("GET", "DELETE", "PUT"):
             response = client.request(method, "/mcp")
@@ -185,7 +185,9 @@ def test_a_client_that_hangs_up_gets_no_task(town: Town) -> None:
     waiters = town.broker._waiting._waiters
 
     async def story() -> None:
-        async with httpx2.AsyncClient(base_url=town.url, trust_env=False, timeout=60) as client:
+        async with httpx2.AsyncClient(
+            base_url=town.url, trust_env=False, verify=NO_TLS, timeout=60
+        ) as client:
             client.headers.update({**BOTH, "authorization": f"Bearer {town.ours.key}"})
             async with anyio.create_task_group() as group:
                 group.start_soon(lambda: client.post("/mcp", json=call("claim", waitSeconds=45)))
@@ -217,7 +219,9 @@ def test_a_stopping_server_lets_nobody_wait(found: TownMaker) -> None:
     answers: list[httpx2.Response] = []
 
     async def story() -> None:
-        async with httpx2.AsyncClient(base_url=town.url, trust_env=False, timeout=60) as client:
+        async with httpx2.AsyncClient(
+            base_url=town.url, trust_env=False, verify=NO_TLS, timeout=60
+        ) as client:
             client.headers.update({**BOTH, "authorization": f"Bearer {town.ours.key}"})
             async with anyio.create_task_group() as group:
 

@@ -20,7 +20,7 @@ from buildd_server.settings import Settings
 from buildd_server.watching import Exchange
 
 ADMIN_KEY = "the administrator's key"
-_NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 """Nothing here speaks TLS, and reading the machine's certificates takes longer than most tests."""
 
 
@@ -38,7 +38,7 @@ class Running:
         if key is not None:
             headers["authorization"] = f"Bearer {key}"
         with httpx2.Client(
-            base_url=self.url, headers=headers, trust_env=False, timeout=60, verify=_NO_TLS
+            base_url=self.url, headers=headers, trust_env=False, timeout=60, verify=NO_TLS
         ) as client:
             yield client
 
