@@ -35,6 +35,9 @@ from buildd.store.sql import workers as sql
 FREED = "freed"
 """In the data of `worker:status`: a limit of the workspace may have been in others' way until now."""
 
+MONEY = "released"
+"""In the same place: money that was set aside may be spent on others from now on."""
+
 _BACKOFF_SECONDS = 10.0
 _BACKOFF_MOST_SECONDS = 900.0
 _BACKOFF_DOUBLINGS = 7
@@ -74,10 +77,11 @@ def move(ctx: Context, worker: Row, verb: WorkerVerb, **values: Any) -> Row:
             current=worker.status,
         )
     data = {"status": moved.status, "previousStatus": worker.status}
-    if WORKER.step(verb).target not in LIVE and _stand_down(
-        ctx, worker, done=verb is WorkerVerb.COMPLETE
-    ):
-        data[FREED] = True
+    if WORKER.step(verb).target not in LIVE:
+        if _stand_down(ctx, worker, done=verb is WorkerVerb.COMPLETE):
+            data[FREED] = True
+        if worker.reserved:
+            data[MONEY] = True
     ctx.emit_worker(EventType.WORKER_STATUS, moved, **data)
     return moved
 

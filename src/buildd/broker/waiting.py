@@ -1,8 +1,9 @@
 """The waiting room: claims that found nothing wait here for an event that may change that.
 
-No thread is parked for a waiting claim. The feed pokes those whom an event may concern, they try
-again, and whoever's time is up gets the empty answer it had. A claim that is poked while it is
-trying tries once more, so that nothing falls between the attempt and the wait.
+No thread is parked for a waiting claim. A task that has become claimable is offered to one claim
+after another until one has it: of a thousand that wait, all others sleep on. What may let many take
+something pokes all whom it may concern. A claim that is poked while it is trying tries once more, so
+that nothing falls between the attempt and the wait. Whoever's time is up gets the empty answer it had.
 """
 
 from __future__ import annotations
@@ -14,11 +15,11 @@ from dataclasses import dataclass, field
 
 from buildd import routing
 from buildd.broker._context import Origin
-from buildd.broker.attempts import FREED
+from buildd.broker.attempts import FREED, MONEY
 from buildd.broker.principals import Principal
 from buildd.clock import elapsed
 from buildd.events import Event, EventType
-from buildd.models import Claim, Claimed
+from buildd.models import Claim, Claimed, ReasonCode
 from buildd.operations import ClaimTasks
 from buildd.routing import RunnerPreference
 from buildd.states import ENDED, TASK, WORKER, WorkerVerb
@@ -26,14 +27,8 @@ from buildd.states import ENDED, TASK, WORKER, WorkerVerb
 Attempt = Callable[[ClaimTasks, Principal, Origin], "Future[Claim]"]
 
 _TICK_SECONDS = 0.25
+_OF_TASKS = {EventType.TASK_CREATED, EventType.TASK_UPDATED, EventType.TASK_CANCELLED}
 _PAUSED = WORKER.step(WorkerVerb.PAUSE).target
-
-
-def _opens(event: Event) -> bool:
-    """Whether a worker's step frees a slot, or leaves a worker to be taken up."""
-    return event.data.get("status") in {*ENDED, _PAUSED} or (
-        event.data.get("previousStatus") == _PAUSED
-    )
 
 
 @dataclass(eq=False)
@@ -47,6 +42,8 @@ class Waiter:
     future: Future[Claim] = field(default_factory=Future)
     trying: bool = True
     poked: bool = False
+    offered: str | None = None
+    """The task that it is trying to take because it was offered."""
     answer: Claim | None = None
 
     def may_take(self, event: Event) -> bool:
@@ -58,10 +55,17 @@ class Waiter:
             return here
         if event.type is EventType.WORKER_STATUS:
             mine = event.account_id == self.principal.account_id
-            return _opens(event) and (mine or (here and FREED in event.data))
-        if event.data.get("status") != TASK.initial:
-            return False
+            return (mine and self._is_let(event)) or (here and FREED in event.data)
         return here and self._fits(event)
+
+    def _is_let(self, event: Event) -> bool:
+        """Whether a step of one of its account's workers may let it take something now."""
+        if event.data.get("previousStatus") == _PAUSED:
+            return True  # to be taken up
+        # Who found no work although there was a slot, and misses no money, gets none by another slot.
+        reason = self.answer.reason if self.answer else None
+        lacks = reason is None or reason.code is not ReasonCode.NO_WORK or MONEY in event.data
+        return lacks and event.data.get("status") in {*ENDED, _PAUSED}
 
     def _fits(self, event: Event) -> bool:
         wanted = self.operation
@@ -79,13 +83,23 @@ class Waiter:
         ) and routing.capable([str(each) for each in required], wanted.capabilities)
 
 
+@dataclass(eq=False)
+class Offer:
+    """A task that was claimable a moment ago."""
+
+    event: Event
+    asked: set[Waiter] = field(default_factory=set)
+
+
 class WaitingRoom:
     """Holds the waiting claims and lets them try again."""
 
     def __init__(self, attempt: Attempt, give_back: Callable[[Claimed], None]) -> None:
         self._attempt = attempt
         self._give_back = give_back
-        self._waiters: set[Waiter] = set()
+        self._waiters: dict[Waiter, None] = {}
+        """In the order in which they came."""
+        self._offers: dict[str, Offer] = {}
         self._lock = threading.Lock()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="buildd-waiting", daemon=True)
@@ -95,7 +109,7 @@ class WaitingRoom:
         """Try, and wait if that brings nothing. Cancelling the future ends the wait."""
         waiter = Waiter(operation, principal, origin, elapsed() + operation.wait_seconds)
         with self._lock:
-            self._waiters.add(waiter)
+            self._waiters[waiter] = None
         waiter.future.add_done_callback(lambda _: self._forget(waiter))
         self._try(waiter)
         return waiter.future
@@ -107,7 +121,14 @@ class WaitingRoom:
 
     def hear(self, event: Event) -> None:
         """An event was committed: whom it may concern tries again."""
-        self._poke(lambda waiter: waiter.may_take(event))
+        if event.type not in _OF_TASKS:
+            self._poke(lambda waiter: waiter.may_take(event))
+        elif event.task_id is not None and event.data.get("status") == TASK.initial:
+            with self._lock:
+                self._offers[event.task_id] = Offer(event)
+            self._pass_on(event.task_id)
+        else:
+            self._withdraw(event.task_id)
 
     def poke_all(self) -> None:
         """Something may have become claimable that no event told of."""
@@ -130,12 +151,48 @@ class WaitingRoom:
         for waiter in ready:
             self._try(waiter)
 
+    def _pass_on(self, task_id: str | None) -> None:
+        """Offer a task that nobody has taken to the next who may take it."""
+        with self._lock:
+            offer = self._offers.get(task_id or "")
+            if offer is None or self._stop.is_set():
+                return
+            waiter = self._next(offer)
+            if waiter is None:
+                del self._offers[offer.event.task_id or ""]
+                return
+            offer.asked.add(waiter)
+            waiter.trying = True
+            waiter.offered = task_id
+        self._try(waiter)
+
+    def _next(self, offer: Offer) -> Waiter | None:
+        """Who waits; if all are trying, each of them looks once more if it comes back with nothing."""
+        trying = []
+        for waiter in self._waiters:
+            if waiter not in offer.asked and waiter.may_take(offer.event):
+                if not waiter.trying:
+                    return waiter
+                trying.append(waiter)
+        for waiter in trying:
+            waiter.poked = True
+        return None
+
+    def _withdraw(self, task_id: str | None) -> None:
+        with self._lock:
+            self._offers.pop(task_id or "", None)
+
     def _try(self, waiter: Waiter) -> None:
         waiter.poked = False
         attempt = self._attempt(waiter.operation, waiter.principal, waiter.origin)
         attempt.add_done_callback(lambda done: self._tried(waiter, done))
 
     def _tried(self, waiter: Waiter, attempt: Future[Claim]) -> None:
+        offered, waiter.offered = waiter.offered, None
+        self._settle(waiter, attempt)
+        self._pass_on(offered)
+
+    def _settle(self, waiter: Waiter, attempt: Future[Claim]) -> None:
         error = attempt.exception()
         if error is not None:
             if waiter.future.set_running_or_notify_cancel():
@@ -143,6 +200,8 @@ class WaitingRoom:
             return
         claim = attempt.result()
         if claim.workers:
+            for claimed in claim.workers:
+                self._withdraw(claimed.task_id)
             if waiter.future.set_running_or_notify_cancel():
                 waiter.future.set_result(claim)
             else:
@@ -160,7 +219,7 @@ class WaitingRoom:
 
     def _forget(self, waiter: Waiter) -> None:
         with self._lock:
-            self._waiters.discard(waiter)
+            self._waiters.pop(waiter, None)
 
     def _run(self) -> None:
         while not self._stop.wait(_TICK_SECONDS):
@@ -176,7 +235,8 @@ class WaitingRoom:
                 for waiter in self._waiters
                 if waiter.answer is not None and not waiter.trying and due(waiter)
             ]
-            self._waiters.difference_update(waiter for waiter, _ in leaving)
+            for waiter, _ in leaving:
+                del self._waiters[waiter]
         for waiter, answer in leaving:
             if answer is not None and waiter.future.set_running_or_notify_cancel():
                 waiter.future.set_result(answer)
