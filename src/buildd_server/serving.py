@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import logging
 import signal
 import socket
@@ -60,7 +61,11 @@ def serve(settings: Settings, say: Callable[[str], None]) -> None:
             if local:
                 log.warning(local_mode.WARNING)
 
-        Server(create_app(broker, settings, access_log), announce).run(sockets)
+        app = create_app(broker, settings, access_log)
+        # What stands by now stays: nothing is found by looking it through again and again.
+        gc.collect()
+        gc.freeze()
+        Server(app, announce).run(sockets)
 
 
 class Server(uvicorn.Server):
