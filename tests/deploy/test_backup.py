@@ -145,7 +145,7 @@ def comparable(place: Place, *, shift: int = 0) -> dict[str, Any]:
     """Every row as the API would have it; where files are kept is each installation's own."""
     found = {}
     with closing(database_of(place.url).connect(reading=True)) as connection:
-        tx = Transaction(connection, database_of(place.url), database_of(place.url).now(connection))
+        tx = Transaction(connection, database_of(place.url))
         for table in tables.metadata.sorted_tables:
             rows = [row._asdict() for row in tx.all(Statement(sa.select(table)))]
             for row in rows:

@@ -30,7 +30,7 @@ class Reader:
 
     def transaction(self) -> Transaction:
         """What the auditor reads with; each statement sees what is committed by then."""
-        return Transaction(self._connection, self._database, self._database.now(self._connection))
+        return Transaction(self._connection, self._database)
 
     def rows(self, *tables: str) -> dict[str, list[dict[str, Any]]]:
         """Every row of these tables, or of all, as the driver gives it; each table in one statement."""

@@ -22,7 +22,13 @@ from buildd.broker.figures import Figures, Load, Standing, standing
 from buildd.broker.files import Content, Files, Reception
 from buildd.broker.github_source import Webhooks
 from buildd.broker.housekeeping import Housekeeper
-from buildd.broker.principals import ADMIN, Doorkeeper, Principal, PrincipalKind, check_key
+from buildd.broker.principals import (
+    ADMIN,
+    Doorkeeper,
+    Principal,
+    check_key,
+    holder_of,
+)
 from buildd.broker.pull_requests import PullRequests
 from buildd.broker.reaper import Reaper
 from buildd.broker.relay import Relay, RelayPace, Sender
@@ -277,8 +283,13 @@ class Broker:
             return self._store.read(work)
         future = self._store.write(work, principal.account_id or "")
         if isinstance(operation, (ClaimTasks, CreateWorker)):
-            self.figures.claiming(future)
+            self._claiming(future)
         return future
+
+    def _claiming(self, call: Future[Any]) -> None:
+        """Have a claim that is under way measured, and its leases known before they are used."""
+        self.figures.claiming(call)
+        call.add_done_callback(self._doors.introduce)
 
     def _handle(
         self, operation: Operation[Any], principal: Principal, origin: Origin, tx: Transaction
@@ -303,7 +314,7 @@ class Broker:
 
         try:
             attempt: Future[Claim] = self._store.write(work, principal.account_id or "")
-            self.figures.claiming(attempt)
+            self._claiming(attempt)
             return attempt
         except BuilddError as error:
             refused: Future[Claim] = Future()
@@ -312,15 +323,8 @@ class Broker:
 
     def _give_back(self, claimed: Claimed) -> None:
         """Nobody is there any more to hear of this claim."""
-        lease = Principal(
-            PrincipalKind.LEASE,
-            account_id=claimed.worker.account_id,
-            worker_id=claimed.id,
-            task_id=claimed.task_id,
-            workspace_id=claimed.worker.workspace_id,
-            epoch=claimed.lease.epoch,
-        )
-        self.submit(ReleaseTask(id=claimed.task_id, reason="drain"), lease)
+        release = ReleaseTask(id=claimed.task_id, reason="drain")
+        self.submit(release, holder_of(claimed))
 
     def _dispatch(self) -> Dispatcher | None:
         if self.settings.means is None:

@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import replace
 
 from buildd import operations as ops
-from buildd.broker import attempts, fence, launches, ledger
+from buildd.broker import attempts, launches, ledger
 from buildd.broker._context import Context, handles, model
 from buildd.broker.principals import Principal, PrincipalKind
 from buildd.broker.why import no_work, reason, run_limit, unnamed_run, why_not_me
@@ -44,7 +44,6 @@ def claim_tasks(ctx: Context, op: ops.ClaimTasks) -> Claim:
         if one is None:
             break
         taken.append(one)
-        account = _lock_account(ctx, ctx.principal.account_id)
     if not taken:
         launches.check_wanted(ctx)
     return Claim(workers=taken, reason=None if taken else full or _why(ctx, op, account))
@@ -108,7 +107,8 @@ def _take(ctx: Context, op: ops.ClaimTasks, account: Row) -> Claimed | None:
         if task is None:
             return None
         with suppress(_OutranError), ctx.tx.savepoint():
-            return _lease(ctx, _engage(ctx, op, account, task), op, task.launch_id)
+            claimed, worker = _engage(ctx, op, account, task)
+            return _hand_over(ctx, op, claimed, worker, task.launch_id)
     return None
 
 
@@ -116,7 +116,7 @@ class _OutranError(Exception):
     """Another claim took the last slot or the last dollar since the predicate was asked."""
 
 
-def _engage(ctx: Context, op: ops.ClaimTasks, account: Row, task: Row) -> Row:
+def _engage(ctx: Context, op: ops.ClaimTasks, account: Row, task: Row) -> tuple[Row, Row]:
     """Take a slot, the task and the money; each is a conditional update that no race can pass."""
     if not attempts.take_slots(ctx, account.id, task.workspace_id):
         raise _OutranError
@@ -134,9 +134,11 @@ def _engage(ctx: Context, op: ops.ClaimTasks, account: Row, task: Row) -> Row:
         "agent_id": op.agent_id,
         "run_id": op.run_id,
         "epoch": claimed.epoch,
-        "held": False,
+        "held": True,
         "may_overspend": False,
-        "lease_expires_at": ctx.tx.now,
+        "lease_expires_at": ctx.tx.now + ctx.times.ttl_delta,
+        "heartbeat_at": ctx.tx.now,
+        "deadline": attempts.deadline(ctx, claimed),
         "progress": 0,
         "cost_usd": ZERO,
         "reserved": task.estimate,
@@ -146,12 +148,12 @@ def _engage(ctx: Context, op: ops.ClaimTasks, account: Row, task: Row) -> Row:
         "updated_at": ctx.tx.now,
     }
     empty = dict.fromkeys(column for column in sql_workers.WORKER_COLUMNS if column not in row)
-    ctx.tx.run(sql_workers.INSERT_WORKER, **row, **empty)
-    worker = fence.lock_worker(ctx, worker_id)
+    worker = ctx.tx.first(sql_workers.INSERT_WORKER, **row, **empty)
+    assert worker is not None
     if not ledger.reserve(ctx, worker, (account.max_cost_per_day, task.workspace_cap)):
         raise _OutranError
     ctx.emit_worker(EventType.WORKER_STATUS, worker, status=worker.status, previousStatus=None)
-    return worker
+    return claimed, worker
 
 
 def _take_up(ctx: Context, op: ops.ClaimTasks) -> Claimed | None:
@@ -162,15 +164,8 @@ def _take_up(ctx: Context, op: ops.ClaimTasks) -> Claimed | None:
         workspace=op.workspace_id,
         task=op.task_id,
     )
-    return None if worker is None else _lease(ctx, worker, op)
-
-
-def _lease(ctx: Context, worker: Row, op: ops.ClaimTasks, launch_id: str | None = None) -> Claimed:
-    """Hold the worker; what its agent was launched as, or else the launch of its task, made it."""
-    launch_id = ctx.principal.launch_id or launch_id
-    if launch_id is not None:
-        launches.bind(ctx, launch_id, worker, op.run_id)
-    token = new_secret(Secret.LEASE)
+    if worker is None:
+        return None
     task = ctx.tx.first(sql_tasks.TASK_SEEN, id=worker.task_id, viewer=None)
     held = ctx.tx.first(
         sql_workers.HOLD,
@@ -183,7 +178,17 @@ def _lease(ctx: Context, worker: Row, op: ops.ClaimTasks, launch_id: str | None 
         until=ctx.tx.now + ctx.times.ttl_delta,
         now=ctx.tx.now,
     )
-    assert held is not None
+    return _hand_over(ctx, op, task, held)
+
+
+def _hand_over(
+    ctx: Context, op: ops.ClaimTasks, task: Row, worker: Row, launch_id: str | None = None
+) -> Claimed:
+    """Give the lease out; what its agent was launched as, or else the launch of its task, made it."""
+    launch_id = ctx.principal.launch_id or launch_id
+    if launch_id is not None:
+        launches.bind(ctx, launch_id, worker, op.run_id)
+    token = new_secret(Secret.LEASE)
     ctx.tx.run(
         sql_workers.INSERT_LEASE,
         digest=digest(token, ctx.pepper),
@@ -194,12 +199,12 @@ def _lease(ctx: Context, worker: Row, op: ops.ClaimTasks, launch_id: str | None 
         id=worker.id,
         task_id=worker.task_id,
         branch=worker.branch,
-        task=model(Task, ctx.tx.first(sql_tasks.TASK_SEEN, id=worker.task_id, viewer=None)),
-        worker=model(Worker, held),
+        task=model(Task, task).model_copy(update={"expires_at": worker.lease_expires_at}),
+        worker=model(Worker, worker),
         lease=NewLease(
             token=token,
             epoch=worker.epoch,
-            expires_at=held.lease_expires_at,
+            expires_at=worker.lease_expires_at,
             heartbeat_seconds=ctx.times.heartbeat,
         ),
     )

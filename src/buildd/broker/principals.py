@@ -15,6 +15,7 @@ from buildd.clock import elapsed
 from buildd.errors import NotAuthenticated
 from buildd.events import Filter
 from buildd.ids import Secret, digest, secret_kind
+from buildd.models import Claim, Claimed
 from buildd.routing import AccountType
 from buildd.scopes import ALL, Scope
 from buildd.states import OVER
@@ -127,6 +128,15 @@ class Doorkeeper:
         answer.set_result(known)
         return answer
 
+    def introduce(self, claim: Future[Claim] | Future[Claimed]) -> None:
+        """Know the leases that a claim is about to be answered with: their first use asks nobody."""
+        if claim.cancelled() or claim.exception() is not None:
+            return
+        answer = claim.result()
+        for each in answer.workers if isinstance(answer, Claim) else [answer]:
+            hashed = digest(each.lease.token, self._pepper)
+            self._keep(hashed, holder_of(each), _REMEMBER_SECONDS)
+
     def forget(self, account_id: str | None) -> None:
         """Look an account's keys up again: one was revoked, or its rights were changed."""
         with self._lock:
@@ -151,11 +161,14 @@ class Doorkeeper:
         seconds = _REMEMBER_SECONDS
         if principal.expires_at is not None:
             seconds = min(seconds, (principal.expires_at - tx.now).total_seconds())
+        self._keep(hashed, principal, seconds)
+        return principal
+
+    def _keep(self, hashed: str, principal: Principal, seconds: float) -> None:
         with self._lock:
             if len(self._known) >= _REMEMBER_MOST:
                 self._known.clear()
             self._known[hashed] = (elapsed() + seconds, principal)
-        return principal
 
 
 def check_key(tx: Transaction, principal: Principal) -> datetime | None:
@@ -223,6 +236,18 @@ def _launched(tx: Transaction, kind: Secret, hashed: str) -> Principal:
         launch_id=row.launch_id,
         token=hashed,
         expires_at=row.expires_at,
+    )
+
+
+def holder_of(claimed: Claimed) -> Principal:
+    """The attempt that a claim has begun."""
+    return Principal(
+        PrincipalKind.LEASE,
+        account_id=claimed.worker.account_id,
+        worker_id=claimed.id,
+        task_id=claimed.task_id,
+        workspace_id=claimed.worker.workspace_id,
+        epoch=claimed.lease.epoch,
     )
 
 

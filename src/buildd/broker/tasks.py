@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
 
@@ -48,25 +49,38 @@ def create_tasks(ctx: Context, op: ops.CreateTasks) -> list[Task]:
     """All of them or none."""
     for workspace_id in dict.fromkeys(new.workspace_id for new in op.tasks):
         may_create(ctx, workspace_id)
-    return once(ctx, op, lambda: [_make_nth(ctx, n, new) for n, new in enumerate(op.tasks)])
-
-
-def _make_nth(ctx: Context, n: int, new: ops.NewTask) -> Task:
-    try:
-        return make_task(ctx, new)
-    except Invalid as problem:
-        raise problem.within(f"tasks.{n}") from None
+    return once(
+        ctx, op, lambda: _insert(ctx, [_nth(ctx, n, new) for n, new in enumerate(op.tasks)])
+    )
 
 
 def make_task(ctx: Context, new: ops.NewTask) -> Task:
     """A task, and what it waits for."""
+    [made] = _insert(ctx, [_planned(ctx, new)])
+    return made
+
+
+@dataclass(frozen=True)
+class _Planned:
+    row: dict[str, Any]
+    parents: Mapping[str, bool]
+    """What it depends on, and whether it has to wait for that."""
+
+
+def _nth(ctx: Context, n: int, new: ops.NewTask) -> _Planned:
+    try:
+        return _planned(ctx, new)
+    except Invalid as problem:
+        raise problem.within(f"tasks.{n}") from None
+
+
+def _planned(ctx: Context, new: ops.NewTask) -> _Planned:
     if new.source_id is not None:
         _check_source(ctx, new.source_id, new.workspace_id)
     parents = sorted(set(new.depends_on))
     open_parents = {parent: _is_open(ctx, parent, new) for parent in parents}
-    task_id = new_id(Kind.TASK)
     row = {
-        "id": task_id,
+        "id": new_id(Kind.TASK),
         **{name: getattr(new, name) for name in ops.NewTask.model_fields},
         "depends_on": parents,
         "status": TASK.initial.value,
@@ -85,16 +99,22 @@ def make_task(ctx: Context, new: ops.NewTask) -> Task:
         "created_at": ctx.tx.now,
         "updated_at": ctx.tx.now,
     }
-    ctx.tx.run(sql.INSERT_TASK, **row)
+    return _Planned(row, open_parents)
+
+
+def _insert(ctx: Context, planned: list[_Planned]) -> list[Task]:
+    ctx.tx.run_many(sql.INSERT_TASK, (each.row for each in planned))
     ctx.tx.run_many(
         sql.INSERT_DEPENDENCY,
         (
-            {"parent_id": parent, "child_id": task_id, "done": not waits}
-            for parent, waits in open_parents.items()
+            {"parent_id": parent, "child_id": each.row["id"], "done": not waits}
+            for each in planned
+            for parent, waits in each.parents.items()
         ),
     )
-    attempts.announce(ctx, SimpleNamespace(**row))
-    return Task.model_validate(row)
+    for each in planned:
+        attempts.announce(ctx, SimpleNamespace(**each.row))
+    return [Task.model_validate(each.row) for each in planned]
 
 
 @handles(ops.GetTask)

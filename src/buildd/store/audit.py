@@ -65,7 +65,7 @@ def audit(url: str, blobs: str | Path | None = None) -> list[Difference]:
     with closing(database.connect(reading=True)) as connection:
         check_schema(connection, database)
         connection.cursor().execute(database.snapshot())
-        tx = Transaction(connection, database, database.now(connection))
+        tx = Transaction(connection, database)
         found = [*differences(tx)]
         lost = [*_lost(tx, blobs_of(database, blobs))]
         connection.cursor().execute("COMMIT")

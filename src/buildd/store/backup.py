@@ -86,7 +86,8 @@ class _Taking:
         raise Unavailable("files are removed faster than they can be copied: try again")
 
     def _write_once(self, archive: ArchiveWriter) -> Manifest:
-        tx = Transaction(self._connection, self._database, self._database.now(self._connection))
+        tx = Transaction(self._connection, self._database)
+        taken_at = tx.now
         # Only the rows are read in it: on Postgres, what is long in a transaction is in the way.
         self._connection.cursor().execute(self._database.snapshot())
         tables = [_write_table(archive, tx, table) for table in metadata.sorted_tables]
@@ -100,7 +101,7 @@ class _Taking:
             format=FORMAT,
             buildd=version("buildd"),
             revision=HEAD,
-            taken_at=tx.now,
+            taken_at=taken_at,
             tables=tuple(tables),
             files=self._files,
             lost=lost,

@@ -84,7 +84,7 @@ def _refuse_what_is_used(database: Database, *, force: bool) -> None:
         if revision_of(connection, database) is None:
             return
         check_schema(connection, database)
-        tx = Transaction(connection, database, database.now(connection))
+        tx = Transaction(connection, database)
         for table in metadata.sorted_tables:
             used = Statement(
                 sa.select(sa.literal_column("1").label("one")).select_from(table).limit(1)
@@ -143,7 +143,7 @@ class _Restoring:
         connection.execute(sa.text("DROP TABLE IF EXISTS alembic_version"))
         migration.to(self._archive.manifest.revision)
         driver = connection.connection.driver_connection
-        tx = Transaction(driver, self._database, self._database.now(driver))
+        tx = Transaction(driver, self._database)
         shift = _shift(self._archive.manifest.taken_at, tx.now)
         for table in self._archive.manifest.tables:
             # What the migrations have put in stands in the backup as well.

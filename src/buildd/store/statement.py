@@ -31,6 +31,7 @@ class Compiled:
     to_driver: Mapping[str, Convert]
     row: Callable[[Iterable[Any]], Row] | None
     from_driver: tuple[tuple[int, Convert], ...]
+    writes: bool
 
     def bind(self, given: Mapping[str, Any]) -> Any:
         """The parameters as the driver wants them. Raises `KeyError` if one is missing."""
@@ -95,6 +96,7 @@ class Statement:
             to_driver={name: convert for name, convert in converts.items() if convert},
             row=row,
             from_driver=tuple((i, convert) for i, convert in enumerate(reads) if convert),
+            writes=not isinstance(self._expression, sa.SelectBase),
         )
 
 

@@ -103,8 +103,7 @@ class Store:
             connection = self._local.connection = self.database.connect(reading=True)
             with self._lock:
                 self._opened.append(connection)
-        now = self._clock.now() if self._clock else self.database.now(connection)
-        return work(Transaction(connection, self.database, now))
+        return work(Transaction(connection, self.database, self._clock))
 
     def _disconnect(self) -> None:
         """Let go of this thread's connection, which is lost."""

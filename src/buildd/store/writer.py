@@ -1,8 +1,9 @@
-"""Group commit: what waits becomes one transaction, a savepoint each, and is answered after the commit.
+"""Group commit: what waits becomes one transaction, and is answered after the commit.
 
-Durability costs one flush for a whole batch. A failed savepoint fails its own operation; a failed
-transaction is rolled back whole and its operations run one by one; a COMMIT whose fate is unknown is
-answered as exactly that.
+Durability costs one flush for a whole batch. An operation that fails before it has written fails
+alone. One that fails later spoils the batch, which runs again with a savepoint for each: too rare to
+make everybody pay for savepoints. A failed transaction is rolled back whole and its operations run
+one by one; a COMMIT whose fate is unknown is answered as exactly that.
 """
 
 from __future__ import annotations
@@ -13,7 +14,6 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any
 
 from buildd.clock import Clock
@@ -21,7 +21,7 @@ from buildd.errors import BuilddError, OutcomeUnknown, Unavailable
 from buildd.store.dialects import Connection, Database, Failure, explain
 from buildd.store.sql.audit_log import append_entries
 from buildd.store.sql.events import append_events
-from buildd.store.transaction import Transaction
+from buildd.store.transaction import Spoiled, Transaction
 
 MAX_BATCH = 50
 _TRIES = 5
@@ -129,11 +129,17 @@ class Writer:
                 job.future.set_result(outcome)
 
     def _commit(self, batch: Sequence[Job]) -> list[tuple[Job, Any]]:
+        try:
+            return self._commit_once(batch, careful=False)
+        except Spoiled:
+            return self._commit_once(batch, careful=True)
+
+    def _commit_once(self, batch: Sequence[Job], *, careful: bool) -> list[tuple[Job, Any]]:
         connection = self._connect()
         cursor = connection.cursor()
         try:
             cursor.execute(self._database.begin())
-            tx = Transaction(connection, self._database, self._now(connection))
+            tx = Transaction(connection, self._database, self._clock, careful=careful)
             outcomes = [(job, self._attempt(job, tx)) for job in batch]
             append_events(tx)
             append_entries(tx)
@@ -163,9 +169,6 @@ class Writer:
 
     def _may_pass(self, error: Exception) -> bool:
         return self._database.failure(error) in {Failure.CONFLICT, Failure.CONNECTION}
-
-    def _now(self, connection: Connection) -> datetime:
-        return self._clock.now() if self._clock else self._database.now(connection)
 
     def _connect(self) -> Connection:
         if self._connection is None:

@@ -18,7 +18,7 @@ AT_ONCE = 100
 """How much the reaper looks for at a time."""
 
 WORKER_COLUMNS = tuple(column.name for column in worker.columns)
-INSERT_WORKER = Statement(sa.insert(worker))
+INSERT_WORKER = Statement(sa.insert(worker).returning(*worker.c), WORKER_COLUMNS)
 WORKER_SEEN = Statement(
     sa.select(worker).where(worker.c.id == bindparam("id"), seen(worker.c.workspace_id))
 )
