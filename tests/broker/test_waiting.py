@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import Future
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
 from buildd import operations as ops
 from buildd.broker import Broker, BrokerSettings, Principal
+from buildd.models import Claim
 from buildd.states import TaskStatus
 from buildd.store.sql.events import LAST_SEQ
 from tests.broker.conftest import House
@@ -171,3 +174,59 @@ def test_each_server_wakes_its_own_when_a_task_comes_due(house: House, database_
     other.reaper.sweep()
     assert waiting.result().workers
     other.close()
+
+
+def wait(house: House, *accounts: Principal, **fields: Any) -> list[Future[Claim]]:
+    """Claims that have tried, in this order, and wait now."""
+    catch_up(house, house.broker)
+    claims = [
+        house.broker.submit(ops.ClaimTasks(wait_seconds=60, **fields), each) for each in accounts
+    ]
+    house.broker.health().result()
+    return claims
+
+
+def tries(house: House) -> int:
+    """How often anything was claimed or not."""
+    return house.broker.figures.claim_seconds.spread().number
+
+
+def test_one_of_many_that_wait_is_woken_for_a_task(house: House) -> None:
+    laptop = house.account(max_concurrent_workers=50)
+    claims = wait(house, *[laptop] * 20)
+    before = tries(house)
+    tasks = {house.task().id for _ in range(5)}
+    taken = {each.result().workers[0].task_id for each in claims[:5]}
+    assert taken == tasks
+    # One that was still trying for another task may have been asked to look again.
+    assert tries(house) - before < 5 + 5
+    assert not any(each.done() for each in claims[5:])
+
+
+def test_a_task_that_one_cannot_take_is_offered_to_the_next(house: House) -> None:
+    full, free = house.account(max_concurrent_workers=1), house.account()
+    house.task()
+    house.running(full)
+    first, second = wait(house, full, free)
+    task = house.task()
+    assert second.result().workers[0].task_id == task.id
+    assert not first.done()
+
+
+def test_a_task_that_is_gone_again_is_offered_to_nobody_else(house: House) -> None:
+    laptop = house.account()
+    waiting = wait(house, laptop)
+    house.admin(ops.CancelTask(id=house.task(not_before="2027-01-01T00:00:00Z").id))
+    task = house.task()
+    assert waiting[0].result().workers[0].task_id == task.id
+    assert house.broker._waiting._offers == {}
+
+
+def test_money_that_is_freed_wakes_whom_it_kept_from_a_task(house: House) -> None:
+    laptop = house.account(max_cost_per_day=Decimal(10))
+    house.task(max_cost=Decimal(8))
+    claimed, lease = house.running(laptop)
+    house.task(max_cost=Decimal(5))
+    [waiting] = wait(house, laptop)
+    house.broker.execute(ops.CompleteWorker(id=claimed.id), lease)
+    assert waiting.result().workers

@@ -7,15 +7,17 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 
 from buildd.errors import AlreadyExists, BuilddError, InternalError, NotFound, Unavailable
-from buildd.store import Refused, Statement, Store, Transaction, database_of
+from buildd.store import Refused, Statement, Store, Transaction, database_of, dialects
 from buildd.store.sql.accounts import SETTING
 from buildd.store.tables import setting
+from tests.patience import until
 
 INSERT_SETTING = Statement(sa.insert(setting))
 
@@ -164,6 +166,55 @@ def test_a_lost_connection_is_replaced(postgres_url: str) -> None:
         get(store, "after")
     assert not any(getattr(each, "broken", False) for each in store._opened)
     store.close()
+
+
+@pytest.fixture
+def two(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Store, Store]]:
+    """Two servers' stores on one database, who do not wait long for one that is frozen."""
+    monkeypatch.setattr(dialects, "_FROZEN_SECONDS", 1)
+    one, other = (Store(database_of(postgres_url), None) for _ in range(2))
+    yield one, other
+    one.close()
+    other.close()
+
+
+def test_writers_take_turns(two: tuple[Store, Store]) -> None:
+    """Else two that write the same rows in another order wait for each other in a circle."""
+    one, other = two
+    waiting = Statement(
+        sa.text("SELECT 1 FROM pg_stat_activity WHERE wait_event = 'advisory'").columns(
+            sa.column("one", sa.Integer)
+        )
+    )
+
+    def first(tx: Transaction) -> None:
+        put("a")(tx)
+        later.append(other.write(lambda tx: [put("b")(tx), put("a", "again")(tx)]))
+        until(lambda: one.read(lambda tx: tx.all(waiting)).result())
+        put("b")(tx)
+
+    later: list[Future[list[str]]] = []
+    one.write(first).result()
+    with pytest.raises(AlreadyExists):
+        later[0].result()
+
+
+def test_a_frozen_writer_holds_nobody_up_for_long(two: tuple[Store, Store]) -> None:
+    frozen, healthy = two
+    begun, thawed = threading.Event(), threading.Event()
+
+    def freeze(tx: Transaction) -> None:
+        put("from the frozen one")(tx)
+        begun.set()
+        thawed.wait()
+        put("as it goes on")(tx)
+
+    slow = frozen.write(freeze)
+    begun.wait()
+    assert healthy.write(put("from another")).result() == "from another"
+    thawed.set()
+    slow.result()
+    assert get(healthy, "from the frozen one") == "v"
 
 
 def test_what_was_answered_survives_kill_nine(database_url: str) -> None:

@@ -96,7 +96,7 @@ def _principal(account: Row) -> Principal:
 def _take(ctx: Context, op: ops.ClaimTasks, account: Row) -> Claimed | None:
     for _ in range(_TRIES):
         task = ctx.tx.first(
-            sql.NEXT_TASK,
+            sql.NEXT_TASK if op.task_id is None else sql.NAMED_TASK,
             account=account.id,
             workspace=op.workspace_id,
             task=op.task_id,

@@ -114,7 +114,13 @@ class Sqlite:
     writers = 1
 
     def __init__(self, url: URL) -> None:
-        from sqlalchemy.dialects.sqlite import dialect
+        from sqlalchemy.dialects.sqlite.base import SQLiteCompiler, SQLiteDialect
+
+        class Hinting(SQLiteCompiler):
+            """Writes hints down, which SQLAlchemy knows of other databases only."""
+
+            def get_from_hint_text(self, table: Any, text: str | None) -> str | None:
+                return text
 
         if not url.database or url.database == ":memory:":
             raise ConfigError(
@@ -124,7 +130,8 @@ class Sqlite:
             raise ConfigError("a SQLite URL takes no options: sqlite:///path and nothing behind it")
         self.url = url.set(drivername="sqlite")
         self.path = Path(url.database).absolute()
-        self.dialect: Dialect = dialect()
+        self.dialect: Dialect = SQLiteDialect()
+        self.dialect.statement_compiler = Hinting
 
     def connect(self, *, reading: bool = False) -> Connection:
         """Open the file; it is made if its folder exists."""

@@ -130,7 +130,7 @@ _ITS_LAUNCH = (
 
 # Everything that decides is in this WHERE. Whatever is filtered after the LIMIT starves what is
 # behind it: fifty unclaimable tasks at the head once hid sixteen good ones for six days.
-NEXT_TASK = locked(
+_NEXT = (
     sa.select(
         task,
         sa.type_coerce(ESTIMATE, Money()).label("estimate"),
@@ -141,14 +141,15 @@ NEXT_TASK = locked(
     .where(
         account.c.id == bindparam("account"),
         matches(task.c.workspace_id, "workspace"),
-        matches(task.c.id, "task"),
         *CLAIMABLE.values(),
     )
     .order_by(task.c.priority.desc(), task.c.id)
-    .limit(1),
-    task,
-    skip=True,
+    .limit(1)
 )
+# In the order of the index of claimable tasks the first that fits is the one. SQLite would rather
+# collect all that are pending, and sort them.
+NEXT_TASK = locked(_NEXT.with_hint(task, "INDEXED BY task_claimable", "sqlite"), task, skip=True)
+NAMED_TASK = locked(_NEXT.where(task.c.id == bindparam("task")), task, skip=True)
 
 _FIGURES = (
     account.c.id.label("account_id"),

@@ -223,7 +223,8 @@ EXPIRED = Statement(
 OVERDUE = Statement(
     sa.select(worker.c.id)
     .where(
-        among(worker.c.status, LIVE - {WorkerStatus.WAITING_INPUT}),
+        among(worker.c.status, LIVE),  # as the index has it
+        worker.c.status != sa.literal_column(f"'{WorkerStatus.WAITING_INPUT.value}'"),
         worker.c.deadline < NOW,
     )
     .order_by(worker.c.deadline)

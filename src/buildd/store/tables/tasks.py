@@ -68,6 +68,12 @@ class TaskRow(SQLModel, table=True):
             sqlite_where=sa.text("status = 'pending' AND open_dependencies = 0"),
             postgresql_where=sa.text("status = 'pending' AND open_dependencies = 0"),
         ),
+        sa.Index(
+            "task_due",
+            "not_before",
+            sqlite_where=sa.text("status = 'pending' AND not_before IS NOT NULL"),
+            postgresql_where=sa.text("status = 'pending' AND not_before IS NOT NULL"),
+        ),
         sa.Index("task_of_workspace", "workspace_id", "id"),
         # Lists by status are in its order, and counts need nothing else.
         sa.Index("task_of_status", "status", "id", "workspace_id"),
@@ -186,6 +192,13 @@ class WorkerRow(SQLModel, table=True):
             "deadline",
             sqlite_where=matching("status", LIVE),
             postgresql_where=matching("status", LIVE),
+        ),
+        sa.Index(
+            "worker_to_take_up",
+            "account_id",
+            "id",
+            sqlite_where=sa.text("status = 'starting' AND held = 0"),
+            postgresql_where=sa.text("status = 'starting' AND NOT held"),
         ),
         sa.Index("worker_of_run", "account_id", "run_id"),
         sa.Index("worker_of_task", "task_id", "id"),

@@ -474,6 +474,8 @@ def _tasks() -> None:
         sqlite_where=claimable,
         postgresql_where=claimable,
     )
+    due = sa.text("status = 'pending' AND not_before IS NOT NULL")
+    op.create_index("task_due", "task", ["not_before"], sqlite_where=due, postgresql_where=due)
     op.create_index("task_of_status", "task", ["status", "id", "workspace_id"], unique=False)
     op.create_index("task_of_workspace", "task", ["workspace_id", "id"], unique=False)
     _github()
@@ -596,6 +598,14 @@ def _workers() -> None:
         unique=False,
         sqlite_where=sa.text("status IN ('idle', 'running', 'starting', 'waiting_input')"),
         postgresql_where=sa.text("status IN ('idle', 'running', 'starting', 'waiting_input')"),
+    )
+    op.create_index(
+        "worker_to_take_up",
+        "worker",
+        ["account_id", "id"],
+        unique=False,
+        sqlite_where=sa.text("status = 'starting' AND held = 0"),
+        postgresql_where=sa.text("status = 'starting' AND NOT held"),
     )
     op.create_index("worker_of_account", "worker", ["account_id", "id"], unique=False)
     op.create_index("worker_of_run", "worker", ["account_id", "run_id"], unique=False)
