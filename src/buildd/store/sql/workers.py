@@ -167,7 +167,9 @@ UNHELD = locked(
         matches(worker.c.task_id, "task"),
     )
     .order_by(worker.c.id)
-    .limit(1),
+    .limit(1)
+    # Not by the index of all that the account has ever done.
+    .with_hint(worker, "INDEXED BY worker_to_take_up", "sqlite"),
     worker,
     skip=True,
 )
