@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 from collections.abc import Callable
-from concurrent.futures import Future
+from concurrent.futures import FIRST_COMPLETED, Future
 from decimal import Decimal
 from typing import Any
 
@@ -230,3 +231,46 @@ def test_money_that_is_freed_wakes_whom_it_kept_from_a_task(house: House) -> Non
     [waiting] = wait(house, laptop)
     house.broker.execute(ops.CompleteWorker(id=claimed.id), lease)
     assert waiting.result().workers
+
+
+def test_of_those_who_want_the_same_one_asks_for_all(house: House) -> None:
+    laptop = house.account()
+    waiting = wait(house, *[laptop] * 20)
+    before = tries(house)
+    house.admin(ops.UpdateWorkspace(id=house.workspace.id, max_concurrent_workers=7))
+    house.task()
+    assert wait_for_one(waiting).workers
+    # One for the limit and one for the task, and if those two meet, one more.
+    assert tries(house) - before <= 3
+
+
+def test_as_many_follow_as_there_is_work_for(house: House) -> None:
+    laptop = house.account(max_concurrent_workers=50)
+    house.admin(ops.UpdateWorkspace(id=house.workspace.id, max_concurrent_workers=1))
+    house.task()
+    house.running(laptop)
+    tasks = {house.task().id for _ in range(5)}
+    waiting = wait(house, *[laptop] * 8)
+    house.admin(ops.UpdateWorkspace(id=house.workspace.id, max_concurrent_workers=6))
+    assert {each.result().workers[0].task_id for each in waiting[:5]} == tasks
+    assert not any(each.done() for each in waiting[5:])
+
+
+def test_what_others_tell_of_their_work_wakes_nobody(house: House) -> None:
+    laptop = house.account()
+    house.task()
+    claimed, lease = house.running(laptop)
+    waiting = wait(house, laptop, laptop)
+    before = tries(house)
+    house.broker.execute(ops.Heartbeat(id=claimed.id, progress=50, cost_usd=Decimal(1)), lease)
+    house.broker.execute(ops.CreateMessage(worker_id=claimed.id, content="so far"), lease)
+    house.broker.execute(ops.CompleteWorker(id=claimed.id), lease)
+    house.task()
+    assert wait_for_one(waiting).workers
+    assert tries(house) - before == 1
+
+
+def wait_for_one(claims: list[Future[Claim]]) -> Claim:
+    """The answer of whichever is the first to have one."""
+    done, _ = concurrent.futures.wait(claims, return_when=FIRST_COMPLETED)
+    return done.pop().result()

@@ -182,8 +182,6 @@ def test_in_local_mode_no_web_page_and_no_proxy_gets_in(
 
 
 def test_a_client_that_hangs_up_gets_no_task(town: Town) -> None:
-    waiters = town.broker._waiting._waiters
-
     async def story() -> None:
         async with httpx2.AsyncClient(
             base_url=town.url, trust_env=False, verify=NO_TLS, timeout=60
@@ -191,9 +189,9 @@ def test_a_client_that_hangs_up_gets_no_task(town: Town) -> None:
             client.headers.update({**BOTH, "authorization": f"Bearer {town.ours.key}"})
             async with anyio.create_task_group() as group:
                 group.start_soon(lambda: client.post("/mcp", json=call("claim", waitSeconds=45)))
-                await until(lambda: waiters)
+                await until(lambda: town.broker.load().claims)
                 group.cancel_scope.cancel()
-        await until(lambda: not waiters)
+        await until(lambda: not town.broker.load().claims)
 
     played(story)
     assert town.read(town.task()).status is TaskStatus.PENDING
@@ -204,7 +202,7 @@ def test_a_claim_that_waits_is_woken_by_a_task(town: Town) -> None:
         async with http(town.url, town.ours.key) as agent, anyio.create_task_group() as others:
 
             async def put_in() -> None:
-                await until(lambda: town.broker._waiting._waiters)
+                await until(lambda: town.broker.load().claims)
                 town.task("here I am")
 
             others.start_soon(put_in)
@@ -229,7 +227,7 @@ def test_a_stopping_server_lets_nobody_wait(found: TownMaker) -> None:
                     answers.append(await client.post("/mcp", json=call("claim", waitSeconds=45)))
 
                 group.start_soon(wait)
-                await until(lambda: town.broker._waiting._waiters)
+                await until(lambda: town.broker.load().claims)
                 await anyio.to_thread.run_sync(town.stop)
 
     played(story)

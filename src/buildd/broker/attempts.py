@@ -33,7 +33,7 @@ from buildd.store.sql import tasks as sql_tasks
 from buildd.store.sql import workers as sql
 
 FREED = "freed"
-"""In the data of `worker:status`: a limit of the workspace may have been in others' way until now."""
+"""In the data of `worker:status`: all slots of the workspace were taken until now."""
 
 MONEY = "released"
 """In the same place: money that was set aside may be spent on others from now on."""
@@ -180,13 +180,13 @@ def take_slots(ctx: Context, account_id: str, workspace_id: str) -> bool:
 
 
 def _stand_down(ctx: Context, worker: Row, *, done: bool) -> bool:
-    """Give slot and money back; tell whether that may let other accounts into the workspace."""
+    """Give slot and money back; tell whether all slots of the workspace were taken."""
     freed = None
     if WorkerStatus(worker.status) in LIVE:
         ctx.tx.run(sql.FREE_ACCOUNT_SLOT, of=worker.account_id, done=int(done))
         freed = ctx.tx.first(sql.FREE_WORKSPACE_SLOT, of=worker.workspace_id)
     ledger.settle(ctx, worker)
-    return bool(freed and freed.was_limited)
+    return bool(freed and freed.was_full)
 
 
 def _end_for_good(ctx: Context, worker: Row) -> None:

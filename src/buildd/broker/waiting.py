@@ -1,94 +1,32 @@
 """The waiting room: claims that found nothing wait here for an event that may change that.
 
-No thread is parked for a waiting claim. A task that has become claimable is offered to one claim
-after another until one has it: of a thousand that wait, all others sleep on. What may let many take
-something pokes all whom it may concern. A claim that is poked while it is trying tries once more, so
-that nothing falls between the attempt and the wait. Whoever's time is up gets the empty answer it had.
+No thread is parked for a waiting claim. Claims that want the same for the same account stand in one
+line: what one of them cannot take, none can. So of each line one tries at a time, and only while there
+is something to take the next one follows; of a thousand that wait, all others sleep on. A claim that
+should try while it is trying tries once more, so that nothing falls between the attempt and the wait.
+Whoever's time is up gets the empty answer it had.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from itertools import chain
 
-from buildd import routing
 from buildd.broker._context import Origin
-from buildd.broker.attempts import FREED, MONEY
+from buildd.broker.lines import Line, Offer, Waiter, is_slot
 from buildd.broker.principals import Principal
 from buildd.clock import elapsed
 from buildd.events import Event, EventType
-from buildd.models import Claim, Claimed, ReasonCode
+from buildd.models import Claim, Claimed
 from buildd.operations import ClaimTasks
-from buildd.routing import RunnerPreference
-from buildd.states import ENDED, TASK, WORKER, WorkerVerb
+from buildd.states import TASK
 
 Attempt = Callable[[ClaimTasks, Principal, Origin], "Future[Claim]"]
 
 _TICK_SECONDS = 0.25
 _OF_TASKS = {EventType.TASK_CREATED, EventType.TASK_UPDATED, EventType.TASK_CANCELLED}
-_PAUSED = WORKER.step(WorkerVerb.PAUSE).target
-
-
-@dataclass(eq=False)
-class Waiter:
-    """One claim that waits."""
-
-    operation: ClaimTasks
-    principal: Principal
-    origin: Origin
-    deadline: float
-    future: Future[Claim] = field(default_factory=Future)
-    trying: bool = True
-    poked: bool = False
-    offered: str | None = None
-    """The task that it is trying to take because it was offered."""
-    answer: Claim | None = None
-
-    def may_take(self, event: Event) -> bool:
-        """Whether the event is of a kind that can make something claimable for this one."""
-        if event.type is EventType.ACCOUNT_UPDATED:
-            return event.account_id == self.principal.account_id
-        here = self.operation.workspace_id in {None, event.workspace_id}
-        if event.type is EventType.WORKSPACE_UPDATED:
-            return here
-        if event.type is EventType.WORKER_STATUS:
-            mine = event.account_id == self.principal.account_id
-            return (mine and self._is_let(event)) or (here and FREED in event.data)
-        return here and self._fits(event)
-
-    def _is_let(self, event: Event) -> bool:
-        """Whether a step of one of its account's workers may let it take something now."""
-        if event.data.get("previousStatus") == _PAUSED:
-            return True  # to be taken up
-        # Who found no work although there was a slot, and misses no money, gets none by another slot.
-        reason = self.answer.reason if self.answer else None
-        lacks = reason is None or reason.code is not ReasonCode.NO_WORK or MONEY in event.data
-        return lacks and event.data.get("status") in {*ENDED, _PAUSED}
-
-    def _fits(self, event: Event) -> bool:
-        wanted = self.operation
-        if wanted.task_id not in {None, event.task_id}:
-            return False
-        preference, required = (
-            event.data.get("runnerPreference"),
-            event.data.get("requiredCapabilities"),
-        )
-        if not isinstance(preference, str) or not isinstance(required, list):
-            return True
-        account_type = self.principal.account_type
-        return (
-            account_type is None or routing.prefers(RunnerPreference(preference), account_type)
-        ) and routing.capable([str(each) for each in required], wanted.capabilities)
-
-
-@dataclass(eq=False)
-class Offer:
-    """A task that was claimable a moment ago."""
-
-    event: Event
-    asked: set[Waiter] = field(default_factory=set)
 
 
 class WaitingRoom:
@@ -97,8 +35,7 @@ class WaitingRoom:
     def __init__(self, attempt: Attempt, give_back: Callable[[Claimed], None]) -> None:
         self._attempt = attempt
         self._give_back = give_back
-        self._waiters: dict[Waiter, None] = {}
-        """In the order in which they came."""
+        self._lines: dict[Hashable, Line] = {}
         self._offers: dict[str, Offer] = {}
         self._lock = threading.Lock()
         self._stop = threading.Event()
@@ -107,9 +44,12 @@ class WaitingRoom:
 
     def admit(self, operation: ClaimTasks, principal: Principal, origin: Origin) -> Future[Claim]:
         """Try, and wait if that brings nothing. Cancelling the future ends the wait."""
-        waiter = Waiter(operation, principal, origin, elapsed() + operation.wait_seconds)
+        deadline = elapsed() + operation.wait_seconds
         with self._lock:
-            self._waiters[waiter] = None
+            line = Line(operation, principal)
+            line = self._lines.setdefault(line.wants, line)
+            waiter = Waiter(operation, principal, origin, line, deadline)
+            line.trying[waiter] = None
         waiter.future.add_done_callback(lambda _: self._forget(waiter))
         self._try(waiter)
         return waiter.future
@@ -117,22 +57,26 @@ class WaitingRoom:
     @property
     def occupancy(self) -> int:
         """How many claims wait."""
-        return len(self._waiters)
+        with self._lock:
+            return sum(len(line.idle) + len(line.trying) for line in self._lines.values())
 
     def hear(self, event: Event) -> None:
         """An event was committed: whom it may concern tries again."""
-        if event.type not in _OF_TASKS:
-            self._poke(lambda waiter: waiter.may_take(event))
+        if event.type is EventType.ACCOUNT_UPDATED:
+            self._call_all(event)
+        elif event.type not in _OF_TASKS:
+            self._call(lambda line: line.may_take(event), slot=is_slot(event))
         elif event.task_id is not None and event.data.get("status") == TASK.initial:
+            offer = Offer(lambda line: line.may_take(event), event.task_id)
             with self._lock:
-                self._offers[event.task_id] = Offer(event)
-            self._pass_on(event.task_id)
+                self._offers[event.task_id] = offer
+            self._pass_on(offer)
         else:
             self._withdraw(event.task_id)
 
     def poke_all(self) -> None:
         """Something may have become claimable that no event told of."""
-        self._poke(lambda _: True)
+        self._call(lambda _: True)
 
     def close(self) -> None:
         """Everybody gets the answer they have."""
@@ -140,86 +84,108 @@ class WaitingRoom:
         self._thread.join()
         self._dismiss(lambda _: True)
 
-    def _poke(self, concerned: Callable[[Waiter], bool]) -> None:
+    def _call(self, concerned: Callable[[Line], bool], *, slot: bool = False) -> None:
+        """There may be something for some lines, and nobody knows how much: offer it in each."""
         with self._lock:
-            poked = [waiter for waiter in self._waiters if concerned(waiter)]
-            ready = [waiter for waiter in poked if not waiter.trying]
-            for waiter in poked:
-                waiter.poked = True
+            lines = [line for line in self._lines.values() if concerned(line)]
+        for line in lines:
+            self._pass_on(Offer(line.__eq__, slot=slot))
+
+    def _call_all(self, event: Event) -> None:
+        """Each by itself, since the account's keys may be over."""
+        with self._lock:
+            called = [line for line in self._lines.values() if line.may_take(event)]
+            ready = [waiter for line in called for waiter in line.idle]
+            for waiter in chain.from_iterable(line.trying for line in called):
+                waiter.again = True
             for waiter in ready:
-                waiter.trying = True
+                _begin(waiter, None)
         for waiter in ready:
             self._try(waiter)
 
-    def _pass_on(self, task_id: str | None) -> None:
-        """Offer a task that nobody has taken to the next who may take it."""
+    def _pass_on(self, offer: Offer) -> None:
+        """Let the next one try who may take it."""
         with self._lock:
-            offer = self._offers.get(task_id or "")
-            if offer is None or self._stop.is_set():
+            over = offer.task_id is not None and self._offers.get(offer.task_id) is not offer
+            if over or self._stop.is_set():
                 return
             waiter = self._next(offer)
             if waiter is None:
-                del self._offers[offer.event.task_id or ""]
+                self._offers.pop(offer.task_id or "", None)
                 return
-            offer.asked.add(waiter)
-            waiter.trying = True
-            waiter.offered = task_id
+            _begin(waiter, offer)
         self._try(waiter)
 
     def _next(self, offer: Offer) -> Waiter | None:
         """Who waits; if all are trying, each of them looks once more if it comes back with nothing."""
-        trying = []
-        for waiter in self._waiters:
-            if waiter not in offer.asked and waiter.may_take(offer.event):
-                if not waiter.trying:
-                    return waiter
-                trying.append(waiter)
-        for waiter in trying:
-            waiter.poked = True
+        lines = [line for line in self._lines.values() if self._is_for(offer, line)]
+        for line in lines:
+            if line.idle and not (offer.slot and line.lacks_work()):
+                return next(iter(line.idle))
+        for waiter in chain.from_iterable(line.trying for line in lines):
+            waiter.again = True
         return None
+
+    def _is_for(self, offer: Offer, line: Line) -> bool:
+        return line not in offer.passed_up and offer.concerned(line)
 
     def _withdraw(self, task_id: str | None) -> None:
         with self._lock:
             self._offers.pop(task_id or "", None)
 
     def _try(self, waiter: Waiter) -> None:
-        waiter.poked = False
         attempt = self._attempt(waiter.operation, waiter.principal, waiter.origin)
         attempt.add_done_callback(lambda done: self._tried(waiter, done))
 
     def _tried(self, waiter: Waiter, attempt: Future[Claim]) -> None:
-        offered, waiter.offered = waiter.offered, None
-        self._settle(waiter, attempt)
-        self._pass_on(offered)
+        offer, waiter.offer = waiter.offer, None
+        took = self._settle(waiter, attempt)
+        if offer is not None:
+            if not took:
+                offer.passed_up.add(waiter.line)
+            self._pass_on(offer)
 
-    def _settle(self, waiter: Waiter, attempt: Future[Claim]) -> None:
+    def _settle(self, waiter: Waiter, attempt: Future[Claim]) -> bool:
+        """Answer it, or let it wait on; False if there was nothing for its line."""
         error = attempt.exception()
         if error is not None:
             if waiter.future.set_running_or_notify_cancel():
                 waiter.future.set_exception(error)
-            return
+            return True
         claim = attempt.result()
-        if claim.workers:
+        if not claim.workers:
+            self._wait_on(waiter, claim)
+            return False
+        for claimed in claim.workers:
+            self._withdraw(claimed.task_id)
+        if waiter.future.set_running_or_notify_cancel():
+            waiter.future.set_result(claim)
+        else:
             for claimed in claim.workers:
-                self._withdraw(claimed.task_id)
-            if waiter.future.set_running_or_notify_cancel():
-                waiter.future.set_result(claim)
-            else:
-                for claimed in claim.workers:
-                    self._give_back(claimed)
-            return
+                self._give_back(claimed)
+        return True
+
+    def _wait_on(self, waiter: Waiter, claim: Claim) -> None:
+        line = waiter.line
         with self._lock:
-            waiter.answer = claim
-            again = waiter.poked and waiter in self._waiters and not self._stop.is_set()
-            waiter.trying = again
+            line.answer = claim
+            again = waiter.again and waiter in line.trying and not self._stop.is_set()
+            waiter.again = False
+            if not again and waiter in line.trying:
+                del line.trying[waiter]
+                line.idle[waiter] = None
         if again:
             self._try(waiter)
         elif self._stop.is_set():
             self._dismiss(lambda _: True)
 
     def _forget(self, waiter: Waiter) -> None:
+        line = waiter.line
         with self._lock:
-            self._waiters.pop(waiter, None)
+            line.idle.pop(waiter, None)
+            line.trying.pop(waiter, None)
+            if not (line.idle or line.trying) and self._lines.get(line.wants) is line:
+                del self._lines[line.wants]
 
     def _run(self) -> None:
         while not self._stop.wait(_TICK_SECONDS):
@@ -231,12 +197,20 @@ class WaitingRoom:
     def _dismiss(self, due: Callable[[Waiter], bool]) -> None:
         with self._lock:
             leaving = [
-                (waiter, waiter.answer)
-                for waiter in self._waiters
-                if waiter.answer is not None and not waiter.trying and due(waiter)
+                (waiter, line.answer)
+                for line in self._lines.values()
+                for waiter in line.idle
+                if line.answer is not None and due(waiter)
             ]
             for waiter, _ in leaving:
-                del self._waiters[waiter]
+                del waiter.line.idle[waiter]
         for waiter, answer in leaving:
             if answer is not None and waiter.future.set_running_or_notify_cancel():
                 waiter.future.set_result(answer)
+
+
+def _begin(waiter: Waiter, offer: Offer | None) -> None:
+    """From now on it tries."""
+    del waiter.line.idle[waiter]
+    waiter.line.trying[waiter] = None
+    waiter.offer = offer

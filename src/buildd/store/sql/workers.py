@@ -201,18 +201,15 @@ FREE_ACCOUNT_SLOT = Statement(
         total_tasks=account.c.total_tasks + bindparam("done", type_=sa.Integer()),
     )
 )
-_NONE: sa.ColumnElement[Any] = sa.literal_column("-1")
-# Not IS NOT NULL, which older SQLites answer with "yes" in a RETURNING, whatever the column holds.
-_WAS_LIMITED = sa.or_(
-    sa.func.coalesce(workspace.c.max_cost_per_day, _NONE, type_=sa.BigInteger()) > _NONE,
-    workspace.c.live_workers + 1
-    >= sa.func.coalesce(workspace.c.max_concurrent_workers, workspace.c.live_workers + 2),
+# Coalesced, because older SQLites answer IS NOT NULL in a RETURNING with "yes", whatever it holds.
+_WAS_FULL = workspace.c.live_workers + 1 >= sa.func.coalesce(
+    workspace.c.max_concurrent_workers, workspace.c.live_workers + 2
 )
 FREE_WORKSPACE_SLOT = Statement(
     sa.update(workspace)
     .where(workspace.c.id == bindparam("of"))
     .values(live_workers=workspace.c.live_workers - 1)
-    .returning(_WAS_LIMITED.label("was_limited"))
+    .returning(_WAS_FULL.label("was_full"))
 )
 
 EXPIRED = Statement(
