@@ -58,12 +58,12 @@ def main(rows: list[int], runs: int, short: bool, to: Path | None, write: bool) 
         raise click.UsageError("--write needs all rows, in full, and at least 5 runs")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that nothing is left running
     check_peers()
-    facts = described()
-    click.echo("\n".join(f"{name}: {value}" for name, value in facts.items()))
     found: list[Measured] = []
     with tempfile.TemporaryDirectory(prefix="buildd-bench-") as directory:
         stage = Stage(Path(directory), short=short)
         try:
+            facts = described(stage)
+            click.echo("\n".join(f"{name}: {value}" for name, value in facts.items()))
             for number in rows:
                 found.append(measured(ROWS[number], stage, 1 if short else runs))
                 click.echo(as_text(found[-1]))

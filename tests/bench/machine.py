@@ -12,14 +12,14 @@ from pathlib import Path
 
 import psutil
 
-from tests.bench.stage import PEERS, ROOT
+from tests.bench.stage import PEERS, ROOT, Stage
 
 OURS = ("uvicorn", "uvloop", "httptools", "starlette", "pydantic", "psycopg", "sqlalchemy")
 THEIRS = ("pgqueuer", "procrastinate", "asyncpg", "psycopg")
 _TELL = "import json, sys; from importlib.metadata import version as v; "
 
 
-def described() -> dict[str, str]:
+def described(stage: Stage) -> dict[str, str]:
     """Each fact by its name."""
     import sqlite3
 
@@ -34,6 +34,7 @@ def described() -> dict[str, str]:
             + [f"{name} {version(name)}" for name in OURS]
         ),
         "peers": ", ".join(_peers()),
+        "Postgres of all": stage.postgres_settings(),
     }
 
 

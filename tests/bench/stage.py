@@ -18,13 +18,25 @@ import psutil
 import psycopg
 
 from buildd.client import Client, connect
-from tests.postgres import SETTINGS, Postgres
+from tests.postgres import Postgres
 
 ROOT = Path(__file__).parents[2]
 PEERS = ROOT / ".make" / "bench"
 """Where `make bench` installs whom we compare ourselves with."""
 ADMIN_KEY = "the-key-of-the-benchmarks"
-DURABLE = {**SETTINGS, "fsync": "on", "synchronous_commit": "on"}
+DURABLE = {"listen_addresses": "", "max_connections": "200"}
+"""All else is as Postgres comes: what is committed is on the disk, and it tidies up by itself."""
+TOLD = (
+    "server_version",
+    "fsync",
+    "synchronous_commit",
+    "full_page_writes",
+    "autovacuum",
+    "jit",
+    "shared_buffers",
+    "max_connections",
+)
+"""Settings of Postgres that a reader of the figures asks for."""
 MEGABYTE = 1 << 20
 GROWTH = "MB more in memory"
 _PATIENCE = 600.0
@@ -83,6 +95,13 @@ class Stage:
     def postgres(self) -> Postgres:
         """A Postgres that keeps what it has committed."""
         return self._held.enter_context(closing(Postgres(DURABLE)))
+
+    def postgres_settings(self) -> str:
+        """How it is set up, as it says itself."""
+        with psycopg.connect(self.postgres.url("postgres")) as session:
+            asked = "SELECT current_setting(%s)"
+            rows = [session.execute(asked, (name,)).fetchone() for name in TOLD]
+        return ", ".join(f"{name} {row[0]}" for name, row in zip(TOLD, rows, strict=True) if row)
 
     @cached_property
     def _postmaster(self) -> psutil.Process:
