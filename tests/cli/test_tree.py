@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 from collections.abc import Iterator
-from importlib.metadata import EntryPoint, EntryPoints
 from pathlib import Path
 
 import click
 import pytest
 from click.testing import CliRunner
 
+from buildd.cli import _app
 from buildd.cli._app import COMMANDS, root
 from tests.cli.conftest import Cli
 
@@ -64,8 +63,7 @@ def test_the_short_helps_of_nouns_agree() -> None:
 def test_commands_of_other_packages_are_listed_without_being_loaded(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    entry = EntryPoint("ship", "not_there.at_all:ship", "buildd.commands")
-    monkeypatch.setattr(importlib.metadata, "entry_points", lambda **_: EntryPoints([entry]))
+    monkeypatch.setattr(_app, "added", lambda: {"ship": "not_there.at_all:ship"})
     done = CliRunner().invoke(root, ["--help"])
     assert "ship        From not_there.at_all:ship." in done.output
 

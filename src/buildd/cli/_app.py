@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 import sys
 from importlib import import_module
-from typing import Any
 
 import click
 
 from buildd.cli import _config
-
-ENTRY_POINTS = "buildd.commands"
-"""Where other packages (and the server, which the command line may not import) add commands."""
+from buildd.cli._added import GROUP, added
 
 COMMANDS = {
     "agent": "What a program says to the agent that runs it.",
@@ -56,22 +52,24 @@ class Root(click.Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """All names; those of other packages come from their metadata alone."""
-        return sorted({*COMMANDS, *_added()})
+        return sorted({*COMMANDS, *added()})
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import the command."""
         if cmd_name in COMMANDS:
             module, _, name = _PLACES.get(cmd_name, f"{cmd_name}:{cmd_name}").partition(":")
             return _checked(getattr(import_module(f"buildd.cli.{module}"), name), cmd_name)
-        entry = _added().get(cmd_name)
-        return _checked(entry.load(), cmd_name) if entry else None
+        place = added().get(cmd_name)
+        return _checked(_loaded(cmd_name, place), cmd_name) if place else None
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Find the command, or suggest one."""
         name = args[0]
-        if not name.startswith("-") and name not in COMMANDS and name not in _added():
+        if not name.startswith("-") and name not in COMMANDS and name not in added():
+            import difflib
+
             near = difflib.get_close_matches(name, self.list_commands(ctx), n=1)
             meant = f"; did you mean {near[0]!r}?" if near else ""
             raise click.UsageError(f"there is no command {name!r}{meant}", ctx)
@@ -87,17 +85,18 @@ class Root(click.Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the commands without importing any."""
         rows = [
-            (name, COMMANDS.get(name) or _SHIPPED.get(name) or f"From {_added()[name].value}.")
+            (name, COMMANDS.get(name) or _SHIPPED.get(name) or f"From {added()[name]}.")
             for name in self.list_commands(ctx)
         ]
         with formatter.section("Commands"):
             formatter.write_dl(rows)
 
 
-def _added() -> dict[str, Any]:
-    from importlib.metadata import entry_points
+def _loaded(name: str, place: str) -> object:
+    from importlib.metadata import EntryPoint
 
-    return {entry.name: entry for entry in entry_points(group=ENTRY_POINTS)}
+    found: object = EntryPoint(name, place, GROUP).load()
+    return found
 
 
 def _checked(command: object, name: str) -> click.Command:
