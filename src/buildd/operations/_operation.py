@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
 from string import Formatter
+from types import GenericAlias
 from typing import Annotated, Any, ClassVar, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict, StringConstraints, TypeAdapter
@@ -111,6 +112,10 @@ class Operation(BaseModel, Generic[R]):
     http: ClassVar[Http]
     access: ClassVar[Access]
 
+    def __class_getitem__(cls, answer: Any) -> Any:
+        """Only say what it answers: pydantic would make a class of that, sixty of them in all."""
+        return GenericAlias(cls, answer)
+
     @classmethod
     def answer(cls) -> TypeAdapter[Any]:
         """The type of the answer, ready to validate and to serialise."""
@@ -167,9 +172,9 @@ def _adapter(operation: type[Operation[Any]]) -> TypeAdapter[Any]:
 def answer_of(operation: type[Operation[Any]]) -> Any:
     """The type that an operation answers."""
     for parent in operation.__mro__:
-        arguments = getattr(parent, "__pydantic_generic_metadata__", {}).get("args")
-        if arguments:
-            return arguments[0]
+        for base in getattr(parent, "__orig_bases__", ()):
+            if isinstance(base, GenericAlias):
+                return base.__args__[0]
     raise TypeError(f"{operation.__name__} does not say what it answers")
 
 
