@@ -27,8 +27,10 @@ SENT_AHEAD = 8
 """Requests on one connection that wait for the answer to the one before."""
 QUERY_FIELDS = 100
 """Fields of a query; no route has nearly as many."""
-MOST_CONNECTIONS = 6_000
-"""Each takes 7 kB while nothing is asked on it."""
+MOST_CONNECTIONS = 16_000
+"""For 10,000 agents that wait, 5,000 streams and whoever asks; 7 kB each while nothing is asked on it."""
+MOST_IDLE = 6_000
+"""Of these so many on which nothing is asked: whatever is asked has limits of its own."""
 MALFORMED = (400, "malformed", "this is no HTTP request")
 TOO_MANY = (400, "malformed", f"more than {SENT_AHEAD} requests before the answer to the first")
 TOO_MANY_FIELDS = (400, "malformed", f"the query has more than {QUERY_FIELDS} fields")
@@ -36,6 +38,15 @@ TOO_LARGE = (431, "head_too_large", "the head of the request is too large")
 FULL = (503, "unavailable", "the server has no connection left")
 _OF_FILES = 0.75
 """The part of the files a process may have open that are connections."""
+
+
+def allow_files() -> None:
+    """Let this process open as many files as its connections need, where that is for it to decide."""
+    files, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = int(MOST_CONNECTIONS / _OF_FILES) + 1
+    if resource.RLIM_INFINITY != files < wanted:
+        allowed = wanted if most == resource.RLIM_INFINITY else min(wanted, most)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, most))
 
 
 def most_connections() -> int:
@@ -64,6 +75,9 @@ class Waiting:
         """Whoever has been waiting the longest."""
         return next(iter(self._idle), None)
 
+    def __len__(self) -> int:
+        return len(self._idle)
+
     def __contains__(self, connection: Connection) -> bool:
         return connection in self._idle
 
@@ -84,7 +98,7 @@ class Connection(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Take it; where there is no room, in the place of the one that has waited the longest."""
         super().connection_made(transport)
-        if len(self.connections) > self._waiting.most:
+        if len(self.connections) > self._waiting.most or len(self._waiting) >= MOST_IDLE:
             longest = self._waiting.longest()
             if longest is None:
                 self._refuse(*FULL)

@@ -34,15 +34,17 @@ HOMES: dict[str, str] = {
     Kind.ATTACHMENT: "/api/attachments",
 }
 """Where a thing of each kind can be read, by the prefix of its id."""
-CLAIMS = 4_000
-"""Claims that wait at a time; a quarter of them for one account."""
+CLAIMS = 10_000
+"""Claims that wait at a time, which take 25 kB each: 250 MB, with ten accounts and more that want them."""
+CLAIMS_OF_ONE = 1_000
+"""Of these for one account, of which none gets a server into trouble."""
 
 Verbs = Mapping[str, type[Operation[Any]]]
 
 
 def operation_routes(broker: Broker, shutdown: Shutdown) -> Iterator[Route]:
     """A route for each path of the table, below the API's prefix; literal paths come first."""
-    room = Room(CLAIMS, CLAIMS // 4, "waiting claims")
+    room = Room(CLAIMS, CLAIMS_OF_ONE, "waiting claims")
     paths: dict[str, dict[str, type[Operation[Any]]]] = {}
     for operation in OPERATIONS:
         paths.setdefault(operation.http.path, {})[operation.http.method.value] = operation

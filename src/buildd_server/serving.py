@@ -26,7 +26,7 @@ from buildd.outbound import Outbound
 from buildd.roles import Commenter, Forge, Runner
 from buildd_server import local_mode, logs
 from buildd_server.app import create_app
-from buildd_server.connections import Connection, Waiting
+from buildd_server.connections import Connection, Waiting, allow_files
 from buildd_server.listening import listen, shown, sole_server
 from buildd_server.observing import observed
 from buildd_server.settings import GITHUB_SETTINGS, Settings
@@ -45,6 +45,7 @@ log = logging.getLogger("buildd.server")
 def serve(settings: Settings, say: Callable[[str], None]) -> None:
     """Serve until SIGTERM or SIGINT. Raises the `BuilddError` that keeps it from starting."""
     access_log = logs.set_up(settings)
+    allow_files()
     with contextlib.ExitStack() as held:
         sockets = listen(settings.host, settings.port)
         for each in sockets:

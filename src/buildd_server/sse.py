@@ -32,8 +32,10 @@ SEND_SECONDS = 30
 """How long one frame may take to leave before its reader counts as gone."""
 GRACE_SECONDS = 0.5
 """How long a stop waits for a stream to end by itself; a reader that is stuck is cut off."""
-MOST_STREAMS = 1_500
-"""Streams at a time, which take 50 kB each; a third of them for one account."""
+MOST_STREAMS = 5_000
+"""Streams at a time, which take 50 kB each: 250 MB, with ten accounts and more that want them."""
+STREAMS_OF_ONE = 500
+"""Of these for one account, of which none gets a server into trouble."""
 POSITION_HEADER = "X-Buildd-Seq"
 
 
@@ -62,7 +64,7 @@ class EventQuery(BaseModel):
 def event_routes(broker: Broker, shutdown: Shutdown) -> Iterator[Route]:
     """The two streams: of everything the caller may see, and of one worker."""
     most = min(MOST_STREAMS, most_connections() // 2)
-    opening = _Opening(broker, shutdown, Room(most, most // 3, "streams"))
+    opening = _Opening(broker, shutdown, Room(most, min(STREAMS_OF_ONE, most // 3), "streams"))
 
     async def events(request: Request) -> Response:
         return await opening.stream(request)

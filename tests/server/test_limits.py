@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import socket
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
 from functools import partial
@@ -302,10 +304,30 @@ def test_who_waits_longest_gives_way() -> None:
     assert two not in waiting  # type: ignore[operator]
 
 
+@pytest.mark.parametrize(("hard", "most"), [(4_000, 3_000), (1_000_000, 16_000)])
+def test_a_process_that_may_have_more_files_takes_what_it_needs(hard: int, most: int) -> None:
+    # What the process may have is simulated: not every machine lets one have a million.
+    program = f"""
+import resource
+from buildd_server import connections
+limits = [256, {hard}]
+resource.getrlimit = lambda _: tuple(limits)
+resource.setrlimit = lambda _, wanted: limits.__setitem__(slice(None), wanted)
+connections.allow_files()
+assert limits[1] == {hard}, "what others may have later was taken from them"
+print(connections.most_connections())
+"""
+    ran = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert int(ran.stdout) == most
+
+
+@pytest.mark.parametrize("limit", ["MOST_CONNECTIONS", "MOST_IDLE"])
 def test_a_full_server_serves_who_asks(
-    start: Callable[..., Running], monkeypatch: pytest.MonkeyPatch
+    start: Callable[..., Running], monkeypatch: pytest.MonkeyPatch, limit: str
 ) -> None:
-    monkeypatch.setattr(connections, "MOST_CONNECTIONS", 4)
+    monkeypatch.setattr(connections, limit, 4)
     server = start()
     idle = [raw(server, b"GET /he") for _ in range(8)]
     for _ in range(6):
