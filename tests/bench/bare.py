@@ -71,9 +71,8 @@ async def download(request: Request) -> Response:
 
 
 async def wait(request: Request) -> Response:
-    """An answer after a minute."""
-    await request.body()
-    await asyncio.sleep(60)
+    """An answer when it is asked for."""
+    await asyncio.sleep(from_json(await request.body())["waitSeconds"])
     return Response("{}")
 
 
@@ -106,7 +105,14 @@ def main(port: int, database: str) -> None:
     )
     listener = socket.create_server(("127.0.0.1", port), backlog=2048)
     click.echo(f"listens on http://127.0.0.1:{listener.getsockname()[1]} ")
-    config = uvicorn.Config(app, loop="uvloop", http="httptools", ws="none", log_config=None)
+    config = uvicorn.Config(
+        app,
+        loop="uvloop",
+        http="httptools",
+        ws="none",
+        log_config=None,
+        timeout_graceful_shutdown=1,
+    )
     uvicorn.Server(config).run([listener])
 
 

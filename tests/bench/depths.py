@@ -77,9 +77,10 @@ def _multiply(database: str, template: str, first: int, last: int) -> None:
             connection.execute(_ON_SQLITE, given)
             connection.execute("ANALYZE")
     else:
-        with psycopg.connect(database) as session:
+        with psycopg.connect(database, autocommit=True) as session:
             session.execute(_ON_POSTGRES.encode(), given)
-            session.execute("ANALYZE")
+            # Postgres would do so by itself in a minute, in the midst of somebody's turn.
+            session.execute("VACUUM ANALYZE")
 
 
 def _path(database: str) -> str:

@@ -28,6 +28,8 @@ async def dispatch(asked: dict[str, Any]) -> dict[str, Any]:
             for key, is_ready in zip(asked["keys"], ready, strict=True)
         ]
         await asyncio.gather(*(each.wait() for each in ready))
+        # It comes after all who have asked, so when it is taken, the rest of them wait.
+        await _waits({**asked, "jobs": 1}, got)
         await asyncio.sleep(asked["settle"])
         waits = await _waits(asked, got)
         for each in agents:

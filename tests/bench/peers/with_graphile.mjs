@@ -17,6 +17,7 @@ async function dispatch() {
   const work = () => begun(performance.now());
   // Every job is announced; the interval is for those whose announcement is lost.
   const runner = await run({ connectionString, logger, concurrency: 10, noHandleSignals: true, taskList: { work } });
+  await new Promise((resolve) => setTimeout(resolve, 1000 * asked.settle));
   const waits = [];
   for (let number = 0; number < asked.jobs; number += 1) {
     await new Promise((resolve) => setTimeout(resolve, 1000 * asked.pause));

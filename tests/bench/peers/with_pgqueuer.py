@@ -52,6 +52,7 @@ async def dispatch(asked: dict[str, Any]) -> dict[str, list[float]]:
     manager.entrypoint("work")(work)
 
     worker = asyncio.create_task(manager.run())
+    await asyncio.sleep(asked["settle"])
     waits = []
     for _ in range(asked["jobs"]):
         await asyncio.sleep(asked["pause"])

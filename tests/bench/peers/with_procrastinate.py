@@ -55,6 +55,7 @@ async def dispatch(asked: dict[str, Any]) -> dict[str, list[float]]:
         worker = asyncio.create_task(
             app.run_worker_async(concurrency=CONCURRENCY, install_signal_handlers=False)
         )
+        await asyncio.sleep(asked["settle"])
         waits = []
         for _ in range(asked["jobs"]):
             await asyncio.sleep(asked["pause"])

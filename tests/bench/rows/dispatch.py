@@ -13,7 +13,7 @@ from tests.bench.stage import Server, Stage, load, peer
 
 AGENTS = (1, 100, 1_000)
 AGENTS_OF_AN_ACCOUNT = 250
-PAUSE = 0.05
+JOBS, PAUSE = 200, 0.05
 P50, P99 = "p50 ms", "p99 ms"
 PEERS = {
     "pgqueuer": "with_pgqueuer",
@@ -47,9 +47,9 @@ def _waiting(stage: Stage, server: Server, crew: Crew, count: int) -> Measure:
                 port=server.port,
                 workspace=crew.workspace,
                 keys=keys[:: stage.sized(1, 20)],
-                jobs=stage.sized(300, 5),
+                jobs=stage.sized(JOBS, 5),
                 pause=PAUSE,
-                settle=stage.sized(5, 1),
+                settle=stage.sized(2, 0),
             )
         )
 
@@ -58,8 +58,16 @@ def _waiting(stage: Stage, server: Server, crew: Crew, count: int) -> Measure:
 
 def _queue(stage: Stage, program: str) -> Measure:
     def measure() -> Figures:
-        jobs, database = stage.sized(300, 5), stage.postgres_url()
-        return _spread(peer(program, work="dispatch", database=database, jobs=jobs, pause=PAUSE))
+        return _spread(
+            peer(
+                program,
+                work="dispatch",
+                database=stage.postgres_url(),
+                jobs=stage.sized(JOBS, 5),
+                pause=PAUSE,
+                settle=stage.sized(2, 0),
+            )
+        )
 
     return measure
 

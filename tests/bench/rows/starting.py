@@ -32,8 +32,6 @@ def one(): "One command."
 def two(): "Another command."
 main(["--help"])
 """
-_SETTLE = 5.0
-"""Seconds that a program has to come to rest."""
 
 
 @contextmanager
@@ -41,20 +39,20 @@ def opened(stage: Stage) -> Iterator[Contestants]:
     """Programs that end at once, and two that wait beside each other."""
     with ExitStack() as held:
         agent, worker = held.enter_context(_agent(stage)), held.enter_context(_worker(stage))
-        time.sleep(_SETTLE)
+        time.sleep(stage.sized(5, 1))  # until they have come to rest
         yield {
             PYDANTIC: lambda: _once(stage, [sys.executable, "-c", PYDANTIC]),
             IMPORT: lambda: _once(stage, [sys.executable, "-c", IMPORT]),
             CLICK: lambda: _once(stage, [sys.executable, "-c", _CLICK]),
             HELP: lambda: _once(stage, [str(_BIN / "buildd"), "--help"]),
-            WORKER: _idle(stage, worker),
-            AGENT: _idle(stage, agent),
+            WORKER: _idle(worker, stage.sized(30, 1)),
+            AGENT: _idle(agent, 0),
         }
 
 
 def _once(stage: Stage, command: Sequence[str]) -> Figures:
     """What it takes to run a program, its interpreter's start included."""
-    turns, before = stage.sized(10, 2), resource.getrusage(resource.RUSAGE_CHILDREN)
+    turns, before = stage.sized(5, 1), resource.getrusage(resource.RUSAGE_CHILDREN)
     for _ in range(turns):
         subprocess.run(
             command, cwd=stage.directory, env=environment(), stdout=subprocess.DEVNULL, check=True
@@ -64,13 +62,18 @@ def _once(stage: Stage, command: Sequence[str]) -> Figures:
     return {CPU: 1000 * used / turns}
 
 
-def _idle(stage: Stage, process: subprocess.Popen[str]) -> Measure:
+def _idle(process: subprocess.Popen[str], seconds: float) -> Measure:
+    """What a program that waits uses while the others have their turns, and for so long after."""
+    found = psutil.Process(process.pid)
+    used, since = seconds_of(found), time.monotonic()
+
     def measure() -> Figures:
+        nonlocal used, since
+        time.sleep(seconds)
         assert process.poll() is None, f"{process.args!r} has ended"
-        found = psutil.Process(process.pid)
-        used, began = seconds_of(found), time.monotonic()
-        time.sleep(stage.sized(30, 2))
-        share = (seconds_of(found) - used) / (time.monotonic() - began)
+        now, before, began = time.monotonic(), used, since
+        used, since = seconds_of(found), now
+        share = (used - before) / (now - began)
         return {RSS: found.memory_info().rss / (1 << 20), IDLE: 100 * share}
 
     return measure

@@ -55,7 +55,7 @@ def _read(stage: Stage, server: Server, port: int, crew: Crew) -> Measure:
                 port=port,
                 keys=crew.keys,
                 workspace=crew.workspace,
-                events=EVENTS_PER_SECOND * stage.sized(10, 1),
+                events=EVENTS_PER_SECOND * stage.sized(3, 1),
                 pause=1 / EVENTS_PER_SECOND,
                 bare=port != server.port,
                 size=FRAME,
