@@ -63,7 +63,7 @@ def test_importing_buildd_loads_nothing_heavy() -> None:
 
 
 def test_a_client_of_a_server_loads_no_database_and_no_server() -> None:
-    unneeded = HEAVY - {"anyio", "asyncio", "httpx2", "click", "rich", "pydantic"}
+    unneeded = HEAVY - {"anyio", "httpx2", "click", "rich", "pydantic"}
     # Importing httpx2 brings its own command line's libraries where they are installed.
     assert loaded_by("import buildd; buildd.connect('http://127.0.0.1:1')") & unneeded == set()
 

@@ -1,15 +1,22 @@
-"""From a URL to a client: the one place that tells a server from a broker in this process."""
+"""From a URL to a client: the one place that tells a server from a broker in this process.
+
+A transport is loaded when its kind of URL is met: to block on a server's answer takes no `asyncio`,
+and that would add 25 ms to every command.
+"""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, urlsplit
 
 from buildd import environment
 from buildd.client._async import AsyncClient
-from buildd.client._embedded import AsyncEmbeddedTransport, EmbeddedTransport, Embedding
 from buildd.client._sync import Client
 from buildd.client._transport import checked
 from buildd.errors import ConfigError
+
+if TYPE_CHECKING:
+    from buildd.client._embedded import Embedding
 
 HTTP = {"http", "https"}
 DATABASES = {"sqlite", "postgres", "postgresql"}
@@ -29,6 +36,8 @@ def connect(url: str | None = None, *, api_key: str | None = None) -> Client:
     """
     address = (url or environment.server()).strip()
     if not _is_server(address):
+        from buildd.client._embedded import EmbeddedTransport
+
         key = _key(api_key)
         return Client(EmbeddedTransport(_embed(address), key, owns=True))
     from buildd.client._http_sync import HttpTransport
@@ -40,6 +49,8 @@ def connect_async(url: str | None = None, *, api_key: str | None = None) -> Asyn
     """As `connect`, for an event loop. Opening a database blocks for a moment."""
     address = (url or environment.server()).strip()
     if not _is_server(address):
+        from buildd.client._embedded import AsyncEmbeddedTransport
+
         key = _key(api_key)
         return AsyncClient(AsyncEmbeddedTransport(_embed(address), key, owns=True))
     from buildd.client._http_async import AsyncHttpTransport
@@ -49,6 +60,8 @@ def connect_async(url: str | None = None, *, api_key: str | None = None) -> Asyn
 
 def as_async(client: Client) -> AsyncClient:
     """The same broker and key for an event loop. It opens no second broker, and closes none."""
+    from buildd.client._embedded import AsyncEmbeddedTransport, EmbeddedTransport
+
     transport = client.transport
     if isinstance(transport, EmbeddedTransport):
         return AsyncClient(AsyncEmbeddedTransport(transport.embedding, transport.key))
@@ -62,6 +75,7 @@ def as_async(client: Client) -> AsyncClient:
 
 def _embed(address: str) -> Embedding:
     from buildd.broker import Broker, BrokerSettings
+    from buildd.client._embedded import Embedding
 
     settings = BrokerSettings(
         lease=environment.lease(),

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import mimetypes
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
 from pathlib import Path
+
+from anyio import to_thread
 
 from buildd.blobs import PIECE
 
@@ -32,9 +33,9 @@ async def async_pieces(content: AsyncSource) -> AsyncIterator[bytes]:
     """The same for an event loop, which never waits for a disk."""
     match content:
         case Path():
-            file = await asyncio.to_thread(content.open, "rb")
+            file = await to_thread.run_sync(content.open, "rb")
             try:
-                while data := await asyncio.to_thread(file.read, PIECE):
+                while data := await to_thread.run_sync(file.read, PIECE):
                     yield data
             finally:
                 file.close()
