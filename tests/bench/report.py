@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from math import isfinite
 from pathlib import Path
 
 from tests.bench.comparing import Measured, Verdict
@@ -29,7 +30,7 @@ def _sentence(verdict: Verdict) -> str:
     asked = verdict.comparison
     beside = f" / {verdict.other}" if verdict.other else ""
     word = "met" if verdict.met else "MISSED"
-    return f"{asked.ours}{beside}, {asked.figure}: {verdict.ratio:.2f} ({asked.goal}: {word})"
+    return f"{asked.ours}{beside}, {asked.figure}: {ratio(verdict.ratio)} ({asked.goal}: {word})"
 
 
 def as_json(found: Sequence[Measured], facts: Mapping[str, str]) -> str:
@@ -45,7 +46,7 @@ def as_json(found: Sequence[Measured], facts: Mapping[str, str]) -> str:
                     "ours": verdict.comparison.ours,
                     "other": verdict.other,
                     "figure": verdict.comparison.figure,
-                    "ratio": verdict.ratio,
+                    "ratio": verdict.ratio if isfinite(verdict.ratio) else None,
                     "goal": str(verdict.comparison.goal),
                     "met": verdict.met,
                 }
@@ -54,7 +55,8 @@ def as_json(found: Sequence[Measured], facts: Mapping[str, str]) -> str:
         }
         for each in found
     ]
-    return json.dumps({"facts": facts, "rows": rows}, indent=1, ensure_ascii=False) + "\n"
+    told = {"facts": facts, "rows": rows}
+    return json.dumps(told, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def write_page(page: Path, found: Sequence[Measured], facts: Mapping[str, str]) -> None:
@@ -83,7 +85,7 @@ def _lines(found: Measured) -> Iterator[str]:
             asked.figure,
             shown(verdict.ours),
             beside,
-            f"**{verdict.ratio:.2f}** ({least:.2f} to {most:.2f})",
+            f"**{ratio(verdict.ratio)}** ({ratio(least)} to {ratio(most)})",
             str(asked.goal),
             "yes" if verdict.met else "**no**",
         )
@@ -93,6 +95,11 @@ def _lines(found: Measured) -> Iterator[str]:
 def _facts(found: Sequence[Measured], facts: Mapping[str, str]) -> str:
     lines = [f"- {name}: {value}" for name, value in facts.items()]
     return "\n".join(lines + [f"- row {each.row.number}: {each.row.settings}" for each in found])
+
+
+def ratio(value: float) -> str:
+    """A ratio; to a reference that was too small to be measured, none can be told."""
+    return f"{value:.2f}" if isfinite(value) else "∞"
 
 
 def shown(value: float) -> str:

@@ -66,8 +66,10 @@ def test_without_others_the_figure_itself_counts(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("ours", "ratio"), [(0.0, 1.0), (2.0, float("inf"))])
 def test_nothing_beside_nothing_is_equal(tmp_path: Path, ours: float, ratio: float) -> None:
     asked = row(at_most(1), "theirs", ours=[ours], theirs=[0])
-    [verdict] = measured(asked, Stage(tmp_path), 1).verdicts()
+    found = measured(asked, Stage(tmp_path), 1)
+    [verdict] = found.verdicts()
     assert verdict.ratio == ratio
+    assert "Infinity" not in as_json([found], {})
 
 
 def test_the_page_gets_the_table_between_its_marks_and_a_plot(tmp_path: Path) -> None:
