@@ -22,11 +22,12 @@ from starlette.routing import Route
 
 FILE = Path("file-of-the-bare-server")
 """In the directory of the run, as the files of the other servers are."""
+_DONE = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}"
 _STREAM = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n"
 
 
 class Stream(asyncio.Protocol):
-    """A reader of the stream, or, if it sends a POST, who has it begin."""
+    """A reader of the stream, or, if it sends a POST, who has something written to all readers."""
 
     readers: set[asyncio.Transport] = set()
 
@@ -40,16 +41,19 @@ class Stream(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """A request, which comes in one piece."""
-        if data.startswith(b"POST"):
-            self._writing = asyncio.create_task(
-                self._write(**from_json(data.partition(b"\r\n\r\n")[2]))
-            )
+        body = data.partition(b"\r\n\r\n")[2]
+        if data.startswith(b"POST / "):
+            self._writing = asyncio.create_task(self._write(**from_json(body)))
+        elif data.startswith(b"POST"):
+            self._transport.write(_DONE)
+            for reader in self.readers:
+                reader.write(b"id: 1\ndata: " + body + b"\n\n")
         else:
             self.readers.add(self._transport)
             self._transport.write(_STREAM + b": subscribed\n\n")
 
     async def _write(self, events: int, pause: float, size: int) -> None:
-        self._transport.write(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}")
+        self._transport.write(_DONE)
         frame = b"id: 1\ndata: " + b"x" * (size - len(b"id: 1\ndata: \n\n")) + b"\n\n"
         for _ in range(events):
             for reader in self.readers:

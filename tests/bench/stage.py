@@ -69,9 +69,9 @@ class Server:
         return float(psutil.Process(self.process.pid).memory_info().rss) / MEGABYTE
 
     @contextmanager
-    def growing(self) -> Iterator[dict[str, float]]:
-        """What it had in memory at most while the block ran, more than before."""
-        before, found = self.megabytes(), dict[str, float]()
+    def growing(self, since: float | None = None) -> Iterator[dict[str, float]]:
+        """What it had in memory at most while the block ran, more than before, or than at some time."""
+        before, found = self.megabytes() if since is None else since, dict[str, float]()
         Path(f"/proc/{self.process.pid}/clear_refs").write_text("5")  # forgets the peak so far
         yield found
         status = Path(f"/proc/{self.process.pid}/status").read_text()

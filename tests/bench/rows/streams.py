@@ -35,7 +35,7 @@ def opened(stage: Stage) -> Iterator[Contestants]:
     ):
         with server.owner() as owner:
             crew = hired(owner, max(READERS), READERS_OF_AN_ACCOUNT)
-        port = int(httpx2.get(f"{bare.address}/stream", trust_env=False).text)
+        port = bare_port(bare)
         contestants: dict[str, Measure] = {}
         for count in READERS:
             keys = crew.keys[:: max(READERS) // count][:: stage.sized(1, 50)]
@@ -44,6 +44,11 @@ def opened(stage: Stage) -> Iterator[Contestants]:
                 stage, server, server.port, Crew(crew.workspace, keys)
             )
         yield contestants
+
+
+def bare_port(bare: Server) -> int:
+    """Where a bare server has its loop."""
+    return int(httpx2.get(f"{bare.address}/stream", trust_env=False).text)
 
 
 def _read(stage: Stage, server: Server, port: int, crew: Crew) -> Measure:
