@@ -51,6 +51,9 @@ class _Connection:
     def close(self) -> None:
         self._connection.close()
 
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._connection, name)
+
 
 class _Cursor:
     def __init__(self, cursor: Any, fault: Fault) -> None:

@@ -135,7 +135,7 @@ def list_grants(ctx: Context, op: ops.ListGrants) -> list[Grant]:
 @handles(ops.RevokeGrant)
 def revoke_grant(ctx: Context, op: ops.RevokeGrant) -> ops.Deleted:
     """Take a grant away."""
-    if not ctx.tx.run(sql.DELETE_GRANT, account=op.account_id, workspace=op.workspace_id):
+    if not ctx.tx.touch(sql.DELETE_GRANT, account=op.account_id, workspace=op.workspace_id):
         raise NotFound
     announce(ctx, op.account_id)
     return ops.Deleted(id=op.workspace_id)

@@ -174,8 +174,8 @@ def deadline(ctx: Context, task: Row) -> datetime | None:
 def take_slots(ctx: Context, account_id: str, workspace_id: str) -> bool:
     """Count one more live worker, unless that is over a limit."""
     return bool(
-        ctx.tx.run(sql.TAKE_ACCOUNT_SLOT, of=account_id)
-        and ctx.tx.run(sql.TAKE_WORKSPACE_SLOT, of=workspace_id)
+        ctx.tx.touch(sql.TAKE_ACCOUNT_SLOT, of=account_id)
+        and ctx.tx.touch(sql.TAKE_WORKSPACE_SLOT, of=workspace_id)
     )
 
 
@@ -249,7 +249,7 @@ def _release_children(ctx: Context, parent: Row) -> None:
 
 def _release(ctx: Context, parent: Row, child: Row) -> None:
     """One parent less to wait for."""
-    if not ctx.tx.run(sql_tasks.DEPENDENCY_DONE, parent=parent.id, child=child.id):
+    if not ctx.tx.touch(sql_tasks.DEPENDENCY_DONE, parent=parent.id, child=child.id):
         return
     released = ctx.tx.first(sql_tasks.PARENT_DONE, of=child.id, now=ctx.tx.now)
     if released is not None and _is_ready(released):

@@ -37,7 +37,7 @@ def once(ctx: Context, operation: Operation[R], do: Callable[[], R]) -> R:
     about = {"principal": ctx.principal.name, "key": key}
     request = fingerprint(operation)
     ctx.tx.run(sql.FORGET_OLD, before=ctx.tx.now - KEPT, **about)
-    if ctx.tx.run(sql.REMEMBER, request=request, answer=None, created_at=ctx.tx.now, **about):
+    if ctx.tx.touch(sql.REMEMBER, request=request, answer=None, created_at=ctx.tx.now, **about):
         answer = do()
         ctx.tx.run(sql.KEEP_ANSWER, given=jsonable(answer), **about)
         return answer

@@ -53,4 +53,4 @@ class LastUsed:
 
 def _write(tx: Transaction, keys: list[str]) -> int:
     before = tx.now - timedelta(seconds=_PAUSE_SECONDS)
-    return sum(tx.run(sql.KEY_USED, of=key, now=tx.now, before=before) for key in sorted(keys))
+    return sum(tx.touch(sql.KEY_USED, of=key, now=tx.now, before=before) for key in sorted(keys))

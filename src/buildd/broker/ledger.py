@@ -42,7 +42,7 @@ def reserve(ctx: Context, worker: Row, caps: tuple[Decimal | None, Decimal | Non
     day = budget_day(ctx.tx.now)
     for owner, cap in zip((worker.account_id, worker.workspace_id), caps, strict=True):
         _spend(ctx, owner, ZERO)
-        reserved = ctx.tx.run(
+        reserved = ctx.tx.touch(
             sql.RESERVE_ON_DAY, owner=owner, day=day, cap=cap, amount=worker.reserved
         )
         if not reserved:

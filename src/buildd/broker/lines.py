@@ -32,6 +32,8 @@ class Line:
     trying: dict[Waiter, None] = field(default_factory=dict)
     answer: Claim | None = None
     """What the last one was told that got nothing."""
+    looked: int = 0
+    """The number of the last offer that was there when this one began to look."""
 
     def may_take(self, event: Event) -> bool:
         """Whether the event is of a kind that can make something claimable for these."""
@@ -82,13 +84,17 @@ class Line:
 class Offer:
     """Something that may be taken now, passed on from one claim to the next."""
 
+    number: int
+    """Of those that were made in this process."""
     concerned: Callable[[Line], bool]
     task_id: str | None = None
     """The task, if it is one: then it is over as soon as anybody has that."""
     slot: bool = False
     """Whether it is a slot of the account and nothing else."""
-    passed_up: set[Line] = field(default_factory=set)
-    """The lines of which one has come back with nothing."""
+
+    def is_for(self, line: Line) -> bool:
+        """Whether it is for a line that has not looked since, and found nothing."""
+        return line.looked < self.number and self.concerned(line)
 
 
 @dataclass(eq=False, slots=True)
@@ -103,6 +109,8 @@ class Waiter:
     future: Future[Claim] = field(default_factory=Future)
     again: bool = False
     """Whether it has to try once more."""
+    sees: int = 0
+    """The number of the last offer when its try began."""
     offer: Offer | None = None
     """What it is trying to take."""
 

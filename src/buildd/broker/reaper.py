@@ -122,7 +122,7 @@ class Reaper:
             sql_accounts.CHANGE_SETTING, of=_LAST_PASS, was=stamp, value=tx.now.isoformat()
         )
         if outage and won is not None:
-            extended = tx.run(sql.EXTEND_ALL, until=tx.now + self._times.ttl_delta)
+            extended = tx.touch(sql.EXTEND_ALL, until=tx.now + self._times.ttl_delta)
             log.info("no broker looked after the leases since %s: extended %d", last, extended)
 
     def _is_due(self, tx: Transaction) -> bool:
@@ -161,11 +161,13 @@ class Reaper:
         tx.run(sql_sessions.FORGET_SESSIONS, now=tx.now)
         events = deliveries = tasks = launches = 0
         if self._keep.events is not None:
-            events = tx.run(sql_events.PRUNE_EVENTS, before=tx.now - self._keep.events)
-            deliveries = tx.run(sql_deliveries.PRUNE_DELIVERIES, before=tx.now - self._keep.events)
+            events = tx.touch(sql_events.PRUNE_EVENTS, before=tx.now - self._keep.events)
+            deliveries = tx.touch(
+                sql_deliveries.PRUNE_DELIVERIES, before=tx.now - self._keep.events
+            )
         if self._keep.tasks is not None:
-            tasks = tx.run(sql_tasks.PRUNE_TASKS, before=tx.now - self._keep.tasks)
-            launches = tx.run(sql_pools.PRUNE_LAUNCHES, before=tx.now - self._keep.tasks)
+            tasks = tx.touch(sql_tasks.PRUNE_TASKS, before=tx.now - self._keep.tasks)
+            launches = tx.touch(sql_pools.PRUNE_LAUNCHES, before=tx.now - self._keep.tasks)
         return (
             events == sql_events.PRUNE_AT_ONCE
             or deliveries == sql_deliveries.PRUNE_AT_ONCE

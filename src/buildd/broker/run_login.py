@@ -138,7 +138,7 @@ def _of_place(run: RunIdentity, launch: Row, address: str | None) -> Mapping[str
 
 def _first_use(ctx: Context, run: RunIdentity, launch: Row) -> bool:
     """Note that the run's token was used, until long after its end; False if it was before."""
-    noted = ctx.tx.run(
+    noted = ctx.tx.touch(
         sql.REMEMBER_TOKEN,
         digest=digest(f"github-oidc {run.token_id}", ctx.pepper),
         kind="run",

@@ -85,7 +85,7 @@ class Sessions:
 
         def work(tx: Transaction) -> None:
             ctx = self._context(tx, principal, origin)
-            if tx.run(sql.END_SESSION, of=principal.session):
+            if tx.touch(sql.END_SESSION, of=principal.session):
                 auditing.note(ctx, "endSession", [])
                 announce(ctx, principal.account_id)
 
@@ -110,7 +110,7 @@ class Sessions:
         ctx.tx.run(sql.INSERT_SESSION, **row)
         began = replace(ctx, principal=replace(ctx.principal, session=row["digest"]))
         auditing.note(began, "beginSession", [])
-        if ctx.tx.run(sql.TRIM_SESSIONS, of=row["holder"], keep=MOST_SESSIONS):
+        if ctx.tx.touch(sql.TRIM_SESSIONS, of=row["holder"], keep=MOST_SESSIONS):
             announce(ctx, ctx.principal.account_id)
         until: datetime = row["expires_at"]
         return Issued(secret, min(until, ctx.principal.expires_at or until))

@@ -75,7 +75,7 @@ def _turn(tx: Transaction) -> bool:
     """Whether it is this broker's turn to search."""
     row, now = tx.first(sql_accounts.SETTING, name=_LAST_SEARCH), tx.now.isoformat()
     if row is None:
-        return tx.run(sql_accounts.PUT_SETTING_ONCE, name=_LAST_SEARCH, value=now) > 0
+        return tx.touch(sql_accounts.PUT_SETTING_ONCE, name=_LAST_SEARCH, value=now) > 0
     if tx.now - datetime.fromisoformat(row.value) < _SEARCH:
         return False
     won = tx.first(sql_accounts.CHANGE_SETTING, of=_LAST_SEARCH, was=row.value, value=now)

@@ -12,7 +12,9 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Hashable
 from concurrent.futures import Future
+from functools import partial
 from itertools import chain
+from operator import is_
 
 from buildd.broker._context import Origin
 from buildd.broker.lines import Line, Offer, Waiter, is_slot
@@ -37,6 +39,8 @@ class WaitingRoom:
         self._give_back = give_back
         self._lines: dict[Hashable, Line] = {}
         self._offers: dict[str, Offer] = {}
+        self._newest = 0
+        """The number of the last offer."""
         self._lock = threading.Lock()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="buildd-waiting", daemon=True)
@@ -67,8 +71,8 @@ class WaitingRoom:
         elif event.type not in _OF_TASKS:
             self._call(lambda line: line.may_take(event), slot=is_slot(event))
         elif event.task_id is not None and event.data.get("status") == TASK.initial:
-            offer = Offer(lambda line: line.may_take(event), event.task_id)
             with self._lock:
+                offer = self._offer(lambda line: line.may_take(event), event.task_id)
                 self._offers[event.task_id] = offer
             self._pass_on(offer)
         else:
@@ -88,8 +92,15 @@ class WaitingRoom:
         """There may be something for some lines, and nobody knows how much: offer it in each."""
         with self._lock:
             lines = [line for line in self._lines.values() if concerned(line)]
-        for line in lines:
-            self._pass_on(Offer(line.__eq__, slot=slot))
+            offers = [self._offer(partial(is_, line), slot=slot) for line in lines]
+        for offer in offers:
+            self._pass_on(offer)
+
+    def _offer(
+        self, concerned: Callable[[Line], bool], task_id: str | None = None, *, slot: bool = False
+    ) -> Offer:
+        self._newest += 1
+        return Offer(self._newest, concerned, task_id, slot)
 
     def _call_all(self, event: Event) -> None:
         """Each by itself, since the account's keys may be over."""
@@ -107,18 +118,17 @@ class WaitingRoom:
         """Let the next one try who may take it."""
         with self._lock:
             over = offer.task_id is not None and self._offers.get(offer.task_id) is not offer
-            if over or self._stop.is_set():
-                return
-            waiter = self._next(offer)
-            if waiter is None:
-                self._offers.pop(offer.task_id or "", None)
-                return
-            _begin(waiter, offer)
-        self._try(waiter)
+            waiter = None if over or self._stop.is_set() else self._next(offer)
+            if waiter is not None:
+                _begin(waiter, offer)
+        if waiter is None:
+            self._end(offer)
+        else:
+            self._try(waiter)
 
     def _next(self, offer: Offer) -> Waiter | None:
         """Who waits; if all are trying, each of them looks once more if it comes back with nothing."""
-        lines = [line for line in self._lines.values() if self._is_for(offer, line)]
+        lines = [line for line in self._lines.values() if offer.is_for(line)]
         for line in lines:
             if line.idle and not (offer.slot and line.lacks_work()):
                 return next(iter(line.idle))
@@ -126,49 +136,49 @@ class WaitingRoom:
             waiter.again = True
         return None
 
-    def _is_for(self, offer: Offer, line: Line) -> bool:
-        return line not in offer.passed_up and offer.concerned(line)
+    def _end(self, offer: Offer) -> None:
+        with self._lock:
+            if offer.task_id is not None and self._offers.get(offer.task_id) is offer:
+                del self._offers[offer.task_id]
 
     def _withdraw(self, task_id: str | None) -> None:
         with self._lock:
             self._offers.pop(task_id or "", None)
 
     def _try(self, waiter: Waiter) -> None:
+        waiter.sees = self._newest
         attempt = self._attempt(waiter.operation, waiter.principal, waiter.origin)
         attempt.add_done_callback(lambda done: self._tried(waiter, done))
 
     def _tried(self, waiter: Waiter, attempt: Future[Claim]) -> None:
         offer, waiter.offer = waiter.offer, None
-        took = self._settle(waiter, attempt)
-        if offer is not None:
-            if not took:
-                offer.passed_up.add(waiter.line)
+        taken = self._settle(waiter, attempt)
+        if offer is not None and offer.task_id in taken:
+            self._end(offer)
+        elif offer is not None:
             self._pass_on(offer)
 
-    def _settle(self, waiter: Waiter, attempt: Future[Claim]) -> bool:
-        """Answer it, or let it wait on; False if there was nothing for its line."""
+    def _settle(self, waiter: Waiter, attempt: Future[Claim]) -> set[str]:
+        """Answer it with the tasks that it has now, or let it wait on."""
         error = attempt.exception()
         if error is not None:
             if waiter.future.set_running_or_notify_cancel():
                 waiter.future.set_exception(error)
-            return True
+            return set()
         claim = attempt.result()
         if not claim.workers:
             self._wait_on(waiter, claim)
-            return False
-        for claimed in claim.workers:
-            self._withdraw(claimed.task_id)
-        if waiter.future.set_running_or_notify_cancel():
+        elif waiter.future.set_running_or_notify_cancel():
             waiter.future.set_result(claim)
         else:
             for claimed in claim.workers:
                 self._give_back(claimed)
-        return True
+        return {claimed.task_id for claimed in claim.workers}
 
     def _wait_on(self, waiter: Waiter, claim: Claim) -> None:
         line = waiter.line
         with self._lock:
-            line.answer = claim
+            line.answer, line.looked = claim, max(line.looked, waiter.sees)
             again = waiter.again and waiter in line.trying and not self._stop.is_set()
             waiter.again = False
             if not again and waiter in line.trying:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from datetime import UTC, datetime
 from enum import Enum, auto
 from pathlib import Path
@@ -74,6 +74,13 @@ class Database(Protocol):
 
     def begin(self) -> str:
         """The statement that opens a writing transaction."""
+        ...
+
+    def together(self, connection: Connection) -> AbstractContextManager[None]:
+        """The statements of the block are sent in one go, and all of them are done after it.
+
+        The first that is refused is raised, and those after it are not done.
+        """
         ...
 
     def snapshot(self) -> str:
@@ -163,6 +170,10 @@ class Sqlite:
     def begin(self) -> str:
         """IMMEDIATE takes the write lock first; a deferred one would fail at its first write."""
         return "BEGIN IMMEDIATE"
+
+    def together(self, connection: Connection) -> AbstractContextManager[None]:
+        """SQLite is in this process: there is no way to save."""
+        return nullcontext()
 
     def snapshot(self) -> str:
         """A deferred transaction sees what is committed at its first read."""
@@ -257,6 +268,17 @@ class Postgres:
         """
         return f"BEGIN ISOLATION LEVEL READ COMMITTED; SELECT pg_advisory_xact_lock({_PEN})"
 
+    @contextmanager
+    def together(self, connection: Any) -> Iterator[None]:
+        """One round trip for all."""
+        with connection.pipeline() as pipeline:
+            try:
+                yield
+            except BaseException:
+                with suppress(self._psycopg.Error):
+                    pipeline.sync()  # else leaving it complains in the log
+                raise
+
     def snapshot(self) -> str:
         """REPEATABLE READ keeps the first statement's snapshot."""
         return "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
@@ -272,6 +294,8 @@ class Postgres:
         """What a psycopg error means."""
         if not isinstance(error, self._psycopg.Error):
             return None
+        if isinstance(error, self._psycopg.errors.PipelineAborted):
+            return Failure.STATEMENT  # one before it was refused
         state = getattr(error, "sqlstate", None)
         if state is None:
             # Without a state it is psycopg's own: a broken connection, or what it cannot send.

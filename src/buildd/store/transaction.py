@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from functools import cached_property
@@ -10,7 +10,7 @@ from typing import Any
 
 from buildd.clock import Clock
 from buildd.store.dialects import Connection, Database, Failure
-from buildd.store.statement import Row, Statement
+from buildd.store.statement import Compiled, Row, Statement
 
 
 class Spoiled(BaseException):
@@ -23,8 +23,12 @@ class Spoiled(BaseException):
 class Transaction:
     """An open transaction.
 
-    `events` is what it will tell the feed, and `entries` what it will put into the audit log. A
-    `careful` one sets the savepoints that are asked for; any other bets that none will be needed.
+    `events` is what it will tell the feed, and `entries` what it will put into the audit log.
+
+    A `careful` one executes each statement at once, and sets the savepoints that are asked for. Any
+    other bets that all will go well: what needs no answer yet is sent together with the next statement
+    that does, because on Postgres the way there and back is most of what a statement costs. Held back on
+    this side: a server that freezes must leave its transaction idle, or Postgres would wait for it.
     """
 
     def __init__(
@@ -36,10 +40,12 @@ class Transaction:
         careful: bool = True,
     ) -> None:
         self._connection = connection
-        self._cursor = connection.cursor()
         self._database = database
         self._clock = clock
         self._careful = careful
+        self._cursor = connection.cursor()
+        self._sender = connection.cursor()
+        self._unsent: list[tuple[Callable[..., Any], str, Any]] = []
         self._writes = 0
         self.events: list[Mapping[str, Any]] = []
         self.entries: list[Mapping[str, Any]] = []
@@ -49,11 +55,21 @@ class Transaction:
         """Its one moment, by the given clock or the database's."""
         return self._clock.now() if self._clock else self._database.now(self._connection)
 
+    def ask(self, statement: Statement, **parameters: Any) -> Callable[[], list[Row]]:
+        """Send a statement; its rows are there when they are called for."""
+        cursor = self._connection.cursor()
+        compiled = self._send(cursor.execute, statement, parameters)
+
+        def rows() -> list[Row]:
+            self.flush()
+            return compiled.read(cursor.fetchall())
+
+        return rows
+
     def all(self, statement: Statement, **parameters: Any) -> list[Row]:
         """Every row the statement returns."""
-        compiled = statement.compiled(self._database.dialect)
-        self._writes += compiled.writes
-        self._cursor.execute(compiled.text, compiled.bind(parameters))
+        compiled = self._send(self._cursor.execute, statement, parameters)
+        self.flush()
         return compiled.read(self._cursor.fetchall())
 
     def first(self, statement: Statement, **parameters: Any) -> Row | None:
@@ -61,19 +77,45 @@ class Transaction:
         rows = self.all(statement, **parameters)
         return rows[0] if rows else None
 
-    def run(self, statement: Statement, **parameters: Any) -> int:
+    def touch(self, statement: Statement, **parameters: Any) -> int:
         """Execute, and tell how many rows were touched."""
-        compiled = statement.compiled(self._database.dialect)
-        self._writes += compiled.writes
-        self._cursor.execute(compiled.text, compiled.bind(parameters))
+        self._send(self._cursor.execute, statement, parameters)
+        self.flush()
         return int(self._cursor.rowcount)
 
+    def run(self, statement: Statement, **parameters: Any) -> None:
+        """Send a statement whose outcome is of no interest, unless it fails."""
+        self._send(self._sender.execute, statement, parameters)
+
     def run_many(self, statement: Statement, rows: Iterable[Mapping[str, Any]]) -> None:
-        """Execute once for each row of parameters."""
+        """Send it once for each row of parameters."""
         compiled = statement.compiled(self._database.dialect)
         if bound := [compiled.bind(row) for row in rows]:
-            self._writes += compiled.writes
-            self._cursor.executemany(compiled.text, bound)
+            self._queue(self._sender.executemany, compiled, bound)
+
+    def flush(self) -> None:
+        """Have all done that was sent."""
+        unsent, self._unsent = self._unsent, []
+        if len(unsent) == 1:
+            [(execute, text, bound)] = unsent
+            execute(text, bound)
+        elif unsent:
+            with self._database.together(self._connection):
+                for execute, text, bound in unsent:
+                    execute(text, bound)
+
+    def _send(
+        self, execute: Callable[..., Any], statement: Statement, parameters: Mapping[str, Any]
+    ) -> Compiled:
+        compiled = statement.compiled(self._database.dialect)
+        self._queue(execute, compiled, compiled.bind(parameters))
+        return compiled
+
+    def _queue(self, execute: Callable[..., Any], compiled: Compiled, bound: Any) -> None:
+        self._writes += compiled.writes
+        self._unsent.append((execute, compiled.text, bound))
+        if self._careful:
+            self.flush()
 
     @contextmanager
     def savepoint(self) -> Iterator[None]:

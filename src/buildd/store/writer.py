@@ -140,9 +140,7 @@ class Writer:
         try:
             cursor.execute(self._database.begin())
             tx = Transaction(connection, self._database, self._clock, careful=careful)
-            outcomes = [(job, self._attempt(job, tx)) for job in batch]
-            append_events(tx)
-            append_entries(tx)
+            outcomes = self._perform(batch, tx)
         except BaseException as error:
             self._roll_back(connection, error)
             raise
@@ -153,6 +151,14 @@ class Writer:
             if self._database.failure(error) is Failure.CONNECTION:
                 raise OutcomeUnknown from error
             raise
+        return outcomes
+
+    def _perform(self, batch: Sequence[Job], tx: Transaction) -> list[tuple[Job, Any]]:
+        outcomes = [(job, self._attempt(job, tx)) for job in batch]
+        with tx.savepoint():  # what the last of them sent may still be refused
+            append_events(tx)
+            append_entries(tx)
+            tx.flush()
         return outcomes
 
     def _attempt(self, job: Job, tx: Transaction) -> Any:

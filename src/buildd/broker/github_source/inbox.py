@@ -42,7 +42,7 @@ class Inbox:
 def first_time(ctx: Context, source_id: str, key: str) -> bool:
     """Note that something has its effect now; False if it had it before."""
     row = {"source_id": source_id, "key": key, "created_at": ctx.tx.now}
-    return ctx.tx.run(sql.RECEIVE, **row) == 1
+    return ctx.tx.touch(sql.RECEIVE, **row) == 1
 
 
 def task_of(inbox: Inbox, issue_id: str, known: Row | None) -> Row | None:

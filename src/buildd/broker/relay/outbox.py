@@ -102,6 +102,6 @@ def last_seq(tx: Transaction) -> int:
 def _move(tx: Transaction, page: Page) -> bool:
     name, to = sql.CURSORS[page.kind], str(page.to)
     if page.cursor is None:
-        return tx.run(sql_accounts.PUT_SETTING_ONCE, name=name, value=to) > 0
+        return tx.touch(sql_accounts.PUT_SETTING_ONCE, name=name, value=to) > 0
     moved = tx.first(sql_accounts.CHANGE_SETTING, of=name, was=page.cursor, value=to)
     return moved is not None
