@@ -10,11 +10,14 @@ import resource
 import signal
 import sys
 import tempfile
+import time
+from contextlib import closing
 from pathlib import Path
 
 import click
 
 from tests.bench.comparing import Measured, measured
+from tests.bench.earlier import form, taken
 from tests.bench.machine import described
 from tests.bench.report import as_json, as_text, write_page
 from tests.bench.rows import (
@@ -52,30 +55,50 @@ def _numbers(_context: click.Context, _option: click.Parameter, given: str) -> l
 @click.option("--runs", type=click.IntRange(1), default=5, show_default=True, help="Turns of each.")
 @click.option("--short", is_flag=True, help="One small turn: shows that all of it works.")
 @click.option("--json", "to", type=click.Path(path_type=Path), help="Write every figure there.")
+@click.option(
+    "--from",
+    "files",
+    type=click.Path(path_type=Path),
+    multiple=True,
+    help="Take the rows of this --json of the same revision instead of measuring them.",
+)
 @click.option("--write", is_flag=True, help="Put table and plot into docs/performance.md.")
-def main(rows: list[int], runs: int, short: bool, to: Path | None, write: bool) -> None:
+def main(
+    *,
+    rows: list[int],
+    runs: int,
+    short: bool,
+    to: Path | None,
+    files: tuple[Path, ...],
+    write: bool,
+) -> None:
     """Measure."""
     if write and (short or runs < 5 or set(rows) != ROWS.keys()):
         raise click.UsageError("--write needs all rows, in full, and at least 5 runs")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that nothing is left running
-    _, files = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (files, files))  # for ten thousand agents
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # for ten thousand agents
     check_peers()
-    found: list[Measured] = []
-    with tempfile.TemporaryDirectory(prefix="buildd-bench-") as directory:
-        stage = Stage(Path(directory), short=short)
-        try:
-            facts = described(stage)
-            click.echo("\n".join(f"{name}: {value}" for name, value in facts.items()))
-            for number in rows:
-                found.append(measured(ROWS[number], stage, 1 if short else runs))
-                click.echo(as_text(found[-1]))
-        finally:
-            stage.close()
+    with (
+        tempfile.TemporaryDirectory(prefix="buildd-bench-") as directory,
+        closing(Stage(Path(directory), short=short)) as stage,
+    ):
+        there, facts = taken(files, ROWS, described(stage, form(runs, short=short)))
+        click.echo("\n".join(f"{name}: {value}" for name, value in facts.items()))
+        left = [number for number in rows if number not in {each.row.number for each in there}]
+        new = [_told(number, stage, 1 if short else runs) for number in left]
+    found = sorted([*there, *new], key=lambda each: each.row.number)
     if to is not None:
         to.write_text(as_json(found, facts))
     if write:
         write_page(PAGE, found, facts)
+
+
+def _told(number: int, stage: Stage, runs: int) -> Measured:
+    began = time.monotonic()
+    found = measured(ROWS[number], stage, runs)
+    click.echo(f"{as_text(found)}\n   in {time.monotonic() - began:.0f} s")
+    return found
 
 
 if __name__ == "__main__":

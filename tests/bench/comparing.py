@@ -102,8 +102,8 @@ class Measured:
     samples: Mapping[str, Sequence[Figures]]
 
     def verdicts(self) -> list[Verdict]:
-        """What the figures say."""
-        return [self._verdict(each) for each in self.row.comparisons]
+        """What the figures say; a short form leaves some of them out."""
+        return [self._verdict(each) for each in self.row.comparisons if each.ours in self.samples]
 
     def medians(self) -> dict[str, dict[str, float]]:
         """The middle of each contestant's figures."""

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import psutil
 
+from tests.bench.earlier import DATE, FORM, MACHINE, REVISION
 from tests.bench.stage import PEERS, ROOT, Stage
 
 OURS = ("uvicorn", "uvloop", "httptools", "starlette", "pydantic", "psycopg", "sqlalchemy")
@@ -19,14 +20,15 @@ THEIRS = ("pgqueuer", "procrastinate", "asyncpg", "psycopg")
 _TELL = "import json, sys; from importlib.metadata import version as v; "
 
 
-def described(stage: Stage) -> dict[str, str]:
+def described(stage: Stage, form: str) -> dict[str, str]:
     """Each fact by its name."""
     import sqlite3
 
     return {
-        "date": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
-        "revision": _said("git", "describe", "--always", "--dirty"),
-        "machine": f"{os.cpu_count()} cores ({_processor()}), "
+        DATE: f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
+        REVISION: _said("git", "describe", "--always", "--dirty"),
+        FORM: form,
+        MACHINE: f"{os.cpu_count()} cores ({_processor()}), "
         f"{psutil.virtual_memory().total >> 30} GB, {platform.platform()}",
         "load before": " ".join(f"{each:.1f}" for each in os.getloadavg()),
         "buildd": ", ".join(

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
+import click
 import pytest
 
 from tests.bench.comparing import (
@@ -19,7 +20,8 @@ from tests.bench.comparing import (
     at_most,
     measured,
 )
-from tests.bench.plot import WIDTH, ratios_svg
+from tests.bench.earlier import DATE, FORM, MACHINE, REVISION, form, taken
+from tests.bench.plot import LABELS, TIPS, WIDTH, ratios_svg
 from tests.bench.report import BEGIN, END, as_json, as_text, write_page
 from tests.bench.stage import Stage
 
@@ -85,13 +87,47 @@ def test_the_page_gets_the_table_between_its_marks_and_a_plot(tmp_path: Path) ->
     assert ET.fromstring(plot).tag.endswith("svg")  # noqa: S314 - we have drawn it ourselves
 
 
+@pytest.fixture
+def facts() -> dict[str, str]:
+    """What a run says of itself."""
+    return {REVISION: "abc", FORM: form(5, short=False), MACHINE: "small", DATE: "today"}
+
+
+def test_rows_that_were_measured_before_are_taken(tmp_path: Path, facts: dict[str, str]) -> None:
+    before = measured(row(at_least(1), "theirs", ours=[1], theirs=[2]), Stage(tmp_path), 1)
+    file = tmp_path / "before.json"
+    file.write_text(as_json([before], facts))
+    [found], told = taken([file], {1: before.row}, {**facts, DATE: "tomorrow"})
+    assert found.verdicts() == before.verdicts()
+    assert told["of rows 1"] == "measured today, in a run of their own"
+    with pytest.raises(click.UsageError, match="row 1 is in another file too"):
+        taken([file, file], {1: before.row}, facts)
+
+
+@pytest.mark.parametrize("other", [REVISION, FORM, MACHINE])
+def test_rows_of_another_revision_are_not_taken(
+    tmp_path: Path, facts: dict[str, str], other: str
+) -> None:
+    file = tmp_path / "before.json"
+    file.write_text(as_json([], {**facts, other: "something else"}))
+    with pytest.raises(click.UsageError, match=f"{other} is something else, not"):
+        taken([file], {}, facts)
+    file.write_text("[]")
+    with pytest.raises(click.UsageError, match="not written by --json"):
+        taken([file], {}, facts)
+
+
 def test_what_is_said_names_the_goal_and_whether_it_is_met(tmp_path: Path) -> None:
     found = measured(row(at_least(1), "theirs", ours=[1], theirs=[2]), Stage(tmp_path), 1)
     assert "→ ours / theirs, tasks/s: 0.50 (≥ 1: MISSED)" in as_text(found)
     assert '"met": false' in as_json([found], {})
 
 
-def test_a_bar_ends_where_the_scale_ends(tmp_path: Path) -> None:
-    found = measured(row(at_most(1), "theirs", ours=[1], theirs=[0]), Stage(tmp_path), 1)
+@pytest.mark.parametrize(("ours", "theirs"), [(1.0, 0.0), (0.0, 1.0), (1.0, 1e9), (1e9, 1.0)])
+def test_what_is_beyond_the_scale_is_drawn_at_its_end(
+    tmp_path: Path, ours: float, theirs: float
+) -> None:
+    found = measured(row(at_most(1), "theirs", ours=[ours], theirs=[theirs]), Stage(tmp_path), 1)
     plot = ET.fromstring(ratios_svg([(1, found.verdicts())]))  # noqa: S314 - as above
-    assert max(float(each.get("width", 0)) for each in plot) < WIDTH
+    dots = [float(each.get("cx", 0)) for each in plot if each.tag.endswith("circle")]
+    assert dots[-1] in {LABELS, WIDTH - TIPS}
