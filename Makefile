@@ -155,8 +155,8 @@ packages = { test "$$(id -u)" = 0 && command -v apt-get >/dev/null && ! test -d 
 
 # Whom the benchmarks compare buildd with: apart from it, so that nothing of theirs gets into a test.
 .make/bench: .make/dev requirements/bench.txt requirements/bench/package.json requirements/bench/package-lock.json
-	@command -v npm >/dev/null || { \
-	    echo "buildd: one of its peers comes by npm: install Node.js, which has it" >&2; exit 1; }
+	@command -v node >/dev/null && command -v npm >/dev/null || { \
+	    echo "buildd: one of its peers runs on Node.js and comes by npm: install Node.js, which has it" >&2; exit 1; }
 	@echo "buildd: installing whom it is compared with" >&2
 	@rm -rf $@ $@.part && $(PYTHON) -m venv $@.part && cp -R requirements/bench/. $@.part
 	@$(BIN)/uv pip install --quiet --python $@.part/bin/python --require-hashes -r requirements/bench.txt \

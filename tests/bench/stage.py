@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -165,6 +166,8 @@ def check_peers() -> None:
     """Raises `SystemExit` where they are not installed."""
     if not PEERS.exists():
         raise SystemExit("whom buildd is compared with is not installed: make .make/bench")
+    if shutil.which("node") is None:
+        raise SystemExit("one of those whom buildd is compared with runs on Node.js: install it")
 
 
 def peer(name: str, **what: Any) -> dict[str, Any]:
