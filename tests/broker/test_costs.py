@@ -121,7 +121,7 @@ COSTS: dict[str, tuple[Callable[[Counted], int], int]] = {
     "create a task": (_create, 9),
     "create 50 tasks": (_create_fifty, 9),
     "claim one": (_claim, 15),
-    "claim 50": (_claim_fifty, 358),
+    "claim 50": (_claim_fifty, 162),
     "claim one with a budget": (_claim_with_budget, 20),
     "claim in vain": (_claim_in_vain, 6),
     "start": (_start, 6),

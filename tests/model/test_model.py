@@ -4,7 +4,7 @@ A test run takes few steps, always the same ones; `BUILDD_MODEL_STEPS=25000` tak
 
 That a model agrees says little if it cannot disagree. So two guards were taken out of the broker by hand,
 each in a copy, with no other test run. The fence's comparison of epochs (`fence.holds`) was missed at step
-261; the account's limit of slots, `<=` for `<`, at step 317 where a slot is taken (`TAKE_ACCOUNT_SLOT`), and
+261; the account's limit of slots, `<=` for `<`, at step 317 where a slot is taken (`TAKE_ACCOUNT_SLOTS`), and
 at step 2,019 where a claim only asks for one (`CLAIMABLE`), which shows in nothing but the reasons given.
 """
 

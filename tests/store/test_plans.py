@@ -22,14 +22,21 @@ from tests.postgres import Postgres
 
 _WAY = re.compile(r"(SEARCH|SCAN) \w+( USING (COVERING )?INDEX \w+)?|USE TEMP B-TREE")
 _NOW = datetime(2026, 1, 1, tzinfo=UTC)
-_CLAIM = {"account": "acc_1", "workspace": None, "task": None, "now": _NOW, "day": _NOW.date()}
+_CLAIM = {
+    "account": "acc_1",
+    "workspace": None,
+    "task": None,
+    "now": _NOW,
+    "day": _NOW.date(),
+    "limit": 1,
+}
 _WORKER = {"of": "wrk_1", "now": _NOW}
 HOT: dict[str, tuple[Statement, dict[str, Any]]] = {
     "look a key up": (accounts.KEY_BY_DIGEST, {"digest": "d"}),
     "look a lease up": (accounts.LEASE_BY_DIGEST, {"digest": "d"}),
     "lock the account": (accounts.LOCK_ACCOUNT, {"id": "acc_1", "day": _NOW.date()}),
     "see an agent's worker": (workers.UNHELD, _CLAIM),
-    "find the next task": (claims.NEXT_TASK, {**_CLAIM, "capabilities": ["gpu"]}),
+    "find the next task": (claims.NEXT_TASKS, {**_CLAIM, "capabilities": ["gpu"]}),
     "find a named task": (claims.NAMED_TASK, {**_CLAIM, "task": "task_1", "capabilities": []}),
     "take the task": (
         tasks.MOVE_TASK[TaskVerb.CLAIM],

@@ -7,12 +7,14 @@ A claim goes account, task instead, but never waits for a task, so no cycle can 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from buildd.broker import fence, ledger
+from buildd.broker import fence
 from buildd.broker._context import EVENT_TEXT_LIMIT, Context
+from buildd.broker.slots import stand_down
 from buildd.errors import WrongState
 from buildd.events import EventType
 from buildd.jitter import between
@@ -31,12 +33,6 @@ from buildd.states import (
 from buildd.store import Row
 from buildd.store.sql import tasks as sql_tasks
 from buildd.store.sql import workers as sql
-
-FREED = "freed"
-"""In the data of `worker:status`: all slots of the workspace were taken until now."""
-
-MONEY = "released"
-"""In the same place: money that was set aside may be spent on others from now on."""
 
 _BACKOFF_SECONDS = 10.0
 _BACKOFF_MOST_SECONDS = 900.0
@@ -70,32 +66,42 @@ class Comeback:
 
 def move(ctx: Context, worker: Row, verb: WorkerVerb, **values: Any) -> Row:
     """Take one step of the worker's machine. Raises `WrongState` if it does not apply."""
-    moved = ctx.tx.first(sql.MOVE_WORKER[verb], of=worker.id, now=ctx.tx.now, **values)
-    if moved is None:
-        raise WrongState(
-            f"{verb.value} does not apply to a worker that is {worker.status}",
-            current=worker.status,
-        )
-    data = {"status": moved.status, "previousStatus": worker.status}
+    if not WORKER.allows(verb, WorkerStatus(worker.status)):
+        raise _wrong(verb, "worker", worker)
+    asked = ctx.tx.ask(sql.MOVE_WORKER[verb], of=worker.id, now=ctx.tx.now, **values)
+    data = {"previousStatus": worker.status}
     if WORKER.step(verb).target not in LIVE:
-        if _stand_down(ctx, worker, done=verb is WorkerVerb.COMPLETE):
-            data[FREED] = True
-        if worker.reserved:
-            data[MONEY] = True
-    ctx.emit_worker(EventType.WORKER_STATUS, moved, **data)
-    return moved
+        data |= stand_down(ctx, worker, done=verb is WorkerVerb.COMPLETE)
+    for moved in asked():
+        ctx.emit_worker(EventType.WORKER_STATUS, moved, status=moved.status, **data)
+        return moved
+    raise _wrong(verb, "worker", worker)
 
 
 def move_task(ctx: Context, task: Row, verb: TaskVerb, **values: Any) -> Row:
     """Take one step of the task's machine. Raises `WrongState` if it does not apply."""
-    moved = ctx.tx.first(sql_tasks.MOVE_TASK[verb], of=task.id, now=ctx.tx.now, **values)
-    if moved is None:
-        raise WrongState(
-            f"{verb.value} does not apply to a task that is {task.status}", current=task.status
-        )
+    return ask_task_to_move(ctx, task, verb, **values)()
+
+
+def ask_task_to_move(ctx: Context, task: Row, verb: TaskVerb, **values: Any) -> Callable[[], Row]:
+    """The same, which is done and told when what comes back is called."""
+    if not TASK.allows(verb, TaskStatus(task.status)):
+        raise _wrong(verb, "task", task)
+    asked = ctx.tx.ask(sql_tasks.MOVE_TASK[verb], of=task.id, now=ctx.tx.now, **values)
     kind = EventType.TASK_CANCELLED if verb is TaskVerb.CANCEL else EventType.TASK_UPDATED
-    ctx.emit_task(kind, moved, **_told(moved), previousStatus=task.status)
+
+    def moved() -> Row:
+        for row in asked():
+            ctx.emit_task(kind, row, **_told(row), previousStatus=task.status)
+            return row
+        raise _wrong(verb, "task", task)
+
     return moved
+
+
+def _wrong(verb: WorkerVerb | TaskVerb, kind: str, row: Row) -> WrongState:
+    said = f"{verb.value} does not apply to a {kind} that is {row.status}"
+    return WrongState(said, current=row.status)
 
 
 def end(ctx: Context, worker: Row, ending: Ending, comeback: Comeback) -> Row:
@@ -124,6 +130,7 @@ def end(ctx: Context, worker: Row, ending: Ending, comeback: Comeback) -> Row:
 def complete(ctx: Context, worker: Row, result: Any, report: str) -> Row:
     """Accept the one result of a task."""
     held = _task_of(ctx, worker)
+    children = ctx.tx.ask(sql_tasks.CHILDREN, parent=held.id)
     ended = move(ctx, worker, WorkerVerb.COMPLETE, reason=None, reason_code=None, report=report)
     task = move_task(ctx, held, TaskVerb.COMPLETE, outcome=result)
     ctx.emit_worker(
@@ -133,7 +140,8 @@ def complete(ctx: Context, worker: Row, result: Any, report: str) -> Row:
         costUsd=float(ended.cost_usd),
         turns=ended.turns,
     )
-    _release_children(ctx, task)
+    for child in children():
+        _release(ctx, task, child)
     return ended
 
 
@@ -169,24 +177,6 @@ def deadline(ctx: Context, task: Row) -> datetime | None:
     """
     seconds = task.timeout_seconds
     return None if seconds is None else ctx.tx.now + timedelta(seconds=seconds + ctx.times.ttl)
-
-
-def take_slots(ctx: Context, account_id: str, workspace_id: str) -> bool:
-    """Count one more live worker, unless that is over a limit."""
-    return bool(
-        ctx.tx.touch(sql.TAKE_ACCOUNT_SLOT, of=account_id)
-        and ctx.tx.touch(sql.TAKE_WORKSPACE_SLOT, of=workspace_id)
-    )
-
-
-def _stand_down(ctx: Context, worker: Row, *, done: bool) -> bool:
-    """Give slot and money back; tell whether all slots of the workspace were taken."""
-    freed = None
-    if WorkerStatus(worker.status) in LIVE:
-        ctx.tx.run(sql.FREE_ACCOUNT_SLOT, of=worker.account_id, done=int(done))
-        freed = ctx.tx.first(sql.FREE_WORKSPACE_SLOT, of=worker.workspace_id)
-    ledger.settle(ctx, worker)
-    return bool(freed and freed.was_full)
 
 
 def _end_for_good(ctx: Context, worker: Row) -> None:
@@ -240,11 +230,6 @@ def _backoff(attempt: int) -> timedelta:
     doublings = min(attempt - 1, _BACKOFF_DOUBLINGS)
     bound = min(_BACKOFF_SECONDS * 2**doublings, _BACKOFF_MOST_SECONDS)
     return timedelta(seconds=between(0, bound))
-
-
-def _release_children(ctx: Context, parent: Row) -> None:
-    for child in ctx.tx.all(sql_tasks.CHILDREN, parent=parent.id):
-        _release(ctx, parent, child)
 
 
 def _release(ctx: Context, parent: Row, child: Row) -> None:

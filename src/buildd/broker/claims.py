@@ -5,11 +5,14 @@ from __future__ import annotations
 import re
 from contextlib import suppress
 from dataclasses import replace
+from typing import Any
 
 from buildd import operations as ops
 from buildd.broker import attempts, launches, ledger
 from buildd.broker._context import Context, handles, model
+from buildd.broker.fitting import fitting
 from buildd.broker.principals import Principal, PrincipalKind
+from buildd.broker.slots import take_slots
 from buildd.broker.why import no_work, reason, run_limit, unnamed_run, why_not_me
 from buildd.budget import ZERO, budget_day
 from buildd.errors import Forbidden, Invalid, NotClaimable, NotFound
@@ -25,6 +28,7 @@ from buildd.store.sql import tasks as sql_tasks
 from buildd.store.sql import workers as sql_workers
 
 _SLUG_LENGTH = 30
+_EMPTY = dict.fromkeys(set(sql_workers.WORKER_COLUMNS) - {"reserved"})
 _TRIES = 3
 """How often a claim looks again when another one takes the last slot before it."""
 
@@ -38,12 +42,12 @@ def claim_tasks(ctx: Context, op: ops.ClaimTasks) -> Claim:
     elif op.agent_id is not None:
         _see_agent(ctx, op, account)
     taken: list[Claimed] = []
-    while len(taken) < op.max_tasks:
+    while wanted := op.max_tasks - len(taken):
         full = _run_is_full(ctx, op.run_id, account)
-        one = None if full else _take_up(ctx, op) or _take(ctx, op, account)
-        if one is None:
+        more = [] if full else _take_up(ctx, op) or _take(ctx, op, account, wanted)
+        taken += more
+        if not more:
             break
-        taken.append(one)
     if not taken:
         launches.check_wanted(ctx)
     return Claim(workers=taken, reason=None if taken else full or _why(ctx, op, account))
@@ -65,11 +69,11 @@ def create_worker(ctx: Context, op: ops.CreateWorker) -> Claimed:
     claim = ops.ClaimTasks(workspace_id=op.workspace_id, task_id=op.task_id)
     as_account = replace(ctx, principal=_principal(account))
     full = _run_is_full(ctx, None, account)
-    claimed = None if full else _take_up(as_account, claim) or _take(as_account, claim, account)
-    if claimed is None:
+    claimed = [] if full else _take_up(as_account, claim) or _take(as_account, claim, account, 1)
+    if not claimed:
         reason = full or _why(as_account, claim, account)
         raise NotClaimable(reason.message, reason=reason.model_dump(mode="json"))
-    return claimed
+    return claimed[0]
 
 
 def _for_whom(ctx: Context, op: ops.CreateWorker) -> str:
@@ -93,70 +97,92 @@ def _principal(account: Row) -> Principal:
     return Principal(PrincipalKind.ACCOUNT, account.id, AccountType(account.type))
 
 
-def _take(ctx: Context, op: ops.ClaimTasks, account: Row) -> Claimed | None:
+def _take(ctx: Context, op: ops.ClaimTasks, account: Row, wanted: int) -> list[Claimed]:
+    """The first tasks that there are and that fit together; there may be more."""
+    if account.max_tasks_per_run is not None or account.max_cost_per_run is not None:
+        wanted = 1  # what a run may still take is asked before each
     for _ in range(_TRIES):
-        task = ctx.tx.first(
-            sql.NEXT_TASK if op.task_id is None else sql.NAMED_TASK,
+        found = ctx.tx.all(
+            sql.NEXT_TASKS if op.task_id is None else sql.NAMED_TASK,
             account=account.id,
             workspace=op.workspace_id,
             task=op.task_id,
             capabilities=op.capabilities,
             now=ctx.tx.now,
             day=budget_day(ctx.tx.now),
+            limit=wanted,
         )
-        if task is None:
-            return None
+        tasks = fitting(found)
+        if not tasks:
+            return []
         with suppress(_OutranError), ctx.tx.savepoint():
-            claimed, worker = _engage(ctx, op, account, task)
-            return _hand_over(ctx, op, claimed, worker, task.launch_id)
-    return None
+            engaged = _engage(ctx, op, account, tasks)
+            return [
+                _hand_over(ctx, op, moved, worker, task.launch_id)
+                for task, (moved, worker) in zip(tasks, engaged, strict=True)
+            ]
+    return []
 
 
 class _OutranError(Exception):
     """Another claim took the last slot or the last dollar since the predicate was asked."""
 
 
-def _engage(ctx: Context, op: ops.ClaimTasks, account: Row, task: Row) -> tuple[Row, Row]:
-    """Take a slot, the task and the money; each is a conditional update that no race can pass."""
-    if not attempts.take_slots(ctx, account.id, task.workspace_id):
+def _engage(
+    ctx: Context, op: ops.ClaimTasks, account: Row, tasks: list[Row]
+) -> list[tuple[Row, Row]]:
+    """Take slots, tasks and money; each is a conditional update that no race can pass."""
+    if not take_slots(ctx, account.id, [task.workspace_id for task in tasks]):
         raise _OutranError
-    worker_id = new_id(Kind.WORKER)
-    claimed = attempts.move_task(ctx, task, TaskVerb.CLAIM, worker=worker_id, account=account.id)
-    row = {
-        "id": worker_id,
+    ids = [new_id(Kind.WORKER) for _ in tasks]
+    moving = [
+        attempts.ask_task_to_move(ctx, task, TaskVerb.CLAIM, worker=worker_id, account=account.id)
+        for task, worker_id in zip(tasks, ids, strict=True)
+    ]
+    moved = [move() for move in moving]
+    inserting = [
+        ctx.tx.ask(sql_workers.INSERT_WORKER, **_worker(ctx, op, account, each), reserved=estimate)
+        for each, estimate in zip(moved, (task.estimate for task in tasks), strict=True)
+    ]
+    workers = [worker for insert in inserting for worker in insert()]
+    for task, worker in zip(tasks, workers, strict=True):
+        if not ledger.reserve(ctx, worker, (task.account_cap, task.workspace_cap)):
+            raise _OutranError
+        status = {"status": worker.status, "previousStatus": None}
+        ctx.emit_worker(EventType.WORKER_STATUS, worker, **status)
+    return list(zip(moved, workers, strict=True))
+
+
+def _worker(ctx: Context, op: ops.ClaimTasks, account: Row, task: Row) -> dict[str, Any]:
+    """The row of a new attempt at a task that was claimed."""
+    given = {
+        "id": task.worker_id,
         "task_id": task.id,
         "workspace_id": task.workspace_id,
         "account_id": account.id,
-        "name": f"{account.name[:180]}-{worker_id[-8:]}",
-        "branch": branch_of(task.id, task.title, claimed.epoch),
+        "name": f"{account.name[:180]}-{task.worker_id[-8:]}",
+        "branch": branch_of(task.id, task.title, task.epoch),
         "status": WORKER.initial.value,
         "runner": op.runner,
         "agent_id": op.agent_id,
         "run_id": op.run_id,
-        "epoch": claimed.epoch,
+        "epoch": task.epoch,
         "held": True,
         "may_overspend": False,
         "lease_expires_at": ctx.tx.now + ctx.times.ttl_delta,
         "heartbeat_at": ctx.tx.now,
-        "deadline": attempts.deadline(ctx, claimed),
+        "deadline": attempts.deadline(ctx, task),
         "progress": 0,
         "cost_usd": ZERO,
-        "reserved": task.estimate,
         "reserved_day": budget_day(ctx.tx.now),
         "turns": 0,
         "created_at": ctx.tx.now,
         "updated_at": ctx.tx.now,
     }
-    empty = dict.fromkeys(column for column in sql_workers.WORKER_COLUMNS if column not in row)
-    worker = ctx.tx.first(sql_workers.INSERT_WORKER, **row, **empty)
-    assert worker is not None
-    if not ledger.reserve(ctx, worker, (account.max_cost_per_day, task.workspace_cap)):
-        raise _OutranError
-    ctx.emit_worker(EventType.WORKER_STATUS, worker, status=worker.status, previousStatus=None)
-    return claimed, worker
+    return {**_EMPTY, **given}
 
 
-def _take_up(ctx: Context, op: ops.ClaimTasks) -> Claimed | None:
+def _take_up(ctx: Context, op: ops.ClaimTasks) -> list[Claimed]:
     """A worker of this account that a person started or resumed, and that waits for an agent."""
     worker = ctx.tx.first(
         sql_workers.UNHELD,
@@ -165,7 +191,7 @@ def _take_up(ctx: Context, op: ops.ClaimTasks) -> Claimed | None:
         task=op.task_id,
     )
     if worker is None:
-        return None
+        return []
     task = ctx.tx.first(sql_tasks.TASK_SEEN, id=worker.task_id, viewer=None)
     held = ctx.tx.first(
         sql_workers.HOLD,
@@ -178,7 +204,7 @@ def _take_up(ctx: Context, op: ops.ClaimTasks) -> Claimed | None:
         until=ctx.tx.now + ctx.times.ttl_delta,
         now=ctx.tx.now,
     )
-    return _hand_over(ctx, op, task, held)
+    return [_hand_over(ctx, op, task, held)]
 
 
 def _hand_over(

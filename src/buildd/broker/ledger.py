@@ -39,16 +39,13 @@ def reserve(ctx: Context, worker: Row, caps: tuple[Decimal | None, Decimal | Non
         return (
             True  # nothing to set aside: that something is left was asked by the claim's predicate
         )
-    day = budget_day(ctx.tx.now)
+    day, amount, asked = budget_day(ctx.tx.now), worker.reserved, []
     for owner, cap in zip((worker.account_id, worker.workspace_id), caps, strict=True):
         _spend(ctx, owner, ZERO)
-        reserved = ctx.tx.touch(
-            sql.RESERVE_ON_DAY, owner=owner, day=day, cap=cap, amount=worker.reserved
-        )
-        if not reserved:
-            return False
-    _write(ctx, worker, Movement.RESERVE, day, reserved=worker.reserved)
-    return True
+        asked.append(ctx.tx.ask(sql.RESERVE_ON_DAY, owner=owner, day=day, cap=cap, amount=amount))
+    _write(ctx, worker, Movement.RESERVE, day, reserved=amount)
+    answers = [reserved() for reserved in asked]
+    return all(answers)
 
 
 def meter(ctx: Context, worker: Row, total: Decimal | None) -> Row:

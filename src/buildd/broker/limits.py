@@ -30,8 +30,9 @@ GO_ON, STOP = "go on", "stop"
 def orders(ctx: Context, worker: Row) -> list[Order]:
     """What the holder of a lease must be told."""
     found = [Order.PAUSE] if worker.pause_requested_at else []
+    task = ctx.tx.ask(sql_tasks.TASK_SEEN, id=worker.task_id, viewer=None)
     account = _account(ctx, worker)
-    if _hard_limit(ctx, worker, account):
+    if _hard_limit(ctx, worker, account, task()):
         found.append(Order.BUDGET_EXHAUSTED)
     if account is not None and account.draining:
         found.append(Order.DRAIN)
@@ -112,9 +113,8 @@ def _allow(ctx: Context, worker: Row) -> Row:
     return allowed
 
 
-def _hard_limit(ctx: Context, worker: Row, account: Row | None) -> bool:
-    task = ctx.tx.first(sql_tasks.TASK_SEEN, id=worker.task_id, viewer=None)
-    if task is not None and task.max_cost is not None and task.cost_usd > task.max_cost:
+def _hard_limit(ctx: Context, worker: Row, account: Row | None, tasks: list[Row]) -> bool:
+    if any(task.max_cost is not None and task.cost_usd > task.max_cost for task in tasks):
         return True
     if account is None or worker.run_id is None or account.max_cost_per_run is None:
         return False

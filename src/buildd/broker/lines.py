@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 
 from buildd import routing
 from buildd.broker._context import Origin
-from buildd.broker.attempts import FREED, MONEY
 from buildd.broker.principals import Principal
+from buildd.broker.slots import FREED, MONEY
 from buildd.events import Event, EventType
 from buildd.models import Claim, ReasonCode
 from buildd.operations import ClaimTasks

@@ -254,8 +254,11 @@ def holder_of(claimed: Claimed) -> Principal:
 def lease_of(tx: Transaction, hashed: str) -> Principal | None:
     """The attempt that a lease token, by its digest, belongs or belonged to."""
     row = tx.first(sql.LEASE_BY_DIGEST, digest=hashed)
-    if row is None:
-        return None
+    return None if row is None else leaseholder(row)
+
+
+def leaseholder(row: Row) -> Principal:
+    """The attempt of a row of `LEASE_BY_DIGEST`."""
     return Principal(
         PrincipalKind.LEASE,
         account_id=row.account_id,

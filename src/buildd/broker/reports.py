@@ -8,12 +8,13 @@ from typing import Any
 from buildd import operations as ops
 from buildd.broker._context import Context, handles
 from buildd.broker.auditing import perform
-from buildd.broker.principals import Principal, lease_of
+from buildd.broker.principals import Principal, leaseholder
 from buildd.errors import BuilddError, NotAuthenticated
 from buildd.ids import digest
 from buildd.models import Beat, Refusal, Reported
 from buildd.operations import Operation
-from buildd.store import Refused
+from buildd.store import Refused, Row
+from buildd.store.sql import accounts as sql
 
 _VERBS: dict[str, type[Operation[Any]]] = {
     "start": ops.StartWorker,
@@ -26,14 +27,18 @@ _VERBS: dict[str, type[Operation[Any]]] = {
 @handles(ops.ReportWorkers)
 def report_workers(ctx: Context, op: ops.ReportWorkers) -> list[Reported]:
     """Each report as if it had come alone; one that is refused takes back its own part only."""
-    return [_report(ctx, report) for report in op.reports]
+    leases = [
+        ctx.tx.ask(sql.LEASE_BY_DIGEST, digest=digest(report.token, ctx.pepper))
+        for report in op.reports
+    ]
+    return [_report(ctx, report, lease()) for report, lease in zip(op.reports, leases, strict=True)]
 
 
-def _report(ctx: Context, report: Any) -> Reported:
+def _report(ctx: Context, report: Any, lease: list[Row]) -> Reported:
     fields = {name: getattr(report, name) for name in report.model_fields_set - {"token", "verb"}}
     operation = _VERBS[report.verb](**fields)
     try:
-        holder = _holder(ctx, report.token)
+        holder = _holder(ctx, lease)
         with ctx.tx.savepoint():
             answer = perform(replace(ctx, principal=holder), operation)
     except BuilddError as error:
@@ -45,11 +50,11 @@ def _report(ctx: Context, report: Any) -> Reported:
     return Reported(id=report.id, worker=answer)
 
 
-def _holder(ctx: Context, token: str) -> Principal:
-    holder = lease_of(ctx.tx, digest(token, ctx.pepper))
-    if holder is None or ctx.viewer not in {None, holder.account_id}:
-        raise NotAuthenticated("this lease token is unknown")
-    return holder
+def _holder(ctx: Context, lease: list[Row]) -> Principal:
+    for holder in map(leaseholder, lease):
+        if ctx.viewer in {None, holder.account_id}:
+            return holder
+    raise NotAuthenticated("this lease token is unknown")
 
 
 def _refused(worker_id: str, error: BuilddError) -> Reported:

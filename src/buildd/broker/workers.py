@@ -12,6 +12,7 @@ from buildd.broker._policy import own
 from buildd.broker.attempts import Comeback, Ending
 from buildd.broker.idempotency import fingerprint
 from buildd.broker.records import messages_to_agent, say
+from buildd.broker.slots import take_slots
 from buildd.budget import budget_day, estimate, left
 from buildd.errors import NotClaimable, NotFound, WrongState
 from buildd.events import EventType
@@ -188,7 +189,7 @@ def _resume(ctx: Context, worker: Row) -> Row:
     assert task and raised and workspace  # noqa: PT018 - a worker has its task
     if account is None or account.draining:
         raise NotClaimable("its account takes no work any more: release the task instead")
-    if not attempts.take_slots(ctx, worker.account_id, worker.workspace_id):
+    if not take_slots(ctx, worker.account_id, [worker.workspace_id]):
         raise NotClaimable("all worker slots are taken")
     until = ctx.tx.now + timedelta(seconds=ctx.times.pickup)
     attempts.move(ctx, worker, WorkerVerb.RESUME, raised=raised.epoch, until=until)

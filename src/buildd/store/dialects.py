@@ -67,6 +67,8 @@ class Database(Protocol):
     dialect: Dialect
     writers: int
     """How many connections write at once."""
+    distant: bool
+    """Whether a statement and its answer have to travel."""
 
     def connect(self, *, reading: bool = False) -> Connection:
         """A connection outside any transaction. Raises `Unavailable` or `ConfigError`."""
@@ -119,6 +121,7 @@ class Sqlite:
     """A file. One writer; readers see the last commit (WAL)."""
 
     writers = 1
+    distant = False
 
     def __init__(self, url: URL) -> None:
         from sqlalchemy.dialects.sqlite.base import SQLiteCompiler, SQLiteDialect
@@ -223,6 +226,7 @@ class Postgres:
 
     # A second one would mostly wait for the first: all of them write the same few rows.
     writers = 1
+    distant = True
 
     def __init__(self, url: URL) -> None:
         self._psycopg = _psycopg()

@@ -20,6 +20,26 @@ class Spoiled(BaseException):
     """
 
 
+class _Answer:
+    """What a statement returns. SQLite rolls nothing back beside one that is half read."""
+
+    def __init__(self, cursor: Any, *, at_once: bool) -> None:
+        self._cursor = cursor
+        self._at_once = at_once
+        self._rows: list[Any] | None = None
+
+    def execute(self, text: str, bound: Any) -> None:
+        self._cursor.execute(text, bound)
+        if self._at_once:
+            self._rows = self._cursor.fetchall()
+
+    def rows(self) -> list[Any]:
+        """As the driver has them."""
+        if self._rows is None:
+            self._rows = self._cursor.fetchall()
+        return self._rows
+
+
 class Transaction:
     """An open transaction.
 
@@ -57,12 +77,12 @@ class Transaction:
 
     def ask(self, statement: Statement, **parameters: Any) -> Callable[[], list[Row]]:
         """Send a statement; its rows are there when they are called for."""
-        cursor = self._connection.cursor()
-        compiled = self._send(cursor.execute, statement, parameters)
+        answer = _Answer(self._connection.cursor(), at_once=not self._database.distant)
+        compiled = self._send(answer.execute, statement, parameters)
 
         def rows() -> list[Row]:
             self.flush()
-            return compiled.read(cursor.fetchall())
+            return compiled.read(answer.rows())
 
         return rows
 

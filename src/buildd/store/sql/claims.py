@@ -134,7 +134,14 @@ _NEXT = (
     sa.select(
         task,
         sa.type_coerce(ESTIMATE, Money()).label("estimate"),
+        account.c.live_workers.label("account_live"),
+        account.c.max_concurrent_workers.label("account_slots"),
+        account.c.max_cost_per_day.label("account_cap"),
+        _used_today(account.c.id).label("account_used"),
+        workspace.c.live_workers.label("workspace_live"),
+        workspace.c.max_concurrent_workers.label("workspace_slots"),
         workspace.c.max_cost_per_day.label("workspace_cap"),
+        _used_today(workspace.c.id).label("workspace_used"),
         _ITS_LAUNCH.label("launch_id"),
     )
     .select_from(_PAIRS)
@@ -144,11 +151,11 @@ _NEXT = (
         *CLAIMABLE.values(),
     )
     .order_by(task.c.priority.desc(), task.c.id)
-    .limit(1)
+    .limit(bindparam("limit", type_=sa.Integer()))
 )
-# In the order of the index of claimable tasks the first that fits is the one. SQLite would rather
+# In the order of the index of claimable tasks the first that fit are the ones. SQLite would rather
 # collect all that are pending, and sort them.
-NEXT_TASK = locked(_NEXT.with_hint(task, "INDEXED BY task_claimable", "sqlite"), task, skip=True)
+NEXT_TASKS = locked(_NEXT.with_hint(task, "INDEXED BY task_claimable", "sqlite"), task, skip=True)
 NAMED_TASK = locked(_NEXT.where(task.c.id == bindparam("task")), task, skip=True)
 
 _FIGURES = (
@@ -236,7 +243,7 @@ FREE_ON_DAY = Statement(
     .where(budget_day.c.owner_id == bindparam("owner"), budget_day.c.day == _DAY)
     .values(reserved=budget_day.c.reserved - _AMOUNT)
 )
-# As with slots, the cap is in the UPDATE; None is no cap.
+# As with slots, the cap is in the UPDATE, and no row means that it is over; None is no cap.
 RESERVE_ON_DAY = Statement(
     sa.update(budget_day)
     .where(
@@ -251,6 +258,7 @@ RESERVE_ON_DAY = Statement(
         ),
     )
     .values(reserved=budget_day.c.reserved + _AMOUNT)
+    .returning(budget_day.c.owner_id)
 )
 BOOK_ON_TASK = Statement(
     sa.update(task).where(task.c.id == bindparam("of")).values(cost_usd=task.c.cost_usd + _AMOUNT)

@@ -175,23 +175,27 @@ UNHELD = locked(
 )
 
 # The limit is in the UPDATE: a count before it lets racing claims past the limit.
-TAKE_ACCOUNT_SLOT = Statement(
+_SLOTS = bindparam("slots", type_=sa.Integer())
+TAKE_ACCOUNT_SLOTS = Statement(
     sa.update(account)
     .where(
-        account.c.id == bindparam("of"), account.c.live_workers < account.c.max_concurrent_workers
+        account.c.id == bindparam("of"),
+        account.c.live_workers + _SLOTS <= account.c.max_concurrent_workers,
     )
-    .values(live_workers=account.c.live_workers + 1)
+    .values(live_workers=account.c.live_workers + _SLOTS)
+    .returning(account.c.id)
 )
-TAKE_WORKSPACE_SLOT = Statement(
+TAKE_WORKSPACE_SLOTS = Statement(
     sa.update(workspace)
     .where(
         workspace.c.id == bindparam("of"),
         sa.or_(
             workspace.c.max_concurrent_workers.is_(None),
-            workspace.c.live_workers < workspace.c.max_concurrent_workers,
+            workspace.c.live_workers + _SLOTS <= workspace.c.max_concurrent_workers,
         ),
     )
-    .values(live_workers=workspace.c.live_workers + 1)
+    .values(live_workers=workspace.c.live_workers + _SLOTS)
+    .returning(workspace.c.id)
 )
 FREE_ACCOUNT_SLOT = Statement(
     sa.update(account)
