@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import count
@@ -117,8 +117,11 @@ class Stage:
         """Seconds of a processor that it has used so far, with all its processes."""
         times = self._postmaster.cpu_times()
         over = times.children_user + times.children_system
-        living = (seconds_of(each) for each in self._postmaster.children())
-        return float(over) + seconds_of(self._postmaster) + sum(living)
+        spent = float(over) + seconds_of(self._postmaster)
+        for each in self._postmaster.children():
+            with suppress(psutil.NoSuchProcess):  # those of autovacuum come and go
+                spent += seconds_of(each)
+        return spent
 
     def sqlite_url(self) -> str:
         """A SQLite file that is not there yet."""
