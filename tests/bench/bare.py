@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -55,10 +56,12 @@ class Stream(asyncio.Protocol):
     async def _write(self, events: int, pause: float, size: int) -> None:
         self._transport.write(_DONE)
         frame = b"id: 1\ndata: " + b"x" * (size - len(b"id: 1\ndata: \n\n")) + b"\n\n"
-        for _ in range(events):
+        began = time.monotonic()
+        for number in range(events):
+            # At the pace, however long it takes to write: the events of others do not wait either.
+            await asyncio.sleep(max(0.0, began + number * pause - time.monotonic()))
             for reader in self.readers:
                 reader.write(frame)
-            await asyncio.sleep(pause)
 
 
 async def upload(request: Request) -> Response:
