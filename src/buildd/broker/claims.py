@@ -12,7 +12,7 @@ from buildd.broker import attempts, launches, ledger
 from buildd.broker._context import Context, handles, model
 from buildd.broker.fitting import fitting
 from buildd.broker.principals import Principal, PrincipalKind
-from buildd.broker.slots import take_slots
+from buildd.broker.slots import ask_for_slots
 from buildd.broker.why import no_work, reason, run_limit, unnamed_run, why_not_me
 from buildd.budget import ZERO, budget_day
 from buildd.errors import Forbidden, Invalid, NotClaimable, NotFound
@@ -132,13 +132,14 @@ def _engage(
     ctx: Context, op: ops.ClaimTasks, account: Row, tasks: list[Row]
 ) -> list[tuple[Row, Row]]:
     """Take slots, tasks and money; each is a conditional update that no race can pass."""
-    if not take_slots(ctx, account.id, [task.workspace_id for task in tasks]):
-        raise _OutranError
+    slots = ask_for_slots(ctx, account.id, [task.workspace_id for task in tasks])
     ids = [new_id(Kind.WORKER) for _ in tasks]
     moving = [
         attempts.ask_task_to_move(ctx, task, TaskVerb.CLAIM, worker=worker_id, account=account.id)
         for task, worker_id in zip(tasks, ids, strict=True)
     ]
+    if not slots():
+        raise _OutranError
     moved = [move() for move in moving]
     inserting = [
         ctx.tx.ask(sql_workers.INSERT_WORKER, **_worker(ctx, op, account, each), reserved=estimate)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from buildd.broker import ledger
 from buildd.broker._context import Context
@@ -20,12 +20,16 @@ MONEY = "released"
 
 def take_slots(ctx: Context, account_id: str, workspaces: Iterable[str]) -> bool:
     """Count a live worker more in each of the workspaces, unless that is over a limit."""
+    return ask_for_slots(ctx, account_id, workspaces)()
+
+
+def ask_for_slots(ctx: Context, account_id: str, workspaces: Iterable[str]) -> Callable[[], bool]:
+    """The same, which is known when what comes back is called."""
     wanted = Counter(workspaces)
     asked = [ctx.tx.ask(sql.TAKE_ACCOUNT_SLOTS, of=account_id, slots=wanted.total())]
     for workspace_id, slots in sorted(wanted.items()):
         asked.append(ctx.tx.ask(sql.TAKE_WORKSPACE_SLOTS, of=workspace_id, slots=slots))
-    answers = [taken() for taken in asked]
-    return all(answers)
+    return lambda: len([row for taken in asked for row in taken()]) == len(asked)
 
 
 def stand_down(ctx: Context, worker: Row, *, done: bool) -> dict[str, bool]:

@@ -156,8 +156,8 @@ class Writer:
     def _perform(self, batch: Sequence[Job], tx: Transaction) -> list[tuple[Job, Any]]:
         outcomes = [(job, self._attempt(job, tx)) for job in batch]
         with tx.savepoint():  # what the last of them sent may still be refused
-            append_events(tx)
-            append_entries(tx)
+            for write in [append_events(tx), append_entries(tx)]:
+                write()
             tx.flush()
         return outcomes
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
@@ -57,15 +57,19 @@ ENTRIES = Statement(
 _SHOWN = {column.name: to_camel(column.name) for column in audit_entry.c}
 
 
-def append_entries(tx: Transaction) -> None:
-    """Give the transaction's entries their places in the chain and write them."""
+def append_entries(tx: Transaction) -> Callable[[], None]:
+    """Ask for the end of the chain; call what comes back to write the transaction's entries there."""
     if not tx.entries:
-        return
-    row = tx.first(LOCK_HEAD)
-    assert row is not None
-    chained = list(_chained(tx.entries, head_of(row.value)))
-    tx.run_many(INSERT_ENTRY, chained)
-    tx.run(MOVE_HEAD, value=str(Head(chained[-1]["seq"], chained[-1]["hash"])))
+        return lambda: None
+    head = tx.ask(LOCK_HEAD)
+
+    def write() -> None:
+        [row] = head()
+        chained = list(_chained(tx.entries, head_of(row.value)))
+        tx.run_many(INSERT_ENTRY, chained)
+        tx.run(MOVE_HEAD, value=str(Head(chained[-1]["seq"], chained[-1]["hash"])))
+
+    return write
 
 
 def _chained(entries: list[Mapping[str, Any]], head: Head) -> Iterator[Mapping[str, Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
@@ -57,11 +58,15 @@ PRUNE_EVENTS = Statement(
 )
 
 
-def append_events(tx: Transaction) -> None:
-    """Give the transaction's events their numbers and write them."""
+def append_events(tx: Transaction) -> Callable[[], None]:
+    """Ask for numbers for the transaction's events; call what comes back to write them."""
     if not tx.events:
-        return
-    row = tx.first(NEXT_SEQ, count=len(tx.events))
-    assert row is not None
-    first = row.value - len(tx.events) + 1
-    tx.run_many(INSERT_EVENT, ({"seq": first + i, **told} for i, told in enumerate(tx.events)))
+        return lambda: None
+    last = tx.ask(NEXT_SEQ, count=len(tx.events))
+
+    def write() -> None:
+        [row] = last()
+        first = row.value - len(tx.events) + 1
+        tx.run_many(INSERT_EVENT, ({"seq": first + i, **told} for i, told in enumerate(tx.events)))
+
+    return write
