@@ -74,8 +74,8 @@ class Database(Protocol):
         """A connection outside any transaction. Raises `Unavailable` or `ConfigError`."""
         ...
 
-    def begin(self) -> str:
-        """The statement that opens a writing transaction."""
+    def begin(self, connection: Connection) -> datetime:
+        """Open a writing transaction; the moment by the database's clock."""
         ...
 
     def together(self, connection: Connection) -> AbstractContextManager[None]:
@@ -170,9 +170,10 @@ class Sqlite:
         with suppress(OSError):  # why it cannot be made, SQLite tells in a moment
             self.path.touch(mode=0o600, exist_ok=True)
 
-    def begin(self) -> str:
+    def begin(self, connection: Connection) -> datetime:
         """IMMEDIATE takes the write lock first; a deferred one would fail at its first write."""
-        return "BEGIN IMMEDIATE"
+        connection.cursor().execute("BEGIN IMMEDIATE")
+        return self.now(connection)
 
     def together(self, connection: Connection) -> AbstractContextManager[None]:
         """SQLite is in this process: there is no way to save."""
@@ -264,13 +265,19 @@ class Postgres:
             # Of a server that was frozen in the middle of its turn.
             connection.execute(f"SET idle_in_transaction_session_timeout = '{_FROZEN_SECONDS}s'")
 
-    def begin(self) -> str:
+    def begin(self, connection: Connection) -> datetime:
         """One writer at a time, over all servers; each guarded UPDATE sees the row as it is now.
 
         Batches hold many rows. Two at once would wait for each other in a circle again and again, and
         each time it takes Postgres a second to notice.
         """
-        return f"BEGIN ISOLATION LEVEL READ COMMITTED; SELECT pg_advisory_xact_lock({_PEN})"
+        cursor = connection.cursor()
+        cursor.execute(
+            f"BEGIN ISOLATION LEVEL READ COMMITTED; SELECT pg_advisory_xact_lock({_PEN});"
+            " SELECT clock_timestamp()"
+        )
+        moment: datetime = cursor.set_result(-1).fetchone()[0]
+        return moment
 
     @contextmanager
     def together(self, connection: Any) -> Iterator[None]:

@@ -138,8 +138,10 @@ class Writer:
         connection = self._connect()
         cursor = connection.cursor()
         try:
-            cursor.execute(self._database.begin())
+            moment = self._database.begin(connection)
             tx = Transaction(connection, self._database, self._clock, careful=careful)
+            if self._clock is None:
+                tx.now = moment
             outcomes = self._perform(batch, tx)
         except BaseException as error:
             self._roll_back(connection, error)
