@@ -103,7 +103,8 @@ class Subscription:
         self.position = max(self.position, notice.event.seq)
         if self._wanted.admits(notice.event) and self.audience.sees(notice.event):
             self._ready.append(notice)
-            self._notify()
+            if len(self._ready) == 1:  # Who was told of one looks for all.
+                self._notify()
 
     def _page_if_behind(self) -> None:
         wanting = self._behind and not self._closed and len(self._ready) < _KEEP_READY
