@@ -206,7 +206,7 @@ class Broker:
 
     def health(self) -> Future[None]:
         """Ends when the database has kept a write."""
-        # A row of its own, which no other server's waits for.
+        # A row of its own: two servers that look at once are not in each other's way.
         name = f"probe-{secrets.token_hex(8)}"
 
         def note(tx: Transaction) -> None:

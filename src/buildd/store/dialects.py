@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     from types import ModuleType
 
 _BUSY_SECONDS = 30
-_FROZEN_SECONDS = 15
+_FROZEN_SECONDS = 5
 """How long a transaction on Postgres may stand still before the others go on without it."""
-_PEN = 0x6275696C6464
-"""The lock of whoever writes: an arbitrary number that nobody else uses."""
+PEN = 0x6275_696C_6464
+"""The lock of whoever writes or migrates ("buildd"): an arbitrary number that nobody else uses."""
 _REFUSED = (
     sqlite3.IntegrityError,
     sqlite3.ProgrammingError,
@@ -261,20 +261,19 @@ class Postgres:
             connection.prepare_threshold = None
         elif reading:
             connection.execute("SET default_transaction_read_only = on")
-        else:
-            # Of a server that was frozen in the middle of its turn.
-            connection.execute(f"SET idle_in_transaction_session_timeout = '{_FROZEN_SECONDS}s'")
 
     def begin(self, connection: Connection) -> datetime:
         """One writer at a time, over all servers; each guarded UPDATE sees the row as it is now.
 
         Batches hold many rows. Two at once would wait for each other in a circle again and again, and
-        each time it takes Postgres a second to notice.
+        each time it takes Postgres a second to notice. A server that is frozen in the middle of its turn
+        loses it; said here, because a pooler may give each transaction to another session.
         """
         cursor = connection.cursor()
         cursor.execute(
-            f"BEGIN ISOLATION LEVEL READ COMMITTED; SELECT pg_advisory_xact_lock({_PEN});"
-            " SELECT clock_timestamp()"
+            "BEGIN ISOLATION LEVEL READ COMMITTED;"
+            f" SET LOCAL idle_in_transaction_session_timeout = '{_FROZEN_SECONDS}s';"
+            f" SELECT pg_advisory_xact_lock({PEN}); SELECT clock_timestamp()"
         )
         moment: datetime = cursor.set_result(-1).fetchone()[0]
         return moment

@@ -8,12 +8,10 @@ from importlib.resources import files
 from typing import Any
 
 from buildd.errors import BuilddError, ConfigError
-from buildd.store.dialects import Connection, Database, Postgres, database_of
+from buildd.store.dialects import PEN, Connection, Database, Postgres, database_of
 
 HEAD = "0001"
 """The newest revision in `migrations/versions`."""
-
-_LOCK = 0x6275_696C_6464  # "buildd": the advisory lock under which one server migrates
 
 
 def upgrade(url: str) -> bool:
@@ -108,7 +106,7 @@ def _take_turns(connection: Any, database: Database) -> None:
     from sqlalchemy import text
 
     if isinstance(database, Postgres):
-        connection.execute(text(f"SELECT pg_advisory_xact_lock({_LOCK})"))
+        connection.execute(text(f"SELECT pg_advisory_xact_lock({PEN})"))
     else:
         connection.connection.driver_connection.isolation_level = None
         connection.execute(text("BEGIN IMMEDIATE"))
