@@ -86,7 +86,9 @@ def test_a_task_is_made_watched_answered_read_commented_on_and_done(home: House,
     output(page).get_by_text("rounding up").wait_for()
 
     page.get_by_role("button", name="Side by side").click()
-    before, after = page.locator(".diff .row .half").filter(has_text="return").all()[:2]
+    halves = page.locator(".diff .row .half").filter(has_text="return")
+    halves.nth(1).wait_for()
+    before, after = halves.all()[:2]
     assert (
         before.inner_text().split("return ")[1],
         after.inner_text().split("return ")[1],
