@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import resource
+from contextlib import suppress
 from typing import Any
 
 import pydantic_core
@@ -46,7 +47,8 @@ def allow_files() -> None:
     wanted = int(MOST_CONNECTIONS / _OF_FILES) + 1
     if resource.RLIM_INFINITY != files < wanted:
         allowed = wanted if most == resource.RLIM_INFINITY else min(wanted, most)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, most))
+        with suppress(ValueError, OSError):  # some systems allow less than they say
+            resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, most))
 
 
 def most_connections() -> int:

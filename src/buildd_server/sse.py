@@ -38,7 +38,7 @@ STREAMS_OF_ONE = 500
 """Of these for one account, of which none gets a server into trouble."""
 MOST_SENDS = 10_000
 """Writes a second, over all streams. What comes faster leaves together: of a hundred readers each hears of
-what goes on after 10 ms at most, of five thousand after half a second."""
+what goes on after 10 ms at most, of thousands after a quarter of a second."""
 POSITION_HEADER = "X-Buildd-Seq"
 
 
@@ -191,7 +191,7 @@ class _EventStream(EventSourceResponse):
                 return
             if notices:
                 yield b"".join(map(_frame, notices))
-                await asyncio.sleep(self._room.total / MOST_SENDS)
+                await asyncio.sleep(min(self._room.total / MOST_SENDS, GRACE_SECONDS / 2))
             else:
                 await self._ready.wait()
 

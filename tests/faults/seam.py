@@ -14,7 +14,10 @@ from buildd.store import Database, database_of
 
 Step = Callable[[], Any]
 Fault = Callable[[str, Step], Any]
-"""Is given the text of a statement and the step that runs it; may run it, raise, or end the process."""
+"""Is given the text of a statement and the step that runs it; may run it, raise, or end the process.
+
+Of statements that Postgres is sent together, the step is to send it.
+"""
 
 
 class FaultyDatabase:
@@ -47,6 +50,9 @@ class _Connection:
 
     def cursor(self) -> _Cursor:
         return _Cursor(self._connection.cursor(), self._fault)
+
+    def rollback(self) -> None:
+        self._fault("ROLLBACK", self._connection.rollback)
 
     def close(self) -> None:
         self._connection.close()

@@ -177,7 +177,7 @@ class Broker:
         wanted: Filter,
         notify: Callable[[], None],
     ) -> Future[Subscription]:
-        """Listen to what the principal may see; `notify` runs on the feed's thread when there is more."""
+        """Listen to what the principal may see; `notify` says that there is something to drain."""
         self._here()
         _policy.check_listener(principal, wanted)
         audience = Audience(principal)

@@ -1,4 +1,4 @@
-"""The claim: slot, money, task, worker, lease, in one transaction and always in this order."""
+"""The claim: slots, tasks, workers, money, leases, in one transaction and always in this order."""
 
 from __future__ import annotations
 

@@ -38,7 +38,11 @@ class Notice(NamedTuple):
 
 
 class Subscription:
-    """One listener's place in the feed. `notify` is called from the feed's thread; it must not block."""
+    """One listener's place in the feed.
+
+    `notify` is called from a thread of the broker's when there is something after there was nothing, so
+    whoever hears it must drain all; it must not block.
+    """
 
     def __init__(
         self,

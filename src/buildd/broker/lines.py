@@ -91,6 +91,8 @@ class Offer:
     """The task, if it is one: then it is over as soon as anybody has that."""
     slot: bool = False
     """Whether it is a slot of the account and nothing else."""
+    only: Line | None = None
+    """The one line that it is for, if it is for one."""
 
     def is_for(self, line: Line) -> bool:
         """Whether it is for a line that has not looked since, and found nothing."""

@@ -12,9 +12,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Hashable
 from concurrent.futures import Future
-from functools import partial
 from itertools import chain
-from operator import is_
 
 from buildd.broker._context import Origin
 from buildd.broker.lines import Line, Offer, Waiter, is_slot
@@ -72,7 +70,8 @@ class WaitingRoom:
             self._call(lambda line: line.may_take(event), slot=is_slot(event))
         elif event.task_id is not None and event.data.get("status") == TASK.initial:
             with self._lock:
-                offer = self._offer(lambda line: line.may_take(event), event.task_id)
+                self._newest += 1
+                offer = Offer(self._newest, lambda line: line.may_take(event), event.task_id)
                 self._offers[event.task_id] = offer
             self._pass_on(offer)
         else:
@@ -92,15 +91,10 @@ class WaitingRoom:
         """There may be something for some lines, and nobody knows how much: offer it in each."""
         with self._lock:
             lines = [line for line in self._lines.values() if concerned(line)]
-            offers = [self._offer(partial(is_, line), slot=slot) for line in lines]
+            self._newest += 1
+            offers = [Offer(self._newest, concerned, slot=slot, only=line) for line in lines]
         for offer in offers:
             self._pass_on(offer)
-
-    def _offer(
-        self, concerned: Callable[[Line], bool], task_id: str | None = None, *, slot: bool = False
-    ) -> Offer:
-        self._newest += 1
-        return Offer(self._newest, concerned, task_id, slot)
 
     def _call_all(self, event: Event) -> None:
         """Each by itself, since the account's keys may be over."""
@@ -128,7 +122,8 @@ class WaitingRoom:
 
     def _next(self, offer: Offer) -> Waiter | None:
         """Who waits; if all are trying, each of them looks once more if it comes back with nothing."""
-        lines = [line for line in self._lines.values() if offer.is_for(line)]
+        candidates = self._lines.values() if offer.only is None else [offer.only]
+        lines = [line for line in candidates if offer.is_for(line)]
         for line in lines:
             if line.idle and not (offer.slot and line.lacks_work()):
                 return next(iter(line.idle))

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from collections.abc import Iterator
@@ -17,7 +18,8 @@ GROUP = "buildd.commands"
 
 def added() -> dict[str, str]:
     """The name of each command, and where it is: `module:attribute`."""
-    if any(place.endswith(".egg") or Path(place).is_file() for place in sys.path):
+    # Not by Path, which raises where one may not look.
+    if any(place.endswith(".egg") or os.path.isfile(place) for place in sys.path):  # noqa: PTH113
         from importlib.metadata import entry_points  # which looks into archives too
 
         return {entry.name: entry.value for entry in entry_points(group=GROUP)}
@@ -27,7 +29,7 @@ def added() -> dict[str, str]:
 def _packages() -> Iterator[Path]:
     """The metadata of each package; of two that have one name, that which Python would import."""
     seen = set()
-    for place in sys.path:
+    for place in filter(os.path.isdir, sys.path):
         for entry in Path(place).glob("*.*-info"):
             name = re.sub(r"[-_.]+", "-", entry.stem.partition("-")[0]).lower()
             if entry.suffix in {".dist-info", ".egg-info"} and name not in seen:

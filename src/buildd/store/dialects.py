@@ -42,6 +42,14 @@ class Connection(Protocol):
         """Something to execute statements with."""
         ...
 
+    def rollback(self) -> None:
+        """Take back what is not committed, with whatever the driver believes of it.
+
+        Not as a statement: psycopg forgets only so what it believes to be prepared, and what follows one
+        that is refused in a pipeline was not.
+        """
+        ...
+
     def close(self) -> None:
         """Let go of it."""
         ...
@@ -311,7 +319,7 @@ class Postgres:
             # Without a state it is psycopg's own: a broken connection, or what it cannot send.
             broken = (self._psycopg.OperationalError, self._psycopg.InterfaceError)
             return Failure.CONNECTION if isinstance(error, broken) else Failure.STATEMENT
-        if state.startswith(("08", "57P", "25P03")):
+        if state.startswith(("08", "57P", "25P03", "26")):  # 26: what it prepared is not there
             return Failure.CONNECTION
         if state.startswith("40"):
             return Failure.CONFLICT

@@ -47,8 +47,9 @@ class Transaction:
 
     A `careful` one executes each statement at once, and sets the savepoints that are asked for. Any
     other bets that all will go well: what needs no answer yet is sent together with the next statement
-    that does, because on Postgres the way there and back is most of what a statement costs. Held back on
-    this side: a server that freezes must leave its transaction idle, or Postgres would wait for it.
+    that does, because on Postgres the way there and back is most of what a statement costs. It is held
+    back on this side, and sent whole: for a server that freezes in the middle of the sending, Postgres
+    would wait.
     """
 
     def __init__(

@@ -1,9 +1,9 @@
 """Group commit: what waits becomes one transaction, and is answered after the commit.
 
 Durability costs one flush for a whole batch. An operation that fails before it has written fails
-alone. One that fails later spoils the batch, which runs again with a savepoint for each: too rare to
-make everybody pay for savepoints. A failed transaction is rolled back whole and its operations run
-one by one; a COMMIT whose fate is unknown is answered as exactly that.
+alone. One that fails later, or that the database refuses, spoils the batch, which runs again with a
+savepoint for each: too rare to make everybody pay for savepoints. A failed transaction is rolled back
+whole and its operations run one by one; a COMMIT whose fate is unknown is answered as exactly that.
 """
 
 from __future__ import annotations
@@ -184,9 +184,14 @@ class Writer:
         return self._connection
 
     def _roll_back(self, connection: Connection, error: BaseException) -> None:
+        lost = isinstance(error, Exception) and (
+            self._database.failure(error) is Failure.CONNECTION
+        )
         try:
-            connection.cursor().execute("ROLLBACK")
+            connection.rollback()
         except Exception:  # noqa: BLE001 - nothing is left to roll back; the next batch connects anew
+            lost = True
+        if lost:
             log.warning("the database connection has to be replaced: %s", error)
             self._disconnect()
 
