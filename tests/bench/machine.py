@@ -26,7 +26,7 @@ def described(stage: Stage, form: str) -> dict[str, str]:
 
     return {
         DATE: f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
-        REVISION: _said("git", "describe", "--always", "--dirty"),
+        REVISION: _revision(),
         FORM: form,
         MACHINE: f"{os.cpu_count()} cores ({_processor()}), "
         f"{psutil.virtual_memory().total >> 30} GB, {platform.platform()}",
@@ -38,6 +38,12 @@ def described(stage: Stage, form: str) -> dict[str, str]:
         "peers": ", ".join(_peers()),
         "Postgres of all": stage.postgres_settings(),
     }
+
+
+def _revision() -> str:
+    """Of what is measured: the last one that changed it."""
+    changed = _said("git", "status", "--porcelain", "--", "src")
+    return _said("git", "log", "-1", "--format=%h", "--", "src") + ("-dirty" if changed else "")
 
 
 def _peers() -> list[str]:

@@ -13,7 +13,7 @@ from tests.bench.stage import Server, Stage, load, peer
 
 AGENTS = (1, 100, 1_000)
 AGENTS_OF_AN_ACCOUNT = 250
-JOBS, PAUSE = 200, 0.05
+JOBS, PAUSE = 200, 0.02
 P50, P99 = "p50 ms", "p99 ms"
 PEERS = {
     "pgqueuer": "with_pgqueuer",
