@@ -277,6 +277,24 @@ def test_what_was_asked_on_a_page_goes_with_it(server: Running, mine: BrowserCon
         page.get_by_role("dialog").wait_for(state="detached")
 
 
+def test_what_is_asked_while_a_page_is_on_its_way_stays(
+    server: Running, mine: BrowserContext
+) -> None:
+    with tab(mine, server.url) as opened:
+        page = opened.go("/")
+        held: list[Route] = []
+        page.route(re.compile("/pages/spend.js"), lambda route: held.append(route))  # noqa: PLW0108 - Playwright marks what it is given
+        with page.expect_request(re.compile("/pages/spend.js")):
+            page.keyboard.press("g")
+            page.keyboard.press("s")
+        page.keyboard.press("?")
+        page.get_by_role("dialog", name="Keys").wait_for()
+        for each in held:
+            each.continue_()
+        page.get_by_role("heading", name="Spend", level=1, include_hidden=True).wait_for()
+        assert page.get_by_role("dialog", name="Keys").is_visible()
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_colours_follow_the_system_until_somebody_chooses(
     scheme: str, server: Running, browser: Browser

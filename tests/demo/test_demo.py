@@ -143,6 +143,7 @@ def test_it_opens_the_dashboard_for_who_sits_at_a_screen_and_leaves_it_open(tmp_
         url = Path(f"{browser}.url").read_text()
         with buildd.connect(url) as bd:
             assert {task.status for task in bd.tasks.list()} == {TaskStatus.COMPLETED}
+        assert running.process.poll() is None
         running.process.send_signal(signal.SIGINT)
         # A terminal that nobody writes to any more answers with an error, not with an end.
         with suppress(OSError):

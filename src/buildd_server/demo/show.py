@@ -89,9 +89,11 @@ def _open(url: str) -> bool:
 
 def _stay(url: str) -> None:
     """Leave the server to whoever reads the dashboard, until they have seen enough."""
-    click.echo(f"All done. The dashboard stays at {url} until you press Ctrl-C.")
     with contextlib.suppress(KeyboardInterrupt):
-        signal.pause()
+        # Who reads this may press before the call is over.
+        click.echo(f"All done. The dashboard stays at {url} until you press Ctrl-C.")
+        while True:  # not `pause`, which sleeps on after a signal that came just before it
+            time.sleep(LOOK_SECONDS)
 
 
 def _watch(board: Board, events: queue.Queue[Event], processes: Processes) -> None:

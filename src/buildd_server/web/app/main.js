@@ -106,11 +106,11 @@ export function createApp() {
     const ours = ++coming;
     const found = match(location.pathname);
     if (found === null) return;
+    overlays.leave(); // Now: what is opened while the next page loads is not about the one before.
     try {
       const { page } = await found.route.load();
       if (ours !== coming) return;
       shown.page?.close?.();
-      overlays.leave();
       shown = { route: found.route.name, page: page(app, found.params), failed: null };
       scrollTo(0, 0);
     } catch (error) {
