@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shlex
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
@@ -21,7 +20,7 @@ _MOST = 1_000_000
 
 
 class _Known(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(defer_build=True, extra="forbid", frozen=True)
 
 
 @dataclass(frozen=True)
@@ -107,6 +106,8 @@ class Template(_Known):
 @cache
 def templates() -> Mapping[str, Template]:
     """All that are known, by name."""
+    import tomllib
+
     text = resources.files(__package__).joinpath("templates.toml").read_text(encoding="utf-8")
     return {name: Template(**fields) for name, fields in tomllib.loads(text).items()}
 

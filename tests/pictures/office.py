@@ -11,7 +11,6 @@ from itertools import count
 from unittest import mock
 from uuid import UUID
 
-from buildd import ids
 from buildd import operations as ops
 from buildd.broker import Broker, BrokerSettings
 from buildd.client import Client
@@ -176,5 +175,5 @@ def opened(url: str) -> Iterator[Office]:
         return UUID(int=moment << 80 | 7 << 76 | 2 << 62 | next(numbers))
 
     settings = BrokerSettings(clock=clock, lease=_LEASE)
-    with mock.patch.object(ids, "uuid7", uuid7), closing(Broker.open(url, settings)) as broker:
+    with mock.patch("uuid_utils.uuid7", uuid7), closing(Broker.open(url, settings)) as broker:
         yield Office(broker, clock)

@@ -43,7 +43,9 @@ _NAME = "agent.sock"
 
 
 class _Request(BaseModel):
-    model_config = ConfigDict(extra="forbid", alias_generator=to_camel, validate_by_name=True)
+    model_config = ConfigDict(
+        defer_build=True, extra="forbid", alias_generator=to_camel, validate_by_name=True
+    )
 
 
 class _Ask(_Request):
@@ -83,7 +85,9 @@ class _Messages(_Request):
 
 
 _Any = _Ask | _Say | _Report | _Attach | _Messages
-_REQUEST: TypeAdapter[_Any] = TypeAdapter(Annotated[_Any, Field(discriminator="verb")])
+_REQUEST: TypeAdapter[_Any] = TypeAdapter(
+    Annotated[_Any, Field(discriminator="verb")], config=ConfigDict(defer_build=True)
+)
 
 
 async def serve(session: Session, *, task_status: TaskStatus[Path]) -> None:

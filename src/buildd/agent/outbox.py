@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from buildd.agent.locks import lock
 from buildd.operations import (
@@ -47,12 +47,16 @@ _VERBS: dict[str, type[Operation[Any]]] = {
 class Push(BaseModel):
     """A branch that must be at the remote before the attempt is reported."""
 
+    model_config = ConfigDict(defer_build=True)
+
     repository: Path
     branch: str
 
 
 class Letter(BaseModel):
     """How an attempt ended, and what must be shown before that is told."""
+
+    model_config = ConfigDict(defer_build=True)
 
     account_id: str
     task_id: str

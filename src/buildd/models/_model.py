@@ -85,6 +85,11 @@ def _number(value: Any) -> Any:
     return value
 
 
+def _plain(amount: Decimal) -> float:
+    # Of `float` itself pydantic would have to parse the signature, for each field anew.
+    return float(amount)
+
+
 def _moment(value: Any) -> Any:
     # pydantic would read 1 and "1" as seconds since 1970; a date by accident is worse than an error.
     if isinstance(value, (int, float)) or (isinstance(value, str) and "-" not in value[1:]):
@@ -206,7 +211,7 @@ Usd = Annotated[
     Decimal,
     BeforeValidator(_number),
     Field(ge=0, max_digits=15, decimal_places=6, allow_inf_nan=False),
-    PlainSerializer(float, return_type=float, when_used="json"),
+    PlainSerializer(_plain, return_type=float, when_used="json"),
     WithJsonSchema({"type": "number", "minimum": 0}),
 ]
 """US dollars: a `Decimal` with up to six places in Python, a plain number in JSON."""

@@ -6,6 +6,7 @@ They stand outside of the table of operations, because no value holds what they 
 from __future__ import annotations
 
 import json
+from types import GenericAlias
 from typing import Annotated, Any, ClassVar, Generic, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, Field, PlainSerializer, WithJsonSchema
@@ -50,6 +51,10 @@ class Upload(Transfer, Generic[R]):
     answers: ClassVar[type[Any]]
     filename: Filename = "file"
     mime_type: MimeType = "application/octet-stream"
+
+    def __class_getitem__(cls, answer: Any) -> Any:
+        """Only say what it answers: pydantic would build this class, and make one of that."""
+        return GenericAlias(cls, answer)
 
 
 class UploadArtifact(Upload[Artifact]):
