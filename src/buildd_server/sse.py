@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Annotated
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
@@ -25,6 +26,7 @@ from buildd_server.auth import EVENTS, TICKET, principal_of
 from buildd_server.connections import most_connections
 from buildd_server.endpoints import PREFIX, query_of
 from buildd_server.ratelimit import Room, sharer
+from buildd_server.turns import Turn, Turns
 from buildd_server.waiting import Shutdown, settled
 
 PING_SECONDS = 15
@@ -36,9 +38,6 @@ MOST_STREAMS = 5_000
 """Streams at a time, which take 50 kB each: 250 MB, with ten accounts and more that want them."""
 STREAMS_OF_ONE = 500
 """Of these for one account, of which none gets a server into trouble."""
-MOST_SENDS = 10_000
-"""Writes a second, over all streams. What comes faster leaves together: of a hundred readers each hears of
-what goes on after 10 ms at most, of thousands after a quarter of a second."""
 POSITION_HEADER = "X-Buildd-Seq"
 
 
@@ -94,19 +93,18 @@ class _Opening:
     broker: Broker
     shutdown: Shutdown
     room: Room
+    turns: Turns = field(default_factory=Turns)
 
     async def stream(self, request: Request, *, worker_id: str | None = None) -> Response:
         query = _query(request, worker_id)
-        ready = asyncio.Event()
+        turn = Turn(self.turns)
         with ExitStack() as held:
             held.enter_context(self.room.one(sharer(request.scope)))
             subscription = await settled(
-                self.broker.subscribe(
-                    principal_of(request), query.after, query.wanted(), _ringing(ready)
-                )
+                self.broker.subscribe(principal_of(request), query.after, query.wanted(), turn.ask)
             )
             held.callback(subscription.close)
-            return _EventStream(subscription, ready, self, held.pop_all())
+            return _EventStream(subscription, turn, self, held.pop_all())
 
 
 def _query(request: Request, worker_id: str | None) -> EventQuery:
@@ -128,32 +126,19 @@ def _query(request: Request, worker_id: str | None) -> EventQuery:
         raise wire.invalid(problem) from None
 
 
-def _ringing(ready: asyncio.Event) -> Callable[[], None]:
-    """A bell that the feed's thread may ring."""
-    loop = asyncio.get_running_loop()
-
-    def ring() -> None:
-        # The feed may ring once more while the server's loop is already closed.
-        if not loop.is_closed():
-            loop.call_soon_threadsafe(ready.set)
-
-    return ring
-
-
 class _EventStream(EventSourceResponse):
     """Ends when the reader leaves, is too slow or loses its key, and when the server stops."""
 
     def __init__(
         self,
         subscription: Subscription,
-        ready: asyncio.Event,
+        turn: Turn,
         opening: _Opening,
         held: ExitStack,
     ) -> None:
         self._subscription = subscription
         self._held = held
-        self._ready = ready
-        self._room = opening.room
+        self._turn = turn
         self._shutdown = opening.shutdown
         super().__init__(
             self._frames(),
@@ -178,22 +163,26 @@ class _EventStream(EventSourceResponse):
             self._held.close()
 
     def _stop(self, patience: asyncio.Timeout) -> None:
-        self._ready.set()
+        self._turn.take()
         patience.reschedule(asyncio.get_running_loop().time() + GRACE_SECONDS)
 
     async def _frames(self) -> AsyncIterator[bytes]:
         yield b": subscribed\n\n"
         while not self._shutdown.begun:
-            self._ready.clear()
             try:
                 notices = self._subscription.drain()
             except (errors.Unavailable, errors.NotAuthenticated):
                 return
             if notices:
-                yield b"".join(map(_frame, notices))
-                await asyncio.sleep(min(self._room.total / MOST_SENDS, GRACE_SECONDS / 2))
-            else:
-                await self._ready.wait()
+                self._turn.join()
+                yield _framed(tuple(notices))
+            await self._turn.wait()
+
+
+# Most who have their turn at a time are sent the same, and each keeps it until its next one.
+@lru_cache(maxsize=8)
+def _framed(notices: tuple[Notice, ...]) -> bytes:
+    return b"".join(map(_frame, notices))
 
 
 def _frame(notice: Notice) -> bytes:

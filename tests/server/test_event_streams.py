@@ -13,6 +13,7 @@ from typing import Any
 import httpx2
 import pytest
 
+from buildd_server import turns
 from tests.server.serving import Cast, Running, made, problem
 
 
@@ -162,6 +163,18 @@ def test_streams_end_when_the_server_stops(start: Callable[..., Running]) -> Non
     with server.client() as owner, stream(owner) as (_, events):
         server.stop()
         assert list(events) == []
+
+
+def test_a_stream_that_waits_for_its_turn_ends_well_when_the_server_stops(
+    start: Callable[..., Running], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(turns, "MOST_TURNS", 1e-6)
+    server = start(admin_key=None)
+    with server.client() as owner, stream(owner) as (_, events):
+        made(owner, "/api/workspaces", name="one")
+        assert json.loads(next(events).data)["type"] == "workspace:updated"
+        server.stop()
+        assert list(events) == []  # It would be an error to be cut off.
 
 
 def test_a_stream_ends_with_its_key(served: Running, admin: httpx2.Client) -> None:

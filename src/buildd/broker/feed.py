@@ -9,40 +9,35 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
 from functools import partial
-from typing import NamedTuple
 
 from buildd.broker.audience import Audience
+from buildd.broker.channel import Channel, Notice, Terms
 from buildd.clock import elapsed
 from buildd.errors import BuilddError, Unavailable
 from buildd.events import Event, EventType, Filter
 from buildd.store import Row, Store, Transaction
 from buildd.store.sql import events as sql
 
+__all__ = ["Feed", "Notice", "Subscription"]
+
 _PAGE = 500
-_KEEP_READY = 1000
 _LOOK_SECONDS = 1.0
 """How often listeners are looked through for keys that have expired."""
 
 log = logging.getLogger("buildd.feed")
 
 
-class Notice(NamedTuple):
-    """An event, and the same as JSON, made once for all who listen."""
-
-    event: Event
-    json: bytes
-
-
 class Subscription:
     """One listener's place in the feed.
 
-    `notify` is called from a thread of the broker's when there is something after there was nothing, so
-    whoever hears it must drain all; it must not block.
+    `notify` is called, mostly from a thread of the broker's, when there is something after there was
+    nothing, so whoever hears it must drain; it must not block.
     """
+
+    channel: Channel
 
     def __init__(
         self,
@@ -57,27 +52,33 @@ class Subscription:
         self.position = position
         """The `seq` up to which everything was handed out or passed over."""
         self.audience = audience
+        self.rouse = notify
         self._feed = feed
         self._wanted = wanted
-        self._notify = notify
-        self._ready: deque[Notice] = deque()
-        self._behind = False
-        self._paging = False
+        self._read: list[Notice] = []
+        """What was not found in its channel."""
+        self._reading = False
         self._closed = False
         self._failure: BuilddError | None = None
 
+    @property
+    def terms(self) -> Terms:
+        """What decides which events it hears."""
+        return Terms(self._wanted, self.audience.sight)
+
     def drain(self) -> list[Notice]:
-        """What has happened since the last call; never blocks.
+        """What has happened since the last call; never blocks. Of very much only the first, and it notifies.
 
         Raises what ended the subscription: `NotAuthenticated` when the key was revoked or has expired.
         """
         with self._feed.lock:
             if self._failure is not None:
                 raise self._failure
-            ready = list(self._ready)
-            self._ready.clear()
-            self._page_if_behind()
-        return ready
+            notices, self._read = self._read, []
+            if not notices and not self._reading and not self.channel.lacks(self):
+                notices = self.channel.take(self)
+            self._listen()
+        return notices
 
     def close(self) -> None:
         """Stop listening."""
@@ -87,48 +88,48 @@ class Subscription:
     def fail(self, error: BuilddError) -> None:
         """End it: the next `drain` raises."""
         self._failure = error
-        self._notify()
+        self.rouse()
 
-    def offer(self, notice: Notice) -> None:
-        """Take the next event from memory, unless still reading older ones. Called under the lock."""
-        if self._behind:
+    def tell(self, notice: Notice) -> None:
+        """Hand it something that is not in the feed."""
+        self._read.append(notice)
+        self.rouse()
+
+    def enter(self, channel: Channel) -> None:
+        """Listen there from where it stands, and forget what cannot be heard there. Called under the lock."""
+        self.channel = channel
+        self._read = [each for each in self._read if channel.terms.admit(each.event)]
+        channel.enter(self)
+        self._listen()
+
+    def _listen(self) -> None:
+        """Have it roused when there is something to drain."""
+        if self._read or self._reading or self._closed or self._failure:
             return
-        if len(self._ready) >= _KEEP_READY:
-            self._behind = True
-            return
-        self._take(notice)
+        if self.channel.lacks(self):
+            self._reading = True
+            page = self._feed.page(self.position)
+            page.add_done_callback(partial(self._paged, self._feed.position))
+        else:
+            self.channel.wait(self)
 
-    def fall_behind(self) -> None:
-        """Begin in the past."""
-        self._behind = True
-        self._page_if_behind()
-
-    def _take(self, notice: Notice) -> None:
-        self.position = max(self.position, notice.event.seq)
-        if self._wanted.admits(notice.event) and self.audience.sees(notice.event):
-            self._ready.append(notice)
-            if len(self._ready) == 1:  # Who was told of one looks for all.
-                self._notify()
-
-    def _page_if_behind(self) -> None:
-        wanting = self._behind and not self._closed and len(self._ready) < _KEEP_READY
-        if wanting and not self._paging:
-            self._paging = True
-            self._feed.page(self.position).add_done_callback(self._paged)
-
-    def _paged(self, page: Future[list[Notice]]) -> None:
+    def _paged(self, known: int, page: Future[list[Notice]]) -> None:
         with self._feed.lock:
-            self._paging = False
+            self._reading = False
             error = page.exception()
             if error is not None:
                 self.fail(error if isinstance(error, BuilddError) else BuilddError(str(error)))
                 return
             notices = page.result()
-            for notice in notices:
-                self._take(notice)
-            if len(notices) < _PAGE and self.position >= self._feed.position:
-                self._behind = False
-            self._page_if_behind()
+            if notices:
+                self.position = notices[-1].event.seq
+            if len(notices) < _PAGE:
+                # It has all that was known when it was asked for, and there may be numbers of nothing.
+                self.position = max(self.position, known)
+            self._read = [each for each in notices if self.channel.terms.admit(each.event)]
+            if self._read:
+                self.rouse()
+            self._listen()
 
 
 class Feed:
@@ -141,6 +142,7 @@ class Feed:
         self._bell = store.bell
         self._hear = hear
         self._listeners: set[Subscription] = set()
+        self._channels: dict[Terms, Channel] = {}
         self._next_look = elapsed()
         self._closed = False
         self._looked = elapsed()
@@ -169,7 +171,9 @@ class Feed:
     def drop(self, listener: Subscription) -> None:
         """Forget a listener."""
         with self.lock:
-            self._listeners.discard(listener)
+            if listener in self._listeners:
+                self._listeners.remove(listener)
+                self._leave(listener)
 
     def recheck(self, concerned: Callable[[Subscription], bool]) -> None:
         """Ask for some listeners whether they still may listen, and end those that may not."""
@@ -196,13 +200,32 @@ class Feed:
         first_kept = oldest.seq if oldest is not None and oldest.seq is not None else last + 1
         start = last if after is None else min(after, last)
         listener = Subscription(self, max(start, first_kept - 1), wanted, audience, notify)
+        if after is not None and 0 < after < first_kept - 1:
+            listener.tell(_reset(tx, first_kept - 1))
         with self.lock:
-            if after is not None and 0 < after < first_kept - 1:
-                listener._take(_reset(tx, first_kept - 1))  # noqa: SLF001 - one file, one secret
             self._listeners.add(listener)
-            if listener.position < self.position:
-                listener.fall_behind()
+            self._enter(listener)
+            audience.heed = partial(self._move, listener)
         return listener
+
+    def _move(self, listener: Subscription) -> None:
+        """Have it hear what it may see by now, of what it has not drained yet too."""
+        with self.lock:
+            if listener in self._listeners:
+                self._leave(listener)
+                self._enter(listener)
+
+    def _enter(self, listener: Subscription) -> None:
+        terms = listener.terms
+        if terms not in self._channels:
+            self._channels[terms] = Channel(terms, self.position)
+        listener.enter(self._channels[terms])
+
+    def _leave(self, listener: Subscription) -> None:
+        channel = listener.channel
+        channel.leave(listener)
+        if channel.empty:
+            del self._channels[channel.terms]
 
     def _run(self) -> None:
         while not self._closed:
@@ -226,11 +249,9 @@ class Feed:
     def _advance(self) -> bool:
         notices = self.page(self.position).result()
         with self.lock:
-            for notice in notices:
-                self.position = notice.event.seq
-                for listener in self._listeners:
-                    if notice.event.seq > listener.position:
-                        listener.offer(notice)
+            self.position = notices[-1].event.seq if notices else self.position
+            for channel in self._channels.values():
+                channel.hear(notices, self.position)
         for notice in notices:
             self._hear(notice.event)
         self._looked = elapsed()
