@@ -9,12 +9,13 @@ import secrets
 import zlib
 from enum import StrEnum
 
-from uuid_utils import uuid7
-
 # Lower-case only: every database collation sorts these as Python does, and a branch may carry them.
 _BASE32 = "0123456789abcdefghjkmnpqrstvwxyz"
 _BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _ID_LENGTH = 26  # 128 bits in base 32
+_PAIRS = [first + second for first in _BASE32 for second in _BASE32]
+_SHIFTS = range(5 * (_ID_LENGTH - 2), -1, -10)
+_AS_PYTHON = str.maketrans(_BASE32, "0123456789abcdefghijklmnopqrstuv")
 _SECRET_LENGTH = 30  # about 178 bits
 _CHECK_LENGTH = 6
 
@@ -57,10 +58,12 @@ def new_id(kind: Kind, *, after: str | None = None) -> str:
 
     It sorts behind `after`, even if that was made by a machine whose clock is ahead of this one's.
     """
-    number = uuid7().int
+    import uuid_utils  # most programs make no ids
+
+    number = uuid_utils.uuid7().int
     if after is not None:
         number = max(number, _number(after.rpartition("_")[2]) + 1)
-    return f"{kind.value}_{_digits(number, _BASE32, _ID_LENGTH)}"
+    return f"{kind.value}_{_base32(number)}"
 
 
 def new_secret(kind: Secret) -> str:
@@ -101,11 +104,13 @@ def _digits(number: int, alphabet: str, length: int) -> str:
     return "".join(reversed(out))
 
 
+def _base32(number: int) -> str:
+    """Two digits at a time: whatever happens has an id, each line that an agent says too."""
+    return "".join([_PAIRS[number >> shift & 1023] for shift in _SHIFTS])
+
+
 def _number(digits: str) -> int:
-    number = 0
-    for digit in digits:
-        number = number * len(_BASE32) + _BASE32.index(digit)
-    return number
+    return int(digits.translate(_AS_PYTHON), 32)
 
 
 _SECRET = re.compile(

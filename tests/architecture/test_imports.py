@@ -40,22 +40,50 @@ PUBLIC = """
     HookMessage HookType InternalError Invalid Key Launch LaunchStatus Lease LeaseLost Leftover
     Malformed Message NewAccount NewHook NewKey NewLease NotAuthenticated NotClaimable NotConfigured
     NotFound Order OutcomeUnknown Pool PoolCheck PoolWhy PreconditionFailed PullRequest QuestionType
-    RateLimited Reason ReasonCode Refusal Reported Role RunnerPreference Schedule Scope Selection Source
-    SourceSecret Spend Task TaskCounts TaskStatus TooLarge Trust Unavailable Unreachable WaitingFor Why Worker
-    WorkerStatus Workspace WrongState __version__ agent connect connect_async etag_of
+    RateLimited Reason ReasonCode Refusal Reported Role RunnerPreference Said Schedule Scope Selection
+    Source SourceSecret Spend Task TaskCounts TaskStatus TooLarge Trust Unavailable Unreachable WaitingFor Why
+    Worker WorkerStatus Workspace WrongState __version__ agent connect connect_async etag_of
 """
 
 
-def loaded_by(statement: str) -> set[str]:
-    """The top-level modules that a fresh interpreter holds after a statement."""
-    program = f"{statement}\nimport json, sys\nprint(json.dumps(sorted(sys.modules)))"
+WAITING = """
+from buildd import plugins
+from buildd.agent import serve_async
+from buildd.cli import _board, agent
+from buildd.client import connect_async
+from buildd.ids import secret_kind
+
+connect_async("http://127.0.0.1:1", api_key="k")
+plugins.load().executors.make("command", {"command": "true"})
+"""
+"""What an agent does before it first asks its server for anything."""
+
+BUILT = """
+from pydantic import BaseModel
+
+def tree(cls):
+    return {cls}.union(*map(tree, type.__subclasses__(cls)))
+
+names = [each.__qualname__ for each in tree(BaseModel) if each.__pydantic_complete__]
+"""
+
+
+def named_by(program: str) -> set[str]:
+    """What a program in a fresh interpreter leaves in `names`."""
+    before, after = f"import sys\nsys.path[:0] = {sys.path!r}", "print(json.dumps(list(names)))"
     ran = subprocess.run(
-        [sys.executable, "-I", "-c", f"import sys\nsys.path[:0] = {sys.path!r}\n{program}"],
+        [sys.executable, "-I", "-c", f"{before}\n{program}\nimport json\n{after}"],
         capture_output=True,
         text=True,
         check=True,
     )
-    return {name.partition(".")[0] for name in json.loads(ran.stdout)}
+    return set(json.loads(ran.stdout))
+
+
+def loaded_by(statement: str) -> set[str]:
+    """The top-level modules that a fresh interpreter holds after a statement."""
+    loaded = named_by(f"{statement}\nnames = list(sys.modules)")
+    return {name.partition(".")[0] for name in loaded}
 
 
 def test_importing_buildd_loads_nothing_heavy() -> None:
@@ -66,6 +94,16 @@ def test_a_client_of_a_server_loads_no_database_and_no_server() -> None:
     unneeded = HEAVY - {"anyio", "httpx2", "click", "rich", "pydantic"}
     # Importing httpx2 brings its own command line's libraries where they are installed.
     assert loaded_by("import buildd; buildd.connect('http://127.0.0.1:1')") & unneeded == set()
+
+
+def test_an_agent_that_waits_holds_nothing_that_only_work_needs() -> None:
+    needed = {"anyio", "asyncio", "click", "httpx2", "pluggy", "pydantic", "rich"}
+    unneeded = (HEAVY - needed) | {"tomllib", "uuid_utils"}
+    assert loaded_by(WAITING) & unneeded == set()
+
+
+def test_an_agent_that_waits_has_built_no_model() -> None:
+    assert named_by(WAITING + BUILT) == set()
 
 
 @pytest.mark.parametrize("part", ["locks", "options", "process", "scratch"])

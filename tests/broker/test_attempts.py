@@ -113,6 +113,7 @@ def test_another_attempts_worker_does_not_exist(house: House) -> None:
         ops.ReleaseTask(id=mine.task_id),
         ops.CreateArtifact(worker_id=mine.id, type="diff"),
         ops.CreateMessage(worker_id=mine.id, content="x"),
+        ops.CreateMessages(worker_id=mine.id, messages=[ops.BatchedMessage(content="x")]),
         ops.ListMessages(worker_id=mine.id),
     ]
     for operation in foreign:
@@ -305,6 +306,7 @@ def test_a_stale_lease_is_told_by_class_not_by_accident(house: House) -> None:
     calls: list[Operation[object]] = [
         ops.CreateArtifact(worker_id=claimed.id, type="diff"),
         ops.CreateMessage(worker_id=claimed.id, content="x"),
+        ops.CreateMessages(worker_id=claimed.id, messages=[ops.BatchedMessage(content="x")]),
         ops.Heartbeat(id=claimed.id),
         ops.PauseWorker(id=claimed.id),
         ops.GetWorker(id=claimed.id),

@@ -43,6 +43,7 @@ UNRECORDED = {
     ops.Heartbeat: "a sign of life, some each minute; what it reports, the events tell",
     ops.AskWorker: "said by an attempt: the events tell it, and the answer is on record",
     ops.CreateArtifact: "shown by an attempt: the events tell it",
+    ops.CreateMessages: "said by an attempt: the events tell it",
     ops.UploadArtifact: "shown by an attempt: the events tell it",
     ops.ReportWorkers: "its reports are on record one by one, each under its own lease",
 }
@@ -207,6 +208,9 @@ def _work(do: Register) -> None:
     do(ops.AnswerWorker(id=worker.id, content="!"))
     said = do.silently(ops.CreateMessage(worker_id=worker.id, content="so"), lease)
     do.silently(ops.UploadAttachment(message_id=said.id), lease)
+    do.silently(
+        ops.CreateMessages(worker_id=worker.id, messages=[ops.BatchedMessage(content="so")]), lease
+    )
     do(ops.UploadAttachment(message_id=do(ops.CreateMessage(worker_id=worker.id, content="?")).id))
     do.silently(ops.UploadArtifact(worker_id=worker.id), lease)
     shown = do.silently(ops.CreateArtifact(worker_id=worker.id, type="summary", content="s"), lease)

@@ -148,6 +148,13 @@ def _say(counted: Counted) -> Cost:
     return counted.cost(ops.CreateMessage(worker_id=claimed.id, content="so far"), lease)
 
 
+def _say_a_hundred(counted: Counted) -> Cost:
+    claimed, lease = counted.running()
+    messages = [ops.BatchedMessage(content="so far")] * 100
+    said = ops.CreateMessages(worker_id=claimed.id, messages=messages, idempotency_key="said")
+    return counted.cost(said, lease)
+
+
 COSTS: dict[str, tuple[Callable[[Counted], Cost], Cost]] = {
     "create a task": (_create, Cost(9, 6, 650)),
     "create 50 tasks": (_create_fifty, Cost(9, 6, 33_000)),
@@ -160,6 +167,7 @@ COSTS: dict[str, tuple[Callable[[Counted], Cost], Cost]] = {
     "heartbeat with a cost": (_beat_with_cost, Cost(17, 11, 120)),
     "complete": (_complete, Cost(14, 9, 700)),
     "say something": (_say, Cost(6, 5, 270)),
+    "say 100 things": (_say_a_hundred, Cost(9, 6, 4_100)),
 }
 
 

@@ -66,6 +66,12 @@ def _message(hand: Hand) -> None:
     hand.do(ops.CreateMessage(worker_id=_id(hand, "a"), content="Done"), "a.lease")
 
 
+def _messages(hand: Hand) -> None:
+    messages = [ops.BatchedMessage(content=f"line {n}") for n in range(3)]
+    said = ops.CreateMessages(worker_id=_id(hand, "a"), messages=messages, idempotency_key="m")
+    hand.do(said, "a.lease")
+
+
 def _drain(hand: Hand) -> None:
     hand.do(ops.ReleaseTask(id=hand.book["a"], reason="drain"), "a.lease")
 
@@ -305,6 +311,9 @@ SCENARIOS: dict[str, Scenario] = {
     ),
     "artifacts, comments and messages": Scenario(
         (Hand.house, lambda h: h.running("a")), (_artifact, _comment, _message)
+    ),
+    "say many things with a key": Scenario(
+        (Hand.house, lambda h: h.running("a")), (_messages,), repeatable=True
     ),
     "accounts, keys and grants": Scenario(
         (Hand.house, lambda h: h.task("a")), (_mint, _grant, _limit, _revoke_grant, _revoke_key)

@@ -23,14 +23,24 @@ def redacting(client: AsyncClient, redactor: Redactor) -> AsyncClient:
 
 
 def redacted(operation: Op, redactor: Redactor) -> Op:
-    """The operation without secrets in its fields."""
+    """The operation without secrets in its fields, and in those of what it consists of."""
     clean = {
-        name: redactor.redact_json(value)
+        name: _clean(value, redactor)
         for name, value in operation
         if name in operation.model_fields_set
     }
     changed = {name: value for name, value in clean.items() if value != getattr(operation, name)}
     return operation.model_copy(update=changed) if changed else operation
+
+
+def _clean(value: object, redactor: Redactor) -> object:
+    match value:
+        case BaseModel():
+            return redacted(value, redactor)
+        case list():
+            return [_clean(each, redactor) for each in value]
+        case _:
+            return redactor.redact_json(value)
 
 
 class RedactingTransport:

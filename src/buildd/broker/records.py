@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from buildd import operations as ops
 from buildd.broker import fence
 from buildd.broker._context import EVENT_TEXT_LIMIT, Context, check_match, handles, jsonable, model
 from buildd.broker._policy import own
+from buildd.broker.idempotency import once
 from buildd.errors import Forbidden, NotFound
 from buildd.events import EventType
 from buildd.ids import Kind, new_id
-from buildd.models import Artifact, Attachment, Comment, Message, Role, Selection
+from buildd.models import Artifact, Attachment, Comment, Message, Role, Said, Selection
 from buildd.states import LIVE, WorkerStatus
 from buildd.store import Row
 from buildd.store.sql import records as sql
 from buildd.store.sql import workers as sql_workers
 
 NO_FILE: Mapping[str, Any] = dict.fromkeys(("filename", "mime_type", "size", "digest"))
-_SPOKEN = ("tool_name", "tool_input", "tool_output", "cost_usd")
+_SAID = ("content", "tool_name", "tool_input", "tool_output", "cost_usd")
+_UNSAID: Mapping[str, Any] = dict.fromkeys((*_SAID, "answers"))
 
 
 @handles(ops.CreateArtifact)
@@ -80,7 +82,7 @@ def create_comment(ctx: Context, op: ops.CreateComment) -> Comment:
     if WorkerStatus(worker.status) in LIVE:
         about = artifact.title or artifact.type
         said = f"Comment on {about}: {_quoted(op.selection)}{op.content}"
-        say(ctx, worker, Role.USER, said, to_agent=True)
+        say(ctx, worker, Role.USER, said)
     return Comment.model_validate(row)
 
 
@@ -117,10 +119,21 @@ def create_message(ctx: Context, op: ops.CreateMessage) -> Message:
         if op.role not in {None, Role.USER, Role.SYSTEM}:
             raise Forbidden("a person speaks as user or system")
         worker = fence.lock_worker(ctx, op.worker_id)
-        return say(ctx, worker, op.role or Role.USER, op.content, to_agent=True)
+        return say(ctx, worker, op.role or Role.USER, op.content)
+    [row] = _write(ctx, fence.under_lease(ctx, op.worker_id), [_by_agent(op)])
+    return Message.model_validate(row)
+
+
+@handles(ops.CreateMessages)
+def create_messages(ctx: Context, op: ops.CreateMessages) -> list[Said]:
+    """Said by the agent, in this order."""
     worker = fence.under_lease(ctx, op.worker_id)
-    spoken = {name: getattr(op, name) for name in _SPOKEN}
-    return say(ctx, worker, op.role or Role.ASSISTANT, op.content, to_agent=False, **spoken)
+
+    def write() -> list[Said]:
+        rows = _write(ctx, worker, map(_by_agent, op.messages))
+        return [Said(id=row["id"]) for row in rows]
+
+    return once(ctx, op, write)
 
 
 @handles(ops.ListMessages)
@@ -132,34 +145,40 @@ def list_messages(ctx: Context, op: ops.ListMessages) -> list[Message]:
 
 
 def say(
-    ctx: Context, worker: Row, role: Role, content: str, *, to_agent: bool, **spoken: Any
+    ctx: Context, worker: Row, role: Role, content: str, *, answers: str | None = None
 ) -> Message:
-    """Write a message down and tell the feed. What is said to an agent needs its worker locked."""
-    last = ctx.tx.first(sql.LAST_TO_AGENT, worker=worker.id) if to_agent else None
-    row = {
-        # An agent asks for what comes after the last one it knows: ids must not overtake each other.
-        "id": new_id(Kind.MESSAGE, after=last.id if last else None),
-        "worker_id": worker.id,
-        "role": role.value,
-        "to_agent": to_agent,
-        "content": content,
-        "tool_name": None,
-        "tool_input": None,
-        "tool_output": None,
-        "cost_usd": None,
-        "answers": None,
-        "created_at": ctx.tx.now,
-        **spoken,
-    }
-    ctx.tx.run(sql.INSERT_MESSAGE, **row)
-    ctx.emit_worker(
-        EventType.WORKER_MESSAGE,
-        worker,
-        messageId=row["id"],
-        role=role.value,
-        content=content[:EVENT_TEXT_LIMIT],
-    )
+    """Tell the agent something. Its worker must be locked."""
+    last = ctx.tx.first(sql.LAST_TO_AGENT, worker=worker.id)
+    told = {"role": role.value, "to_agent": True, "content": content, "answers": answers}
+    # An agent asks for what comes after the last one it knows: ids must not overtake each other.
+    [row] = _write(ctx, worker, [told], after=last.id if last else None)
     return Message.model_validate(row)
+
+
+def _by_agent(new: ops.NewMessage) -> dict[str, Any]:
+    said = {name: getattr(new, name) for name in _SAID}
+    return {**said, "role": (new.role or Role.ASSISTANT).value, "to_agent": False}
+
+
+def _write(
+    ctx: Context, worker: Row, messages: Iterable[Mapping[str, Any]], *, after: str | None = None
+) -> list[dict[str, Any]]:
+    """Write messages down in their order, and tell the feed of each."""
+    rows = []
+    for each in messages:
+        after = new_id(Kind.MESSAGE, after=after)
+        made = {"id": after, "worker_id": worker.id, "created_at": ctx.tx.now}
+        rows.append({**_UNSAID, **each, **made})
+    ctx.tx.run_many(sql.INSERT_MESSAGE, rows)
+    for row in rows:
+        ctx.emit_worker(
+            EventType.WORKER_MESSAGE,
+            worker,
+            messageId=row["id"],
+            role=row["role"],
+            content=row["content"][:EVENT_TEXT_LIMIT],
+        )
+    return rows
 
 
 def messages_to_agent(ctx: Context, worker_id: str, after: str | None) -> list[Message]:

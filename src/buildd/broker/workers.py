@@ -115,7 +115,7 @@ def answer_worker(ctx: Context, op: ops.AnswerWorker) -> Worker:
     limit = attempts.deadline(ctx, task)
     answered = attempts.move(ctx, worker, WorkerVerb.ANSWER, limit=limit)
     question = worker.waiting_for["prompt"]
-    say(ctx, answered, Role.USER, op.content, to_agent=True, answers=question)
+    say(ctx, answered, Role.USER, op.content, answers=question)
     return model(Worker, answered)
 
 

@@ -242,6 +242,7 @@ class AsyncMessages(AsyncResource):
     """What was said during attempts."""
 
     create = AsyncVerb(ops.CreateMessage)
+    create_many = AsyncVerb(ops.CreateMessages)
     list = AsyncVerb(ops.ListMessages)
 
     attach = AsyncUploading(ops.UploadAttachment)

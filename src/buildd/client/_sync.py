@@ -240,6 +240,7 @@ class Messages(Resource):
     """What was said during attempts."""
 
     create = Verb(ops.CreateMessage)
+    create_many = Verb(ops.CreateMessages)
     list = Verb(ops.ListMessages)
 
     attach = Uploading(ops.UploadAttachment)

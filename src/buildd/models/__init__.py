@@ -18,6 +18,7 @@ from buildd.models.records import (
     Message,
     PullRequest,
     Role,
+    Said,
     Selection,
 )
 from buildd.models.schedules import Schedule
@@ -82,6 +83,7 @@ __all__ = [
     "Refusal",
     "Reported",
     "Role",
+    "Said",
     "Schedule",
     "Selection",
     "Source",

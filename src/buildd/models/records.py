@@ -135,3 +135,9 @@ class Message(Model):
     """The question that this is a person's answer to; None for all else that is said."""
     attachments: list[Attachment] = []
     created_at: Time
+
+
+class Said(Model):
+    """One of many messages that were said at once: what its speaker does not know yet."""
+
+    id: Id

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+from pydantic import BaseModel, Field
+
 from buildd.models import (
     Artifact,
     ArtifactType,
@@ -9,11 +13,14 @@ from buildd.models import (
     Message,
     PullRequest,
     Role,
+    Said,
     Selection,
 )
 from buildd.models._model import Flag, Id, Json, JsonAny, LongText, Name, Prompt, Title, Usd
 from buildd.operations._operation import Access, Operation, Patch, create, get, patch, post
 from buildd.operations._paging import Paged
+
+MAX_MESSAGES = 100
 
 
 class CreateArtifact(Operation[Artifact]):
@@ -88,18 +95,39 @@ class UpdateComment(Patch[Comment]):
     resolved: Flag = False
 
 
-class CreateMessage(Operation[Message]):
-    """Say something: an agent about its work, or a person to the agent (then the role is `user`)."""
+class NewMessage(BaseModel, defer_build=True):
+    """What a message is made of."""
 
-    http = create("/api/workers/{worker_id}/messages")
-    access = Access.MEMBER_OR_LEASE
-    worker_id: Id
     content: LongText
     role: Role | None = None
     tool_name: Name | None = None
     tool_input: JsonAny = None
     tool_output: JsonAny = None
     cost_usd: Usd | None = None
+
+
+class CreateMessage(NewMessage, Operation[Message]):
+    """Say something: an agent about its work, or a person to the agent (then the role is `user`)."""
+
+    http = create("/api/workers/{worker_id}/messages")
+    access = Access.MEMBER_OR_LEASE
+    worker_id: Id
+
+
+class BatchedMessage(NewMessage):
+    """One message of a batch."""
+
+    model_config = Operation.model_config
+
+
+class CreateMessages(Operation[list[Said]]):
+    """Say many things about one's work, in their order: all of them or, if one is refused, none."""
+
+    http = create("/api/workers/{worker_id}/messages/batch", idempotent=True)
+    access = Access.LEASE
+    worker_id: Id
+    messages: Annotated[list[BatchedMessage], Field(min_length=1, max_length=MAX_MESSAGES)]
+    idempotency_key: Name | None = None
 
 
 class ListMessages(Paged, Operation[list[Message]]):

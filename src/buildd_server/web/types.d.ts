@@ -112,6 +112,16 @@ export interface BatchedFailure {
   verb: "fail";
 }
 
+/** One message of a batch. */
+export interface BatchedMessage {
+  content: string;
+  role?: Role | null;
+  toolName?: string | null;
+  toolInput?: JsonValue;
+  toolOutput?: JsonValue;
+  costUsd?: number | null;
+}
+
 /** `heartbeat` in a batch. */
 export interface BatchedSign {
   token: string;
@@ -517,6 +527,11 @@ export type Role = "user" | "assistant" | "system" | "tool";
 
 /** Which type of account a task is for. */
 export type RunnerPreference = "any" | "user" | "service" | "action";
+
+/** One of many messages that were said at once: what its speaker does not know yet. */
+export interface Said {
+  id: string;
+}
 
 /** A task's template, and the times at which to make one of it. */
 export interface Schedule {

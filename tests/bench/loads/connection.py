@@ -79,13 +79,13 @@ class Connection(asyncio.Protocol):
             self._answer.set_exception(exc or ConnectionError("the server has hung up"))
 
 
-def post(path: str, key: str, body: Any) -> bytes:
+def post(path: str, key: str, body: Any, *headers: bytes) -> bytes:
     """A request, ready to be sent."""
-    content = to_json(body)
+    content, more = to_json(body), b"".join(b"%b\r\n" % each for each in headers)
     return (
-        b"POST %b HTTP/1.1\r\nhost: 127.0.0.1\r\nauthorization: Bearer %b\r\n"
+        b"POST %b HTTP/1.1\r\nhost: 127.0.0.1\r\nauthorization: Bearer %b\r\n%b"
         b"content-type: application/json\r\ncontent-length: %d\r\n\r\n%b"
-        % (path.encode(), key.encode(), len(content), content)
+        % (path.encode(), key.encode(), more, len(content), content)
     )
 
 

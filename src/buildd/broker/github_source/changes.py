@@ -134,7 +134,7 @@ def _hear(inbox: Inbox, failure: _Failure) -> Heard:
     if not first_time(inbox.ctx, inbox.source.id, f"ci {worker.task_id} {failure.sha}"):
         return Heard("that commit's failure is known")
     if WorkerStatus(worker.status) in LIVE:
-        say(inbox.ctx, worker, Role.USER, "\n".join(_told(failure)), to_agent=True)
+        say(inbox.ctx, worker, Role.USER, "\n".join(_told(failure)))
         return Heard("told", worker.id)
     return _follow_up(inbox, worker, failure)
 

@@ -36,7 +36,7 @@ def pass_on(inbox: Inbox, payload: CommentPayload) -> Heard:
     if waits and command.strip() == ANSWER and answer.strip():
         workers.answer_worker(inbox.ctx, ops.AnswerWorker(id=worker.id, content=answer.strip()))
         return Heard("answered", worker.id)
-    say(inbox.ctx, worker, Role.USER, _told(comment), to_agent=True)
+    say(inbox.ctx, worker, Role.USER, _told(comment))
     return Heard("told", worker.id)
 
 

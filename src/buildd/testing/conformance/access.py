@@ -179,6 +179,9 @@ CALLS: dict[type[Operation[Any]], Call] = {
     ops.ListComments: lambda it: ops.ListComments(artifact_id=it.artifact),
     ops.UpdateComment: lambda it: ops.UpdateComment(id=it.comment, resolved=True),
     ops.CreateMessage: lambda it: ops.CreateMessage(worker_id=it.worker, content="Hello."),
+    ops.CreateMessages: lambda it: ops.CreateMessages(
+        worker_id=it.worker, messages=[ops.BatchedMessage(content="Hello.")]
+    ),
     ops.ListMessages: lambda it: ops.ListMessages(worker_id=it.worker),
 }
 """Each operation as it would be sent about those things."""

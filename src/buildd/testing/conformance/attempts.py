@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from functools import partial
+from typing import Any
 
 import pytest
 
 from buildd.budget import ZERO
 from buildd.errors import Forbidden, Invalid, LeaseLost, NotFound, WrongState
 from buildd.models import ArtifactType, Order, QuestionType, Role, Selection
+from buildd.operations.records import BatchedMessage
 from buildd.operations.workers import (
     BatchedFailure,
     BatchedSign,
@@ -248,6 +251,20 @@ class AttemptSuite(StageSuite):
         lease.workers.complete(id=claimed.id)
         with pytest.raises(LeaseLost):
             lease.messages.create(worker_id=claimed.id, content="And another thing")
+
+    def test_many_things_are_said_at_once(self, stage: Stage) -> None:
+        """In their order, once under a key, and all of them or none."""
+        claimed, lease = stage.running()
+        lines = [BatchedMessage(content=f"line {n}") for n in range(100)]
+        say = partial(lease.messages.create_many, worker_id=claimed.id)
+        made = say(messages=lines, idempotency_key="all")
+        assert say(messages=lines, idempotency_key="all") == made
+        bad: Any = [{"content": "good"}, {"content": "bad", "toolName": ""}]
+        with pytest.raises(Invalid, match=r"^messages\.1\.toolName: "):
+            say(messages=bad)
+        heard = stage.bd.messages.list(worker_id=claimed.id, limit=200)[::-1]
+        assert [message.content for message in heard] == [line.content for line in lines]
+        assert [message.id for message in heard] == [each.id for each in made]
 
     def test_workers_are_listed_and_filtered(self, stage: Stage) -> None:
         """Newest first."""
