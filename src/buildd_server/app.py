@@ -55,19 +55,19 @@ def create_app(
     ]
     api = Router(
         [
+            *operation_routes(broker, shutdown),
             *session_routes(broker, gate),
             *event_routes(broker, shutdown),
             *file_routes(broker),
-            *operation_routes(broker, shutdown),
         ]
     )
     app = Starlette(
         routes=[
-            *dashboard_routes(),
-            *health_routes(broker, metrics, shutdown),
             *opened,
             Mount(PREFIX, Authenticated(api, gate.principal)),
             Route(MCP, Authenticated(McpEndpoint(broker, shutdown), gate.key_holder)),
+            *health_routes(broker, metrics, shutdown),
+            *dashboard_routes(),
         ],
         middleware=[
             Middleware(Arriving, settings.trusted_proxies),
