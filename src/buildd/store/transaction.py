@@ -27,9 +27,11 @@ class _Answer:
         self._cursor = cursor
         self._at_once = at_once
         self._rows: list[Any] | None = None
+        self.sent = False
 
     def execute(self, text: str, bound: Any) -> None:
         self._cursor.execute(text, bound)
+        self.sent = True
         if self._at_once:
             self._rows = self._cursor.fetchall()
 
@@ -82,7 +84,8 @@ class Transaction:
         compiled = self._send(answer.execute, statement, parameters)
 
         def rows() -> list[Row]:
-            self.flush()
+            if not answer.sent:
+                self.flush()
             return compiled.read(answer.rows())
 
         return rows
