@@ -63,6 +63,7 @@ def create_app(
     )
     app = Starlette(
         routes=[
+            # The API before the pages, which are asked for less often.
             *opened,
             Mount(PREFIX, Authenticated(api, gate.principal)),
             Route(MCP, Authenticated(McpEndpoint(broker, shutdown), gate.key_holder)),

@@ -19,10 +19,12 @@ def lock_worker(ctx: Context, worker_id: str) -> Row:
 
 
 def lock_with_task(ctx: Context, worker_id: str) -> tuple[Row, Row]:
-    """The attempt whose lease the caller has or had, and its task."""
+    """The attempt whose lease the caller has or had, and its task, which the lease names too."""
     locked = _ask_for_worker(ctx, worker_id)
-    [task] = ctx.tx.all(sql_tasks.LOCK_TASK, id=ctx.principal.task_id, viewer=None)
-    return locked(), task
+    tasks = ctx.tx.ask(sql_tasks.LOCK_TASK, id=ctx.principal.task_id, viewer=None)
+    worker = locked()  # Without its worker, the task may be gone too.
+    [task] = tasks()
+    return worker, task
 
 
 def _ask_for_worker(ctx: Context, worker_id: str) -> Callable[[], Row]:

@@ -84,6 +84,7 @@ def heartbeat(ctx: Context, op: ops.Heartbeat) -> Beat | Refused:
     if worker.cost_usd > known.cost_usd:
         renewed = limits.ask_if_over(ctx, renewed)
     if op.status is not None and WORKER.allows(WorkerVerb.RUN, WorkerStatus(worker.status)):
+        # What it returns knows less than `renewed`, which is a row of `LOCK_BEATING`.
         attempts.run_task(ctx, attempts.move(ctx, renewed, WorkerVerb.RUN))
     return _beat(ctx, renewed, op, limits.orders(ctx, renewed))
 

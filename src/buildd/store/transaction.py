@@ -79,7 +79,10 @@ class Transaction:
         return self._clock.now() if self._clock else self._database.now(self._connection)
 
     def ask(self, statement: Statement, **parameters: Any) -> Callable[[], list[Row]]:
-        """Send a statement; its rows are there when they are called for."""
+        """Send a statement; its rows are there when they are called for.
+
+        Rows that are there by then send nothing else, so a later statement fails when it is sent.
+        """
         answer = _Answer(self._connection.cursor(), at_once=not self._database.distant)
         compiled = self._send(answer.execute, statement, parameters)
 
