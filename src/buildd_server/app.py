@@ -55,19 +55,20 @@ def create_app(
     ]
     api = Router(
         [
+            *operation_routes(broker, shutdown),
             *session_routes(broker, gate),
             *event_routes(broker, shutdown),
             *file_routes(broker),
-            *operation_routes(broker, shutdown),
         ]
     )
     app = Starlette(
         routes=[
-            *dashboard_routes(),
-            *health_routes(broker, metrics, shutdown),
+            # The API before the pages, which are asked for less often.
             *opened,
             Mount(PREFIX, Authenticated(api, gate.principal)),
             Route(MCP, Authenticated(McpEndpoint(broker, shutdown), gate.key_holder)),
+            *health_routes(broker, metrics, shutdown),
+            *dashboard_routes(),
         ],
         middleware=[
             Middleware(Arriving, settings.trusted_proxies),

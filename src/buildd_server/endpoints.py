@@ -24,6 +24,8 @@ from buildd_server.ratelimit import Room, sharer
 from buildd_server.waiting import Shutdown, settled, settled_while_wanted
 
 PREFIX = "/api"
+AGENTS = f"{PREFIX}/workers"
+"""Below this is what agents ask for all the time."""
 JSON_HEADERS = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
 HOMES: dict[str, str] = {
     Kind.ACCOUNT: "/api/accounts",
@@ -43,12 +45,16 @@ Verbs = Mapping[str, type[Operation[Any]]]
 
 
 def operation_routes(broker: Broker, shutdown: Shutdown) -> Iterator[Route]:
-    """A route for each path of the table, below the API's prefix; literal paths come first."""
+    """A route for each path of the table, below the API's prefix.
+
+    They are tried one after the other: literal paths come before others, and what agents ask for first,
+    who send most of all requests.
+    """
     room = Room(CLAIMS, CLAIMS_OF_ONE, "waiting claims")
     paths: dict[str, dict[str, type[Operation[Any]]]] = {}
     for operation in OPERATIONS:
         paths.setdefault(operation.http.path, {})[operation.http.method.value] = operation
-    for path in sorted(paths, key=lambda path: path.count("{")):
+    for path in sorted(paths, key=lambda path: (not path.startswith(AGENTS), path.count("{"))):
         endpoint = _Endpoint(paths[path], broker, shutdown, room)
         yield Route(path.removeprefix(PREFIX), endpoint.answer, methods=list(paths[path]))
 

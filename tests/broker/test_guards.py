@@ -59,6 +59,16 @@ def test_another_result_of_an_ended_attempt_is_refused(house: House) -> None:
     assert house.see(task).result == {"n": 1}
 
 
+def test_a_result_that_comes_again_when_its_task_is_gone_is_not_found(house: House) -> None:
+    task = house.task()
+    claimed, lease = house.running(house.account())
+    report = ops.CompleteWorker(id=claimed.id)
+    house.broker.execute(report, lease)
+    house.admin(ops.DeleteTask(id=task.id))
+    with pytest.raises(NotFound):
+        house.broker.execute(report, lease)
+
+
 @pytest.mark.parametrize("owner", ["account", "workspace"])
 def test_resuming_passes_no_limit_of_slots(house: House, owner: str) -> None:
     limit = {"max_concurrent_workers": 1}

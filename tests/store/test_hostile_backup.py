@@ -231,6 +231,11 @@ def test_rows_that_are_none(whole: Members, room: Path, data: st.DataObject) -> 
     assert said
 
 
+def test_a_value_that_its_column_cannot_have(whole: Members, room: Path) -> None:
+    said = restored(room, packed({**whole, "tables/task_dependency.jsonl": b'[null, null, "x"]\n'}))
+    assert "damaged at a row of task_dependency" in said
+
+
 @settings(
     max_examples=1000 if LONG else 20,
     deadline=None,

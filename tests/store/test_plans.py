@@ -50,10 +50,12 @@ HOT: dict[str, tuple[Statement, dict[str, Any]]] = {
         workers.RENEW,
         {**_WORKER, "until": _NOW, "progress": 1, "turns": 1, "session_id": None},
     ),
+    "lock a worker that beats": (workers.LOCK_BEATING, {"id": "wrk_1", "after": None}),
     "read what was said to an agent": (
         records.MESSAGES_TO_AGENT,
         {"worker": "wrk_1", "after": None, "limit": 100},
     ),
+    "find the last thing said to an agent": (records.LAST_TO_AGENT, {"worker": "wrk_1"}),
     "find the children": (tasks.CHILDREN, {"parent": "task_1"}),
     "find leases that have expired": (workers.EXPIRED, {"now": _NOW}),
     "find what is overdue": (workers.OVERDUE, {"now": _NOW}),

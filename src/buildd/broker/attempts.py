@@ -66,16 +66,26 @@ class Comeback:
 
 def move(ctx: Context, worker: Row, verb: WorkerVerb, **values: Any) -> Row:
     """Take one step of the worker's machine. Raises `WrongState` if it does not apply."""
+    return ask_to_move(ctx, worker, verb, **values)()
+
+
+def ask_to_move(ctx: Context, worker: Row, verb: WorkerVerb, **values: Any) -> Callable[[], Row]:
+    """The same, which is done and told when what comes back is called."""
     if not WORKER.allows(verb, WorkerStatus(worker.status)):
         raise _wrong(verb, "worker", worker)
     asked = ctx.tx.ask(sql.MOVE_WORKER[verb], of=worker.id, now=ctx.tx.now, **values)
-    data = {"previousStatus": worker.status}
+    freed: Callable[[], dict[str, bool]] = dict
     if WORKER.step(verb).target not in LIVE:
-        data |= stand_down(ctx, worker, done=verb is WorkerVerb.COMPLETE)
-    for moved in asked():
-        ctx.emit_worker(EventType.WORKER_STATUS, moved, status=moved.status, **data)
-        return moved
-    raise _wrong(verb, "worker", worker)
+        freed = stand_down(ctx, worker, done=verb is WorkerVerb.COMPLETE)
+
+    def moved() -> Row:
+        data = {"previousStatus": worker.status, **freed()}
+        for row in asked():
+            ctx.emit_worker(EventType.WORKER_STATUS, row, status=row.status, **data)
+            return row
+        raise _wrong(verb, "worker", worker)
+
+    return moved
 
 
 def move_task(ctx: Context, task: Row, verb: TaskVerb, **values: Any) -> Row:
@@ -127,12 +137,13 @@ def end(ctx: Context, worker: Row, ending: Ending, comeback: Comeback) -> Row:
     return ended
 
 
-def complete(ctx: Context, worker: Row, result: Any, report: str) -> Row:
-    """Accept the one result of a task."""
-    held = _task_of(ctx, worker)
+def complete(ctx: Context, worker: Row, held: Row, result: Any, report: str) -> Row:
+    """Accept the one result of a task, which is locked as its worker is."""
+    over = {"reason": None, "reason_code": None, "report": report}
+    ending = ask_to_move(ctx, worker, WorkerVerb.COMPLETE, **over)
+    completing = ask_task_to_move(ctx, held, TaskVerb.COMPLETE, outcome=result)
     children = ctx.tx.ask(sql_tasks.CHILDREN, parent=held.id)
-    ended = move(ctx, worker, WorkerVerb.COMPLETE, reason=None, reason_code=None, report=report)
-    task = move_task(ctx, held, TaskVerb.COMPLETE, outcome=result)
+    ended, task = ending(), completing()
     ctx.emit_worker(
         EventType.WORKER_COMPLETED,
         ended,

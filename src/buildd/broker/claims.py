@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, NamedTuple
 
 from buildd import operations as ops
 from buildd.broker import attempts, launches, ledger
@@ -36,18 +38,20 @@ _TRIES = 3
 @handles(ops.ClaimTasks)
 def claim_tasks(ctx: Context, op: ops.ClaimTasks) -> Claim:
     """Take up to as many as asked for; waiting is the waiting room's business, not this one's."""
-    account = _lock_account(ctx, ctx.principal.account_id)
-    if ctx.principal.kind is PrincipalKind.ACQUIRE:
-        op = launches.own_task(ctx, op)
-    elif op.agent_id is not None:
+    acquires = ctx.principal.kind is PrincipalKind.ACQUIRE
+    op = launches.own_task(ctx, op) if acquires else op
+    account, found = _look(ctx, op, ctx.principal.account_id)
+    if op.agent_id is not None and not acquires:
         _see_agent(ctx, op, account)
     taken: list[Claimed] = []
-    while wanted := op.max_tasks - len(taken):
+    while True:
         full = _run_is_full(ctx, op.run_id, account)
-        more = [] if full else _take_up(ctx, op) or _take(ctx, op, account, wanted)
+        more = [] if full else _take_up(ctx, op, found) or _take(ctx, op, account, found)
         taken += more
-        if not more:
+        wanted = op.max_tasks - len(taken)
+        if not (more and wanted):
             break
+        found = _search(ctx, op, account.id, _at_once(account, wanted))
     if not taken:
         launches.check_wanted(ctx)
     return Claim(workers=taken, reason=None if taken else full or _why(ctx, op, account))
@@ -55,7 +59,7 @@ def claim_tasks(ctx: Context, op: ops.ClaimTasks) -> Claim:
 
 def _run_is_full(ctx: Context, run_id: str | None, account: Row) -> Reason | None:
     """A count is exact here: every claim of an account holds the account's row."""
-    if account.max_tasks_per_run is None and account.max_cost_per_run is None:
+    if not _is_limited_by_run(account):
         return None
     if run_id is None:
         return unnamed_run()
@@ -65,13 +69,13 @@ def _run_is_full(ctx: Context, run_id: str | None, account: Row) -> Reason | Non
 @handles(ops.CreateWorker)
 def create_worker(ctx: Context, op: ops.CreateWorker) -> Claimed:
     """Claim one named task, for the caller or, if an administrator says so, for an account."""
-    account = _lock_account(ctx, _for_whom(ctx, op))
     claim = ops.ClaimTasks(workspace_id=op.workspace_id, task_id=op.task_id)
-    as_account = replace(ctx, principal=_principal(account))
+    account, found = _look(ctx, claim, _for_whom(ctx, op))
+    own = replace(ctx, principal=_principal(account))
     full = _run_is_full(ctx, None, account)
-    claimed = [] if full else _take_up(as_account, claim) or _take(as_account, claim, account, 1)
+    claimed = [] if full else _take_up(own, claim, found) or _take(own, claim, account, found)
     if not claimed:
-        reason = full or _why(as_account, claim, account)
+        reason = full or _why(own, claim, account)
         raise NotClaimable(reason.message, reason=reason.model_dump(mode="json"))
     return claimed[0]
 
@@ -86,33 +90,50 @@ def _for_whom(ctx: Context, op: ops.CreateWorker) -> str:
     return ctx.viewer
 
 
-def _lock_account(ctx: Context, account_id: str | None) -> Row:
-    row = ctx.tx.first(sql_accounts.LOCK_ACCOUNT, id=account_id, day=budget_day(ctx.tx.now))
-    if row is None:
-        raise NotFound("there is no such account")
-    return row
+class _Found(NamedTuple):
+    """What there is to take, which is asked for and known when it is called for."""
+
+    unheld: Callable[[], list[Row]]
+    """A worker of the account's own that nobody holds."""
+    tasks: Callable[[], list[Row]]
+    """The first tasks that it may claim."""
+
+
+def _look(ctx: Context, op: ops.ClaimTasks, account_id: str | None) -> tuple[Row, _Found]:
+    """The account, unchanged by others until the commit, and what there is for it.
+
+    Asked together, although of some accounts less is wanted then: most claims save two round trips.
+    """
+    day = budget_day(ctx.tx.now)
+    locked = ctx.tx.ask(sql_accounts.LOCK_ACCOUNT, id=account_id, day=day)
+    found = _search(ctx, op, account_id, op.max_tasks)
+    for account in locked():
+        return account, found
+    raise NotFound("there is no such account")
+
+
+def _search(ctx: Context, op: ops.ClaimTasks, account_id: str | None, wanted: int) -> _Found:
+    which = {"account": account_id, "workspace": op.workspace_id, "task": op.task_id}
+    tasks = ctx.tx.ask(
+        sql.NEXT_TASKS if op.task_id is None else sql.NAMED_TASK,
+        **which,
+        capabilities=op.capabilities,
+        now=ctx.tx.now,
+        day=budget_day(ctx.tx.now),
+        limit=wanted,
+    )
+    return _Found(ctx.tx.ask(sql_workers.UNHELD, **which), tasks)
 
 
 def _principal(account: Row) -> Principal:
     return Principal(PrincipalKind.ACCOUNT, account.id, AccountType(account.type))
 
 
-def _take(ctx: Context, op: ops.ClaimTasks, account: Row, wanted: int) -> list[Claimed]:
+def _take(ctx: Context, op: ops.ClaimTasks, account: Row, found: _Found) -> list[Claimed]:
     """The first tasks that there are and that fit together; there may be more."""
-    if account.max_tasks_per_run is not None or account.max_cost_per_run is not None:
-        wanted = 1  # what a run may still take is asked before each
     for _ in range(_TRIES):
-        found = ctx.tx.all(
-            sql.NEXT_TASKS if op.task_id is None else sql.NAMED_TASK,
-            account=account.id,
-            workspace=op.workspace_id,
-            task=op.task_id,
-            capabilities=op.capabilities,
-            now=ctx.tx.now,
-            day=budget_day(ctx.tx.now),
-            limit=wanted,
-        )
-        tasks = fitting(found)
+        fit = fitting(found.tasks())
+        tasks = fit[: _at_once(account, len(fit))]
         if not tasks:
             return []
         with suppress(_OutranError), ctx.tx.savepoint():
@@ -121,7 +142,17 @@ def _take(ctx: Context, op: ops.ClaimTasks, account: Row, wanted: int) -> list[C
                 _hand_over(ctx, op, moved, worker, task.launch_id)
                 for task, (moved, worker) in zip(tasks, engaged, strict=True)
             ]
+        found = _search(ctx, op, account.id, len(tasks))
     return []
+
+
+def _is_limited_by_run(account: Row) -> bool:
+    return account.max_tasks_per_run is not None or account.max_cost_per_run is not None
+
+
+def _at_once(account: Row, wanted: int) -> int:
+    """One by one, if what a run may still take has to be asked before each."""
+    return min(wanted, 1) if _is_limited_by_run(account) else wanted
 
 
 class _OutranError(Exception):
@@ -141,11 +172,12 @@ def _engage(
     if not slots():
         raise _OutranError
     moved = [move() for move in moving]
-    inserting = [
-        ctx.tx.ask(sql_workers.INSERT_WORKER, **_worker(ctx, op, account, each), reserved=estimate)
-        for each, estimate in zip(moved, (task.estimate for task in tasks), strict=True)
+    # As they will be in the table, which adds nothing of its own.
+    workers = [
+        SimpleNamespace(**_worker(ctx, op, account, each), reserved=task.estimate)
+        for task, each in zip(tasks, moved, strict=True)
     ]
-    workers = [worker for insert in inserting for worker in insert()]
+    ctx.tx.run_many(sql_workers.INSERT_WORKER, map(vars, workers))
     for task, worker in zip(tasks, workers, strict=True):
         if not ledger.reserve(ctx, worker, (task.account_cap, task.workspace_cap)):
             raise _OutranError
@@ -183,16 +215,12 @@ def _worker(ctx: Context, op: ops.ClaimTasks, account: Row, task: Row) -> dict[s
     return {**_EMPTY, **given}
 
 
-def _take_up(ctx: Context, op: ops.ClaimTasks) -> list[Claimed]:
+def _take_up(ctx: Context, op: ops.ClaimTasks, found: _Found) -> list[Claimed]:
     """A worker of this account that a person started or resumed, and that waits for an agent."""
-    worker = ctx.tx.first(
-        sql_workers.UNHELD,
-        account=ctx.principal.account_id,
-        workspace=op.workspace_id,
-        task=op.task_id,
-    )
-    if worker is None:
+    unheld = found.unheld()
+    if not unheld:
         return []
+    [worker] = unheld
     task = ctx.tx.first(sql_tasks.TASK_SEEN, id=worker.task_id, viewer=None)
     held = ctx.tx.first(
         sql_workers.HOLD,

@@ -51,7 +51,8 @@ def reserve(ctx: Context, worker: Row, caps: tuple[Decimal | None, Decimal | Non
 def meter(ctx: Context, worker: Row, total: Decimal | None) -> Row:
     """Book what an attempt has cost so far, if that is more than is known; totals may repeat or lag.
 
-    Called for ended attempts too: their results are refused, their bills are not.
+    Takes a row of `LOCK_BEATING`, and returns it as it is then. Called for ended attempts too: their
+    results are refused, their bills are not.
     """
     if total is None or total <= worker.cost_usd:
         return worker
@@ -69,9 +70,9 @@ def meter(ctx: Context, worker: Row, total: Decimal | None) -> Row:
     kind = Movement.METER if more == covered else Movement.TOP_UP
     _write(ctx, worker, kind, today, spent=more)
     ctx.emit_worker(EventType.WORKER_COST, worker, costUsd=float(total))
-    return ctx.tx.first(
-        sql_workers.BOOK_COST, of=worker.id, cost_usd=total, reserved=worker.reserved - covered
-    )
+    booked = {"cost_usd": total, "reserved": worker.reserved - covered}
+    ctx.tx.run(sql_workers.BOOK_COST, of=worker.id, **booked)
+    return worker._replace(**booked, task_cost=worker.task_cost + more)
 
 
 def settle(ctx: Context, worker: Row) -> None:

@@ -16,11 +16,10 @@ from buildd.budget import ZERO, budget_day
 from buildd.errors import Invalid
 from buildd.events import EventType
 from buildd.models import Order, QuestionType, WaitingFor
-from buildd.states import LIVE, ErrorCode, WorkerStatus, WorkerVerb
+from buildd.states import ErrorCode, WorkerStatus, WorkerVerb
 from buildd.store import Row
 from buildd.store.sql import accounts as sql_accounts
 from buildd.store.sql import claims as sql_claims
-from buildd.store.sql import tasks as sql_tasks
 from buildd.store.sql import workers as sql
 from buildd.store.sql import workspaces as sql_workspaces
 
@@ -28,13 +27,11 @@ GO_ON, STOP = "go on", "stop"
 
 
 def orders(ctx: Context, worker: Row) -> list[Order]:
-    """What the holder of a lease must be told."""
+    """What the holder of a lease must be told, by a row of `LOCK_BEATING`."""
     found = [Order.PAUSE] if worker.pause_requested_at else []
-    task = ctx.tx.ask(sql_tasks.TASK_SEEN, id=worker.task_id, viewer=None)
-    account = _account(ctx, worker)
-    if _hard_limit(ctx, worker, account, task()):
+    if _hard_limit(ctx, worker):
         found.append(Order.BUDGET_EXHAUSTED)
-    if account is not None and account.draining:
+    if worker.drained:
         found.append(Order.DRAIN)
     return found
 
@@ -53,11 +50,10 @@ def ask_if_over(ctx: Context, worker: Row) -> Row:
             code=ErrorCode.BUDGET_EXHAUSTED,
         )
     )
-    asked = ctx.tx.first(sql.ASK_ABOUT_BUDGET, of=worker.id, question=question, now=ctx.tx.now)
-    if asked is None:
+    if not ctx.tx.touch(sql.ASK_ABOUT_BUDGET, of=worker.id, question=question, now=ctx.tx.now):
         return worker
-    ctx.emit_worker(EventType.WORKER_WAITING, asked, waitingFor=question)
-    return asked
+    ctx.emit_worker(EventType.WORKER_WAITING, worker, waitingFor=question)
+    return worker._replace(waiting_for=question, pause_requested_at=ctx.tx.now)
 
 
 def has_room(ctx: Context, account: Row, workspace: Row) -> bool:
@@ -69,7 +65,8 @@ def has_room(ctx: Context, account: Row, workspace: Row) -> bool:
 
 def _over(ctx: Context, worker: Row) -> str | None:
     """Which budget is exceeded, in words."""
-    account = _account(ctx, worker)
+    day = budget_day(ctx.tx.now)
+    account = ctx.tx.first(sql_accounts.ACCOUNT, id=worker.account_id, day=day)
     if account is not None and account.used_today > account.max_cost_per_day:
         return f"account's budget of ${account.max_cost_per_day}"
     workspace = ctx.tx.first(sql_workspaces.WORKSPACE, id=worker.workspace_id, viewer=None)
@@ -113,16 +110,10 @@ def _allow(ctx: Context, worker: Row) -> Row:
     return allowed
 
 
-def _hard_limit(ctx: Context, worker: Row, account: Row | None, tasks: list[Row]) -> bool:
-    if any(task.max_cost is not None and task.cost_usd > task.max_cost for task in tasks):
+def _hard_limit(ctx: Context, worker: Row) -> bool:
+    if worker.task_limit is not None and worker.task_cost > worker.task_limit:
         return True
-    if account is None or worker.run_id is None or account.max_cost_per_run is None:
+    if worker.run_id is None or worker.run_limit is None:
         return False
     run = ctx.tx.first(sql_claims.RUN, account=worker.account_id, run=worker.run_id)
-    return bool(run and run.used > account.max_cost_per_run)
-
-
-def _account(ctx: Context, worker: Row) -> Row | None:
-    if WorkerStatus(worker.status) not in LIVE:
-        return None
-    return ctx.tx.first(sql_accounts.ACCOUNT, id=worker.account_id, day=budget_day(ctx.tx.now))
+    return bool(run and run.used > worker.run_limit)

@@ -32,12 +32,16 @@ def ask_for_slots(ctx: Context, account_id: str, workspaces: Iterable[str]) -> C
     return lambda: len([row for taken in asked for row in taken()]) == len(asked)
 
 
-def stand_down(ctx: Context, worker: Row, *, done: bool) -> dict[str, bool]:
-    """Give the slot of a worker and its money back; what there is to tell of that."""
-    freed = []
+def stand_down(ctx: Context, worker: Row, *, done: bool) -> Callable[[], dict[str, bool]]:
+    """Give the slot of a worker and its money back; call what comes back for what to tell of that."""
+    freed: Callable[[], list[Row]] = list
     if WorkerStatus(worker.status) in LIVE:
         ctx.tx.run(sql.FREE_ACCOUNT_SLOT, of=worker.account_id, done=int(done))
-        freed = ctx.tx.all(sql.FREE_WORKSPACE_SLOT, of=worker.workspace_id)
+        freed = ctx.tx.ask(sql.FREE_WORKSPACE_SLOT, of=worker.workspace_id)
     ledger.settle(ctx, worker)
-    told = {FREED: any(each.was_full for each in freed), MONEY: bool(worker.reserved)}
-    return {what: True for what, holds in told.items() if holds}
+
+    def told() -> dict[str, bool]:
+        said = {FREED: any(each.was_full for each in freed()), MONEY: bool(worker.reserved)}
+        return {what: True for what, holds in said.items() if holds}
+
+    return told

@@ -72,20 +72,20 @@ def start_worker(ctx: Context, op: ops.StartWorker) -> Worker:
 @handles(ops.Heartbeat)
 def heartbeat(ctx: Context, op: ops.Heartbeat) -> Beat | Refused:
     """Renew, report, and hear orders. A lost lease is told so, but its bill is booked."""
-    known = fence.lock_worker(ctx, op.id)
+    known = fence.lock_beating(ctx, op.id, op.messages_after)
     worker = ledger.meter(ctx, known, op.cost_usd)
     if not fence.holds(ctx, worker):
         if _was_just_cancelled(ctx, worker):
             return _beat(ctx, worker, op, [Order.CANCEL])
         return Refused(fence.lost(worker))
+    if op.status is not None and WorkerStatus(worker.status) is WorkerStatus.IDLE:
+        raise WrongState("start the worker first", current=worker.status)
     renewed = _renew(ctx, worker, op)
     if worker.cost_usd > known.cost_usd:
         renewed = limits.ask_if_over(ctx, renewed)
-    if op.status is not None and WorkerStatus(worker.status) is WorkerStatus.IDLE:
-        raise WrongState("start the worker first", current=worker.status)
     if op.status is not None and WORKER.allows(WorkerVerb.RUN, WorkerStatus(worker.status)):
-        renewed = attempts.move(ctx, renewed, WorkerVerb.RUN)
-        attempts.run_task(ctx, renewed)
+        # What it returns knows less than `renewed`, which is a row of `LOCK_BEATING`.
+        attempts.run_task(ctx, attempts.move(ctx, renewed, WorkerVerb.RUN))
     return _beat(ctx, renewed, op, limits.orders(ctx, renewed))
 
 
@@ -145,11 +145,11 @@ def pause_worker(ctx: Context, op: ops.PauseWorker) -> Worker:
 @handles(ops.CompleteWorker)
 def complete_worker(ctx: Context, op: ops.CompleteWorker) -> Worker | Refused:
     """Accept the result, once; the same report again gets the same answer."""
-    worker = fence.lock_worker(ctx, op.id)
+    worker, task = fence.lock_with_task(ctx, op.id)
     report = fingerprint(op)
     if not fence.holds(ctx, worker):
         return _again(ctx, worker, report)
-    return model(Worker, attempts.complete(ctx, worker, op.result, report))
+    return model(Worker, attempts.complete(ctx, worker, task, op.result, report))
 
 
 @handles(ops.FailWorker)
@@ -224,10 +224,10 @@ def _renew(ctx: Context, worker: Row, op: ops.Heartbeat) -> Row:
         "turns": max(worker.turns, op.turns or 0),
         "session_id": op.session_id or worker.session_id,
     }
-    renewed = ctx.tx.first(
-        sql.RENEW, of=worker.id, now=ctx.tx.now, until=ctx.tx.now + ctx.times.ttl_delta, **reported
-    )
-    assert renewed is not None
+    # The later of the two: a clock that steps back must not shorten a lease.
+    until = max(worker.lease_expires_at, ctx.tx.now + ctx.times.ttl_delta)
+    ctx.tx.run(sql.RENEW, of=worker.id, now=ctx.tx.now, until=until, **reported)
+    renewed = worker._replace(lease_expires_at=until, **reported)
     if (renewed.progress, renewed.turns) != (worker.progress, worker.turns):
         ctx.emit_worker(
             EventType.WORKER_PROGRESS, renewed, progress=renewed.progress, turns=renewed.turns
@@ -241,5 +241,5 @@ def _beat(ctx: Context, worker: Row, op: ops.Heartbeat, orders: list[Order]) -> 
         expires_at=worker.lease_expires_at,
         heartbeat_seconds=ctx.times.heartbeat,
     )
-    messages = messages_to_agent(ctx, worker.id, op.messages_after)
+    messages = messages_to_agent(ctx, worker.id, op.messages_after) if worker.addressed else []
     return Beat(orders=orders, messages=messages, lease=lease)

@@ -8,7 +8,7 @@ comes back with an older one is sent a `reset`.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import closing
+from contextlib import closing, contextmanager
 from datetime import datetime, timedelta
 from itertools import islice
 from pathlib import Path
@@ -157,13 +157,12 @@ class _Restoring:
         statement = Statement(sa.insert(sa.table(table.name, *columns)))
         rows = (self._checked(table.name, row, shift) for row in self._archive.rows(table))
         while batch := list(islice(rows, _AT_ONCE)):
-            tx.run_many(statement, batch)
+            with _sound(table.name):
+                tx.run_many(statement, batch)
 
     def _checked(self, table: str, row: dict[str, Any], shift: int) -> Mapping[str, Any]:
-        try:
+        with _sound(table):
             return self._as_of_now(table, row, shift)
-        except (KeyError, TypeError, ValueError):
-            raise ConfigError(f"this backup is damaged at a row of {table}") from None
 
     def _as_of_now(self, table: str, row: dict[str, Any], shift: int) -> Mapping[str, Any]:
         if table == blob.name:
@@ -187,6 +186,15 @@ class _Restoring:
         for table in self._archive.manifest.tables:
             if table.name == name:
                 yield from self._archive.rows(table)
+
+
+@contextmanager
+def _sound(table: str) -> Iterator[None]:
+    """Raises `ConfigError` for a row that is none, or has a value that its column cannot have."""
+    try:
+        yield
+    except (KeyError, TypeError, ValueError):
+        raise ConfigError(f"this backup is damaged at a row of {table}") from None
 
 
 def _shift(taken_at: datetime, now: datetime) -> int:

@@ -27,9 +27,11 @@ class _Answer:
         self._cursor = cursor
         self._at_once = at_once
         self._rows: list[Any] | None = None
+        self.sent = False
 
     def execute(self, text: str, bound: Any) -> None:
         self._cursor.execute(text, bound)
+        self.sent = True
         if self._at_once:
             self._rows = self._cursor.fetchall()
 
@@ -77,12 +79,16 @@ class Transaction:
         return self._clock.now() if self._clock else self._database.now(self._connection)
 
     def ask(self, statement: Statement, **parameters: Any) -> Callable[[], list[Row]]:
-        """Send a statement; its rows are there when they are called for."""
+        """Send a statement; its rows are there when they are called for.
+
+        Rows that are there by then send nothing else, so a later statement fails when it is sent.
+        """
         answer = _Answer(self._connection.cursor(), at_once=not self._database.distant)
         compiled = self._send(answer.execute, statement, parameters)
 
         def rows() -> list[Row]:
-            self.flush()
+            if not answer.sent:
+                self.flush()
             return compiled.read(answer.rows())
 
         return rows

@@ -11,19 +11,41 @@ from buildd.states import ENDED, HOLDING, LIVE, WORKER, WorkerStatus, WorkerVerb
 from buildd.store.columns import JSON, Moment, among
 from buildd.store.sql._parts import NOW, locked, matches, optional, page, seen
 from buildd.store.statement import Statement
-from buildd.store.tables import account, lease, worker, workspace
+from buildd.store.tables import account, lease, message, task, worker, workspace
 
 _UNTIL = bindparam("until", type_=Moment())
 AT_ONCE = 100
 """How much the reaper looks for at a time."""
 
 WORKER_COLUMNS = tuple(column.name for column in worker.columns)
-INSERT_WORKER = Statement(sa.insert(worker).returning(*worker.c), WORKER_COLUMNS)
+INSERT_WORKER = Statement(sa.insert(worker))
 WORKER_SEEN = Statement(
     sa.select(worker).where(worker.c.id == bindparam("id"), seen(worker.c.workspace_id))
 )
 LOCK_WORKER = locked(
     sa.select(worker).where(worker.c.id == bindparam("id"), seen(worker.c.workspace_id)), worker
+)
+_ADDRESSED = sa.exists().where(
+    message.c.worker_id == worker.c.id,
+    message.c.to_agent,
+    sa.or_(optional("after").is_(None), message.c.id > optional("after")),
+)
+# What a heartbeat has to know, in one go: most of what agents ever send are heartbeats.
+LOCK_BEATING = locked(
+    sa.select(
+        worker,
+        task.c.max_cost.label("task_limit"),
+        task.c.cost_usd.label("task_cost"),
+        account.c.draining.label("drained"),
+        account.c.max_cost_per_run.label("run_limit"),
+        _ADDRESSED.label("addressed"),
+    )
+    .join(task, task.c.id == worker.c.task_id)
+    .outerjoin(
+        account, sa.and_(account.c.id == worker.c.account_id, account.c.deleted_at.is_(None))
+    )
+    .where(worker.c.id == bindparam("id")),
+    worker,
 )
 
 
@@ -101,18 +123,10 @@ MOVE_WORKER: dict[WorkerVerb, Statement] = {
 }
 """Each step of the worker's machine as the guarded UPDATE that takes it; no row means: wrong state."""
 
-# The later of the two: a clock that steps back must not shorten a lease.
 RENEW = Statement(
     sa.update(worker)
     .where(worker.c.id == bindparam("of"))
-    .values(
-        lease_expires_at=sa.case(
-            (worker.c.lease_expires_at > _UNTIL, worker.c.lease_expires_at), else_=_UNTIL
-        ),
-        heartbeat_at=NOW,
-        updated_at=NOW,
-    )
-    .returning(*worker.c),
+    .values(lease_expires_at=_UNTIL, heartbeat_at=NOW, updated_at=NOW),
     ("progress", "turns", "session_id"),
 )
 REQUEST_PAUSE = Statement(
@@ -130,7 +144,6 @@ ASK_ABOUT_BUDGET = Statement(
         worker.c.pause_requested_at.is_(None),
     )
     .values(waiting_for=bindparam("question", type_=JSON), pause_requested_at=NOW)
-    .returning(*worker.c)
 )
 ALLOW_OVERSPENDING = Statement(
     sa.update(worker)
@@ -140,8 +153,7 @@ ALLOW_OVERSPENDING = Statement(
 )
 
 BOOK_COST = Statement(
-    sa.update(worker).where(worker.c.id == bindparam("of")).returning(*worker.c),
-    ("cost_usd", "reserved"),
+    sa.update(worker).where(worker.c.id == bindparam("of")), ("cost_usd", "reserved")
 )
 RESERVE = Statement(
     sa.update(worker).where(worker.c.id == bindparam("of")).returning(*worker.c),

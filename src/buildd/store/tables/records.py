@@ -55,6 +55,14 @@ class MessageRow(SQLModel, table=True):
     __table_args__ = (
         one_of("role", Role),
         sa.Index("message_of_worker", "worker_id", "id"),
+        # Few of very many: each heartbeat asks for them.
+        sa.Index(
+            "message_to_agent",
+            "worker_id",
+            "id",
+            sqlite_where=sa.text("to_agent = 1"),
+            postgresql_where=sa.text("to_agent"),
+        ),
     )
 
     id: str = Field(primary_key=True)

@@ -699,6 +699,14 @@ def _records() -> None:
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_index("message_of_worker", "message", ["worker_id", "id"], unique=False)
+    op.create_index(
+        "message_to_agent",
+        "message",
+        ["worker_id", "id"],
+        unique=False,
+        sqlite_where=sa.text("to_agent = 1"),
+        postgresql_where=sa.text("to_agent"),
+    )
     op.create_table(
         "attachment",
         sa.Column("id", sa.String(), nullable=False),
