@@ -225,8 +225,8 @@ def test_a_stream_ends_when_its_session_does(start: Callable[..., Running], tmp_
     with browser(server) as page:
         with closing(sqlite3.connect(tmp_path / "own.db")) as database, database:
             database.execute(
-                "UPDATE session SET created_at = datetime('now', '-30 days', '+1 second'),"
-                " expires_at = datetime('now', '+1 second')"
+                "UPDATE session SET created_at = datetime('now', '-30 days', '+3 seconds'),"
+                " expires_at = datetime('now', '+3 seconds')"  # whole ones, so one may be over
             )
         with stream(page) as (_, events):
             assert list(events) == []

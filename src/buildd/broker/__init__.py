@@ -21,8 +21,9 @@ from buildd.broker import (  # noqa: F401
 )
 from buildd.broker._broker import Broker, BrokerSettings
 from buildd.broker._context import HANDLERS, HERE, Origin
+from buildd.broker.channel import Notice
 from buildd.broker.dispatch import Means, Pace
-from buildd.broker.feed import Notice, Subscription
+from buildd.broker.feed import Subscription
 from buildd.broker.files import Content, Reception
 from buildd.broker.principals import ADMIN, Principal, PrincipalKind
 

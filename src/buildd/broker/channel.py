@@ -17,7 +17,8 @@ from buildd.events import Event, Filter
 
 KEEP = 1000
 """So many of the last events are in memory at least, and twice as many at most, in whatever channels."""
-MOST_AT_ONCE = 1000
+MOST_AT_ONCE = 250
+"""So many events are taken at a time: more than come between two turns of a stream, and a hundred kB."""
 
 _seq = attrgetter("event.seq")
 

@@ -21,8 +21,6 @@ from buildd.events import Event, EventType, Filter
 from buildd.store import Row, Store, Transaction
 from buildd.store.sql import events as sql
 
-__all__ = ["Feed", "Notice", "Subscription"]
-
 _PAGE = 500
 _LOOK_SECONDS = 1.0
 """How often listeners are looked through for keys that have expired."""
@@ -247,7 +245,7 @@ class Feed:
         self.recheck(lambda each: each.audience.ends is not None and each.audience.ends <= now)
 
     def _advance(self) -> bool:
-        notices = self.page(self.position).result()
+        notices = self._store.look(lambda tx: _page(tx, self.position))
         with self.lock:
             self.position = notices[-1].event.seq if notices else self.position
             for channel in self._channels.values():

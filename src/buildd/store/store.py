@@ -59,6 +59,10 @@ class Store:
         except RuntimeError:
             raise Unavailable("this broker is closed") from None
 
+    def look(self, work: Callable[[Transaction], T]) -> T:
+        """The same at once, for a thread that looks again and again."""
+        return self._read(work)
+
     def close(self) -> None:
         """Finish what was accepted, then let go of every connection."""
         with self._lock:
