@@ -11,6 +11,7 @@ import httpx2
 import pytest
 
 from buildd.states import TaskStatus
+from tests import patience
 from tests.mcp.conftest import Town, TownMaker
 from tests.mcp.speaking import http, played, until
 from tests.server.serving import NO_TLS, problem
@@ -120,6 +121,8 @@ def test_a_revoked_key_opens_nothing_more(town: Town) -> None:
     key = town.owner.accounts.create_key(account_id=town.ours.account)
     assert post(town, LIST, key.api_key).status_code == 200
     town.owner.accounts.revoke_key(account_id=town.ours.account, id=key.id)
+    # It is remembered until the server has heard of its end.
+    patience.until(lambda: post(town, LIST, key.api_key).status_code == 401)
     problem(post(town, LIST, key.api_key), 401, "not_authenticated")
 
 
