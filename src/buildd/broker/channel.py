@@ -15,7 +15,7 @@ from typing import NamedTuple, Protocol
 from buildd.broker.audience import Sight
 from buildd.events import Event, Filter
 
-KEEP = 1000
+KEEP = 500
 """So many of the last events are in memory at least, and twice as many at most, in whatever channels."""
 MOST_AT_ONCE = 250
 """So many events are taken at a time: more than come between two turns of a stream, and a hundred kB."""

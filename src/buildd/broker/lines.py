@@ -99,22 +99,28 @@ class Offer:
         return line.looked < self.number and self.concerned(line)
 
 
-@dataclass(eq=False, slots=True)
-class Waiter:
-    """One claim that waits."""
+@dataclass(eq=False)
+class Waiter(Future[Claim]):
+    """One claim that waits: the future of its answer.
+
+    It is no field of it, or the two would hold each other, and stay in memory until Python looks
+    for such pairs.
+    """
 
     operation: ClaimTasks
     principal: Principal
     origin: Origin
     line: Line
     deadline: float
-    future: Future[Claim] = field(default_factory=Future)
     again: bool = False
     """Whether it has to try once more."""
     sees: int = 0
     """The number of the last offer when its try began."""
     offer: Offer | None = None
     """What it is trying to take."""
+
+    def __post_init__(self) -> None:
+        super().__init__()
 
 
 def is_slot(event: Event) -> bool:

@@ -52,9 +52,9 @@ class WaitingRoom:
             line = self._lines.setdefault(line.wants, line)
             waiter = Waiter(operation, principal, origin, line, deadline)
             line.trying[waiter] = None
-        waiter.future.add_done_callback(lambda _: self._forget(waiter))
+        waiter.add_done_callback(self._forget)
         self._try(waiter)
-        return waiter.future
+        return waiter
 
     @property
     def occupancy(self) -> int:
@@ -157,14 +157,14 @@ class WaitingRoom:
         """Answer it with the tasks that it has now, or let it wait on."""
         error = attempt.exception()
         if error is not None:
-            if waiter.future.set_running_or_notify_cancel():
-                waiter.future.set_exception(error)
+            if waiter.set_running_or_notify_cancel():
+                waiter.set_exception(error)
             return set()
         claim = attempt.result()
         if not claim.workers:
             self._wait_on(waiter, claim)
-        elif waiter.future.set_running_or_notify_cancel():
-            waiter.future.set_result(claim)
+        elif waiter.set_running_or_notify_cancel():
+            waiter.set_result(claim)
         else:
             for claimed in claim.workers:
                 self._give_back(claimed)
@@ -184,7 +184,8 @@ class WaitingRoom:
         elif self._stop.is_set():
             self._dismiss(lambda _: True)
 
-    def _forget(self, waiter: Waiter) -> None:
+    def _forget(self, waiter: Future[Claim]) -> None:
+        assert isinstance(waiter, Waiter)
         line = waiter.line
         with self._lock:
             line.idle.pop(waiter, None)
@@ -210,8 +211,8 @@ class WaitingRoom:
             for waiter, _ in leaving:
                 del waiter.line.idle[waiter]
         for waiter, answer in leaving:
-            if answer is not None and waiter.future.set_running_or_notify_cancel():
-                waiter.future.set_result(answer)
+            if answer is not None and waiter.set_running_or_notify_cancel():
+                waiter.set_result(answer)
 
 
 def _begin(waiter: Waiter, offer: Offer | None) -> None:
