@@ -17,8 +17,8 @@ from buildd.events import Event, Filter
 
 KEEP = 500
 """So many of the last events are in memory at least, and twice as many at most, in whatever channels."""
-MOST_AT_ONCE = 250
-"""So many events are taken at a time: more than come between two turns of a stream, and a hundred kB."""
+MOST_AT_ONCE = 100
+"""So many events are taken at a time: more than come between two turns of a stream, and 50 kB."""
 
 _seq = attrgetter("event.seq")
 
