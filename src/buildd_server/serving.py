@@ -39,9 +39,6 @@ _ACTIONS = "github_actions"
 _EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - what is listened on already
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
-RARELY = 1000
-"""So often is looked through what is middle-aged, until all that there is is looked through once."""
-
 log = logging.getLogger("buildd.server")
 
 
@@ -69,9 +66,6 @@ def serve(settings: Settings, say: Callable[[str], None]) -> None:
         # What stands by now stays: nothing is found by looking it through again and again.
         gc.collect()
         gc.freeze()
-        # So do streams and claims that wait: with thousands, looking them through takes a second.
-        young, middle, _ = gc.get_threshold()
-        gc.set_threshold(young, middle, RARELY)
         Server(app, announce).run(sockets)
 
 
