@@ -39,26 +39,10 @@ class Shutdown:
 
 
 async def settled(future: concurrent.futures.Future[T]) -> T:
-    """What the broker answers. Cancelling the caller leaves the broker's work alone.
-
-    Not by `asyncio.wrap_future`, after which the future and what it was wrapped in hold each other: each
-    request would stay in memory until Python looks for such pairs.
-    """
-    if not future.done():
-        loop = asyncio.get_running_loop()
-        answered = loop.create_future()
-
-        def wake() -> None:
-            if not answered.done():  # by a caller that is not there any more
-                answered.set_result(None)
-
-        def tell(_: concurrent.futures.Future[T]) -> None:
-            if not loop.is_closed():
-                loop.call_soon_threadsafe(wake)
-
-        future.add_done_callback(tell)
-        await answered
-    return future.result()
+    """What the broker answers. Cancelling the caller leaves the broker's work alone."""
+    if future.done():
+        return future.result()
+    return await asyncio.shield(asyncio.wrap_future(future))
 
 
 async def settled_while_wanted(
